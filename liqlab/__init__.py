@@ -1,0 +1,37 @@
+"""liqlab: the research notebook kit for crypto liquidation heatmaps.
+
+This module is the table of contents: every public name, and the room it lives in.
+Names are resolved when they are first used, so ``import liqlab`` stays light.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
+               "check_taker", "check_mark_candles", "check_leverage_tiers"],
+    "margin": ["liquidation_price", "bankruptcy_price", "tiers_for"],
+    "laws": ["Law", "law"],
+    "maps": ["heatmap", "levels", "liquidation_map", "expected_liquidations", "balance"],
+    "datasets": ["examples", "load_example"],
+    "sources": ["read"],
+    "plot": ["show"],
+}  # fmt: skip
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_SUBMODULES = ["market", "margin", "laws", "models", "maps", "datasets", "sources", "plot", "report", "cli"]
+
+__all__ = sorted([*_ROOM_OF, *(room for room in ("plot",))])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOM_OF:
+        return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"liqlab has no {name!r}; it has: {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

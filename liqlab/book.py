@@ -1,0 +1,275 @@
+"""The book: the one kernel that opens, touches and closes estimated positions on a fixed log-price grid.
+
+Positions are kept by the cell of their *entry*; a class of the law stands a fixed number of cells away from it, so
+one histogram of entries per side serves every class, and a class remembers only what the histogram was when it was
+last swept. Three facts make this exact:
+
+- ``standing(class, cell) = share · scale · (opened[cell] − swept[class, cell])``, and a swept cell holds exactly 0;
+- proportional closing multiplies one number per side, the ``scale``, instead of every level;
+- shorts are longs in a mirror (cell → −cell), so one code serves both.
+
+A long level is touched when the low reaches its cell or a higher one is passed (closed). Levels reached inside the
+bar of their opening never stand: a share of them counts as liquidated, the rest as closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from liqlab._kernel import run_nb
+
+__all__ = ["STEP", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "price_of", "run"]
+
+STEP = 5e-5  # grid step in log price: 0.5 bp, finer than any tick that matters, coarse enough for a small state
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """The rungs of the book: one row per class of the law and per tier table in force.
+
+    Attributes
+    ----------
+    leverage : ndarray (rung,)
+        Label of the class.
+    cells : ndarray (side, rung), int64
+        Distance entry → level [cells] ≥ 1; long first.
+    share : ndarray (side, rung)
+        Share of a bar's openings [1].
+    epoch : ndarray (rung,), int64
+        Which tier table: openings of a step go to the rungs of its epoch. Ascending.
+    """
+
+    leverage: np.ndarray
+    cells: np.ndarray
+    share: np.ndarray
+    epoch: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What happens, step by step (a candle, or a piece of one where there is a finer path).
+
+    Attributes
+    ----------
+    touch_low, touch_high : ndarray (step,), int64
+        Cells of the extremes that decide what was touched.
+    entry_low, entry_high : ndarray (step,), int64
+        Cells over which the openings spread evenly.
+    opened : ndarray (side, step)
+        Coins opened; long first.
+    open_interest : ndarray (step,)
+        Open interest [coins] after the step; NaN: nothing closes but what is touched.
+    epoch : ndarray (step,), int64
+        Tier table in force.
+    """
+
+    touch_low: np.ndarray
+    touch_high: np.ndarray
+    entry_low: np.ndarray
+    entry_high: np.ndarray
+    opened: np.ndarray
+    open_interest: np.ndarray
+    epoch: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.touch_low)
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Where the book is photographed, and onto which bins.
+
+    Attributes
+    ----------
+    last : ndarray (column,), int64
+        Last step of each column, ascending.
+    alive : ndarray (column,), int64
+        First step whose openings still count (lookback); 0: all.
+    edges : ndarray (bin + 1,)
+        Edges of the price bins [quote], ascending.
+    by_rung : bool
+        One layer per rung instead of their sum.
+    """
+
+    last: np.ndarray
+    alive: np.ndarray
+    edges: np.ndarray
+    by_rung: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A book that can be carried on. All amounts are coins ÷ `scale`, in coordinates of their side's mirror.
+
+    Attributes
+    ----------
+    origin : int
+        Grid cell of storage index 0 (longs); shorts run downwards from the other end.
+    entries : ndarray (side, epoch, cell)
+        Coins ever opened by entry cell.
+    swept : ndarray (side, rung, cell)
+        What `entries` was when the rung was last touched there.
+    top : ndarray (side, rung), int64
+        Highest entry cell at which the rung may stand.
+    fresh : ndarray (side, epoch), int64
+        Highest entry cell opened since `top` was brought up to date.
+    amounts : ndarray (side, 3)
+        Standing coins ÷ scale; open interest whose entries are unknown [coins]; scale.
+    """
+
+    origin: int
+    entries: np.ndarray
+    swept: np.ndarray
+    top: np.ndarray
+    fresh: np.ndarray
+    amounts: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a run wrote down.
+
+    Attributes
+    ----------
+    notional : ndarray (side, column, bin) or (side, rung, column, bin)
+        Coins × level price [quote] standing after the column's last step.
+    balance : ndarray (side, 2, column)
+        Coins placed and unplaced after the column's last step.
+    placed, unplaced : ndarray (step, side)
+        Coins standing with known and with unknown entries, after the step.
+    closed, liquidated : ndarray (step, side)
+        Coins of known entry that left the book, by closing and by touch.
+    liquidated_notional : ndarray (step, side)
+        Coins × level price of what was touched [quote].
+    survival : ndarray (step, side)
+        Share of what stood in the step, its own openings included, that closing left.
+    by_rung : ndarray (step, side, rung, 3)
+        Standing, liquidated and closed coins by rung; size 0 unless asked for.
+    state : State
+    """
+
+    notional: np.ndarray
+    balance: np.ndarray
+    placed: np.ndarray
+    unplaced: np.ndarray
+    closed: np.ndarray
+    liquidated: np.ndarray
+    liquidated_notional: np.ndarray
+    survival: np.ndarray
+    by_rung: np.ndarray
+    state: State
+
+
+def cell_of(price: Any, *, step: float = STEP) -> np.ndarray:
+    """Grid cell of a price: ``floor(ln(price) / step)``.
+
+    >>> int(cell_of(1.0)), int(cell_of(1.00007))
+    (0, 1)
+    """
+    return np.floor(np.log(price) / step).astype(np.int64)
+
+
+def price_of(cell: Any, *, step: float = STEP) -> np.ndarray:
+    """Price at the centre of a cell [quote]: the price of a level that stands there."""
+    return np.exp((np.asarray(cell) + 0.5) * step)
+
+
+def run(
+    steps: Steps,
+    ladder: Ladder,
+    *,
+    columns: Columns | None = None,
+    flows: bool = False,
+    by_rung: bool = False,
+    same_bar: float = 0.5,
+    step: float = STEP,
+    state: State | None = None,
+) -> Record:
+    """Run the book over steps.
+
+    Parameters
+    ----------
+    steps : Steps
+    ladder : Ladder
+    columns : Columns, optional
+        What to photograph; None: nothing.
+    flows, by_rung : bool
+        Write down what opened, closed and was touched in every step, for all rungs together or one by one.
+    same_bar : float
+        Share [0..1] of the positions reached in the step of their opening that counts as liquidated; the rest closed.
+    step : float
+        Grid step in log price.
+    state : State, optional
+        The book to carry on; it is copied, not changed. Lookback needs the steps it looks back on in the same run.
+
+    Returns
+    -------
+    Record
+    """
+    state = _room_for(state, steps, ladder)
+    size, end = state.entries.shape[2], state.origin + state.entries.shape[2] - 1
+    columns = columns or Columns(np.empty(0, np.int64), np.empty(0, np.int64), np.array([1.0, 2.0]))
+    n_steps, n_rungs = len(steps), len(ladder.leverage)
+    layers = n_rungs if columns.by_rung else 1
+    notional = np.empty((2, layers, len(columns.last), len(columns.edges) - 1))
+    balance = np.empty((2, 2, len(columns.last)))
+    flow = np.zeros((2, 6, n_steps if flows else 0))
+    rungs = np.zeros((2, n_steps if by_rung else 0, n_rungs, 3))
+    entry_price = price_of(state.origin + np.arange(size), step=step)
+    first = np.ceil(np.log(columns.edges) / step - 0.5).astype(np.int64) - state.origin
+    for s, sign in enumerate((-1.0, 1.0)):
+        # shorts run in the mirror: highs take the place of lows, and cells and bins count from the other end
+        ends = (steps.touch_low, steps.entry_low, steps.entry_high)
+        ends = ends if s == 0 else (steps.touch_high, steps.entry_high, steps.entry_low)
+        run_nb(
+            *ends, 1 - 2 * s, end if s else -state.origin,
+            steps.opened[s], steps.open_interest, steps.epoch,
+            ladder.cells[s], ladder.share[s], ladder.epoch, np.exp(sign * step * ladder.cells[s]),
+            entry_price[::-1].copy() if s else entry_price,
+            columns.last, columns.alive, size - first[::-1] if s else first, same_bar,
+            state.entries[s], state.swept[s], state.top[s], state.fresh[s], state.amounts[s],
+            notional[s], balance[s], flow[s], rungs[s],
+        )  # fmt: skip
+    layers_out = notional if columns.by_rung else notional[:, 0]
+    return Record(layers_out, balance, *flow.transpose(1, 2, 0), rungs.swapaxes(0, 1), state)
+
+
+def _room_for(state: State | None, steps: Steps, ladder: Ladder) -> State:
+    """A private copy of the book, on a stretch of the grid that holds everything that these steps reach."""
+    low = int(min(steps.touch_low.min(), steps.entry_low.min()))
+    high = int(max(steps.touch_high.max(), steps.entry_high.max()))
+    n_rungs, n_epochs = len(ladder.epoch), int(ladder.epoch.max()) + 1
+    if state is None:
+        size = high - low + 1
+        return State(
+            origin=low, entries=np.zeros((2, n_epochs, size)), swept=np.zeros((2, n_rungs, size)),
+            top=np.full((2, n_rungs), -1), fresh=np.full((2, n_epochs), -1), amounts=np.array([[0.0, 0.0, 1.0]] * 2),
+        )  # fmt: skip
+    below = max(state.origin - low, 0)
+    above = max(high - (state.origin + state.entries.shape[2] - 1), 0)
+    return State(
+        origin=state.origin - below,
+        entries=_widen(state.entries, n_epochs, below, above),
+        swept=_widen(state.swept, n_rungs, below, above),
+        top=_shift(state.top, n_rungs, below, above),
+        fresh=_shift(state.fresh, n_epochs, below, above),
+        amounts=state.amounts.copy(),
+    )
+
+
+def _widen(array: np.ndarray, rows: int, below: int, above: int) -> np.ndarray:
+    """Zeros around a stored array; in the shorts' mirror the two ends change places."""
+    wide = np.zeros((2, rows, array.shape[2] + below + above))
+    for side, before in ((0, below), (1, above)):
+        wide[side, : array.shape[1], before : before + array.shape[2]] = array[side]
+    return wide
+
+
+def _shift(top: np.ndarray, rows: int, below: int, above: int) -> np.ndarray:
+    """Indices follow the storage; −1 ("nothing") stays."""
+    moved = np.full((2, rows), -1)
+    moved[:, : top.shape[1]] = np.where(top >= 0, top + np.array([[below], [above]]), -1)
+    return moved

@@ -1,0 +1,479 @@
+"""A market: the tables that a model may look at, each checked before anything is computed from it.
+
+One rule of time holds for all tables: frames are indexed in UTC, ranges are half-open ``[start, end)``, and a value
+may be used from the moment it is *complete*. A candle is stamped by its open and complete at its close; an
+open-interest stamp is an instant, complete at once; the taker share and the liquidations of a bar are stamped by its
+open and complete at its end.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = [
+    "Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations", "check_taker",
+    "check_mark_candles", "check_leverage_tiers",
+]  # fmt: skip
+
+PRICES = ("open", "high", "low", "close")
+OPTIONAL_CANDLE_COLUMNS = ("quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
+TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
+                "max_leverage", "maintenance_amount")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Everything known of one instrument, checked when it is made.
+
+    Parameters
+    ----------
+    candles : DataFrame (time,)
+        open, high, low, close [quote], volume [coins]; where the venue has them quote_volume, trades,
+        taker_buy_volume [coins], taker_buy_quote_volume. The grid on which models step and columns are made.
+    open_interest : DataFrame (time,), optional
+        open_interest [coins], one-sided; a stamp is the instant of the snapshot.
+    funding_rate : DataFrame (time,), optional
+        funding_rate [1 per interval].
+    liquidations : DataFrame (time,), optional
+        *Observed* liquidations: long, short [coins per bar], by the side of the position.
+    taker : DataFrame (time,), optional
+        taker_buy_share [0..1] of coarser bars, stamped by their open.
+    path : DataFrame (time,), optional
+        Finer candles (open, high, low, close and, if known, volume). They decide in which order prices inside a
+        candle were reached; the candle itself stays the authority on its extremes.
+    mark_candles : DataFrame (time,), optional
+        open, high, low, close [quote] of the mark price, which triggers liquidation.
+    leverage_tiers : DataFrame, optional
+        Dated maintenance tiers, see `check_leverage_tiers`. Default: the tables that liqlab ships.
+    symbol, exchange, timeframe : str
+        ``BTC/USDT:USDT``, ``binanceusdm``, ``15m`` (ccxt's spelling). The time frame defaults to the step found.
+    sources : mapping of table name to mapping
+        Where each table comes from: ``exchange``, ``origin``, ``sha256``, ``kind`` (``own`` or ``proxy``), ``note``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where a table is not what it must be; the message names row, column, value and remedy.
+    """
+
+    candles: pd.DataFrame
+    open_interest: pd.DataFrame | None = None
+    funding_rate: pd.DataFrame | None = None
+    liquidations: pd.DataFrame | None = None
+    taker: pd.DataFrame | None = None
+    path: pd.DataFrame | None = None
+    mark_candles: pd.DataFrame | None = None
+    leverage_tiers: pd.DataFrame | None = None
+    symbol: str = ""
+    exchange: str = ""
+    timeframe: str = ""
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            table = getattr(self, name)
+            if table is not None:
+                object.__setattr__(self, name, check(table))
+        step = step_of(self.candles, self.timeframe)
+        found = step_of(self.candles) if len(self.candles) > 1 else step
+        # two rows may stand around a gap; of three or more, one pair shows the true step
+        if found < step or (found > step and len(self.candles) > 2):
+            raise ValueError(f"candles: the rows are {timeframe_of(found)} apart, but timeframe is {self.timeframe!r}; "
+                             "correct it or leave it out")  # fmt: skip
+        object.__setattr__(self, "timeframe", timeframe_of(step))
+        if self.path is not None and not (finer := step_of(self.path)) <= step:
+            raise ValueError(
+                f"path must be finer than the candles, got {timeframe_of(finer)} under {self.timeframe}; "
+                "swap them, or leave path out"
+            )
+
+    @property
+    def step(self) -> pd.Timedelta:
+        """Length of one candle."""
+        return step_of(self.candles, self.timeframe)
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """Open of the first candle."""
+        return self.candles.index[0]
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """Close of the last candle (exclusive end of the range)."""
+        return self.candles.index[-1] + self.step
+
+    @property
+    def quote(self) -> str:
+        """The quote currency of the symbol, ``USDT`` in ``BTC/USDT:USDT``; ``quote`` where the symbol has none."""
+        return self.symbol.partition("/")[2].partition(":")[0] or "quote"
+
+    @property
+    def coin(self) -> str:
+        """The base coin of the symbol, ``BTC`` in ``BTC/USDT:USDT``; ``coins`` where the symbol has none."""
+        return self.symbol.partition("/")[0] or "coins"
+
+    def until(self, moment: Any) -> Market:
+        """The market as it was known at a moment: every table cut to what was complete by then.
+
+        Parameters
+        ----------
+        moment : time-like
+            UTC if it carries no zone. Candles, path, taker and liquidation bars that close after it are left out, as
+            are open-interest and funding stamps after it.
+        """
+        at = utc(moment)
+        cut: dict[str, Any] = {}
+        for name in TABLES:
+            table = getattr(self, name)
+            if table is None:
+                continue
+            if name in ("open_interest", "funding_rate"):
+                cut[name] = table[table.index <= at]
+            else:
+                cut[name] = table[table.index + step_of(table, self.timeframe if name == "candles" else "") <= at]
+        if cut["candles"].empty:
+            raise ValueError(f"no candle of {self.symbol or 'this market'} closed by {at}; the first closes at "
+                             f"{self.start + self.step}")  # fmt: skip
+        known: dict[str, Any] = {name: None if table.empty else table for name, table in cut.items()}
+        return replace(self, timeframe=self.timeframe, **known)
+
+    def has(self) -> list[str]:
+        """Names of the tables that this market has, candles first."""
+        return [f.name for f in fields(self) if isinstance(getattr(self, f.name), pd.DataFrame)]
+
+    def __repr__(self) -> str:
+        lines = [f"Market {self.symbol or '(no symbol)'} on {self.exchange or '(no exchange)'}, {self.timeframe}"]
+        for name in self.has():
+            table = getattr(self, name)
+            span = f"{table.index[0]:%Y-%m-%d %H:%M} … {table.index[-1]:%Y-%m-%d %H:%M} UTC" if name in TABLES else ""
+            proxy = self.sources.get(name, {})
+            label = f" (proxy: {proxy.get('exchange')})" if proxy.get("kind") == "proxy" else ""
+            lines.append(f"  {name:<15}{len(table):>8,} rows  {span}{label}")
+        return "\n".join(lines)
+
+
+# --- time ---------------------------------------------------------------------------------------------------------
+
+
+def utc(moment: Any) -> pd.Timestamp:
+    """A moment as a UTC timestamp; without a zone it is read as UTC.
+
+    >>> utc("2024-05-01 07:00")
+    Timestamp('2024-05-01 07:00:00+0000', tz='UTC')
+    """
+    try:
+        stamp = pd.Timestamp(moment)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"not a moment in time: {moment!r}; write it as '2024-05-01 07:00' (UTC)") from error
+    if stamp is pd.NaT:
+        raise ValueError(f"not a moment in time: {moment!r}; write it as '2024-05-01 07:00' (UTC)")
+    return stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC")
+
+
+def naive(index: pd.Index) -> np.ndarray:
+    """UTC index → ``datetime64[ns]`` without a zone, as xarray wants it: the one place where zones are dropped."""
+    return pd.DatetimeIndex(index).tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy()
+
+
+def nanoseconds(index: pd.Index) -> np.ndarray:
+    """UTC index → int64 nanoseconds since 1970, whatever unit the index is stored in."""
+    return naive(index).astype(np.int64)
+
+
+def step_of(table: pd.DataFrame, timeframe: str = "") -> pd.Timedelta:
+    """Length of a table's bar: the stated time frame, else the smallest distance of two rows."""
+    if timeframe:
+        return timedelta(timeframe)
+    if len(table) < 2:
+        raise ValueError("the time frame of a table of one row cannot be seen; pass timeframe='1h' or the like")
+    return pd.Timedelta(np.diff(nanoseconds(table.index)).min(), unit="ns")
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def timedelta(timeframe: Any) -> pd.Timedelta:
+    """ccxt's time frame as a duration: ``5m``, ``1h``, ``1d``; a Timedelta passes through.
+
+    >>> timedelta("15m")
+    Timedelta('0 days 00:15:00')
+    """
+    if isinstance(timeframe, str):
+        number, unit = timeframe[:-1], timeframe[-1:]  # M would be a month: not a fixed length, so refused
+        if number.isdigit() and int(number) > 0 and unit in _UNITS:
+            return pd.Timedelta(seconds=int(number) * _UNITS[unit])
+        raise ValueError(f"not a time frame: {timeframe!r}; write 1m, 5m, 15m, 1h, 4h, 1d or 7d")
+    length = pd.Timedelta(timeframe)
+    if not length > pd.Timedelta(0):
+        raise ValueError(f"a duration must be positive, got {timeframe!r}; pass '24h' or '7d'")
+    return length
+
+
+def timeframe_of(step: pd.Timedelta) -> str:
+    """A duration in ccxt's spelling.
+
+    >>> timeframe_of(pd.Timedelta("15min"))
+    '15m'
+    """
+    seconds = int(step.total_seconds())
+    for unit in ("d", "h", "m"):
+        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{seconds}s"
+
+
+# --- checks: one per table, each returns a clean copy ---------------------------------------------------------------
+
+
+def check_candles(candles: pd.DataFrame, *, name: str = "candles") -> pd.DataFrame:
+    """Check candles and return them sorted in columns, float64, UTC.
+
+    Parameters
+    ----------
+    candles : DataFrame (time,)
+        open, high, low, close [quote] > 0, volume [coins] ≥ 0, optional columns as in `Market`; further columns are
+        dropped. The index holds the bars' opens, tz-aware, ascending, on one regular step; gaps are allowed.
+    name : str
+        What to call the table in messages.
+
+    Returns
+    -------
+    DataFrame
+        A copy. Identical duplicate rows are dropped, and gaps kept; both are reported with their count.
+
+    Raises
+    ------
+    ValueError
+        Naming the row, the column, the value and the remedy.
+    """
+    table = _table(candles, name, required=(*PRICES, "volume"), optional=OPTIONAL_CANDLE_COLUMNS, may_lack="taker")
+    _check_ohlc(table, name)
+    _refuse(table, name, "volume", table["volume"] < 0, "volumes are >= 0; drop or correct the row")
+    if "taker_buy_volume" in table:
+        over = table["taker_buy_volume"] > table["volume"] * (1 + 1e-9)
+        _refuse(table, name, "taker_buy_volume", over | (table["taker_buy_volume"] < 0),
+                "it must lie between 0 and the bar's volume (both in coins); check units and columns")  # fmt: skip
+    _report_gaps(table, name)
+    return table
+
+
+def check_mark_candles(candles: pd.DataFrame) -> pd.DataFrame:
+    """Check mark-price candles: open, high, low, close [quote]; rules as in `check_candles`, without volume."""
+    table = _table(candles, "mark_candles", required=PRICES)
+    _check_ohlc(table, "mark_candles")
+    _report_gaps(table, "mark_candles")
+    return table
+
+
+def check_path(path: pd.DataFrame) -> pd.DataFrame:
+    """Check the finer path: prices as in `check_candles`; volume, where it is there, says when trading took place."""
+    table = _table(path, "path", required=PRICES, optional=("volume",))
+    _check_ohlc(table, "path")
+    if "volume" in table:
+        _refuse(table, "path", "volume", table["volume"] < 0, "volumes are >= 0; drop or correct the row")
+    _report_gaps(table, "path")
+    return table
+
+
+def check_open_interest(open_interest: pd.DataFrame) -> pd.DataFrame:
+    """Check open interest: one column open_interest [coins] ≥ 0, stamps are instants, ascending.
+
+    Open interest in contracts or in quote must be converted first (contracts × contract size; value ÷ price): a table
+    cannot show its unit, so it is never guessed.
+    """
+    table = _table(open_interest, "open_interest", required=("open_interest",))
+    _refuse(table, "open_interest", "open_interest", table["open_interest"] < 0, "open interest is >= 0 coins")
+    _report_gaps(table, "open_interest")
+    return table
+
+
+def check_funding_rate(funding_rate: pd.DataFrame) -> pd.DataFrame:
+    """Check funding: one column funding_rate [1 per interval], a fraction (0.0001 is 1 bp), ascending stamps."""
+    table = _table(funding_rate, "funding_rate", required=("funding_rate",))
+    wild = table["funding_rate"].abs() > 0.5
+    _refuse(table, "funding_rate", "funding_rate", wild, "rates are fractions per interval (0.0001 = 0.01 %)")
+    return table
+
+
+def check_liquidations(liquidations: pd.DataFrame) -> pd.DataFrame:
+    """Check *observed* liquidations: long, short [coins per bar] ≥ 0 by the side of the position."""
+    table = _table(liquidations, "liquidations", required=("long", "short"))
+    for side in ("long", "short"):
+        _refuse(table, "liquidations", side, table[side] < 0, "amounts are >= 0 coins; the column gives the side")
+    return table
+
+
+def check_taker(taker: pd.DataFrame) -> pd.DataFrame:
+    """Check a coarser taker-buy share: one column taker_buy_share [0..1], stamped by the open of its bars."""
+    table = _table(taker, "taker", required=("taker_buy_share",))
+    share = table["taker_buy_share"]
+    _refuse(table, "taker", "taker_buy_share", (share < 0) | (share > 1), "a share lies between 0 and 1")
+    return table
+
+
+def check_leverage_tiers(tiers: pd.DataFrame) -> pd.DataFrame:
+    """Check dated maintenance tiers.
+
+    Parameters
+    ----------
+    tiers : DataFrame
+        exchange, symbol, as_of (date from which the table was seen in force), tier (1, 2, …), min_notional,
+        max_notional [quote], maintenance_margin_rate [1], max_leverage, maintenance_amount [quote].
+
+    Returns
+    -------
+    DataFrame
+        A copy, sorted by exchange, symbol, as_of, tier.
+
+    Raises
+    ------
+    ValueError
+        Where columns are missing, brackets do not join, or the maintenance margin jumps at a bracket's edge
+        (``c[i] = c[i-1] + floor[i]·(m[i] − m[i-1])`` must hold, to half a unit of quote or 0.1 %).
+    """
+    table = _columns(tiers, "leverage_tiers", TIER_COLUMNS).copy()
+    table["as_of"] = pd.to_datetime(table["as_of"], utc=True)
+    table = table.sort_values(["exchange", "symbol", "as_of", "tier"], ignore_index=True)
+    for (exchange, symbol, as_of), part in table.groupby(["exchange", "symbol", "as_of"], sort=False):
+        where = f"leverage_tiers of {symbol} on {exchange} as of {as_of:%Y-%m-%d}"
+        floor, rate = part["min_notional"].to_numpy(float), part["maintenance_margin_rate"].to_numpy(float)
+        amount, ceiling = part["maintenance_amount"].to_numpy(float), part["max_notional"].to_numpy(float)
+        if floor[0] != 0 or not np.array_equal(floor[1:], ceiling[:-1]):
+            raise ValueError(f"{where}: brackets must start at 0 and join; got floors {floor.tolist()}")
+        if not ((rate > 0) & (rate < 1)).all():
+            raise ValueError(f"{where}: maintenance_margin_rate must lie in (0, 1), got {rate.tolist()}")
+        jump = amount[1:] - amount[:-1] - floor[1:] * np.diff(rate)
+        if (np.abs(jump) > np.maximum(0.5, 1e-3 * np.abs(amount[1:]))).any():
+            raise ValueError(f"{where}: the maintenance margin jumps at a bracket's edge by {jump.tolist()} quote; "
+                             "correct maintenance_amount")  # fmt: skip
+    return table
+
+
+_CHECKS: dict[str, Callable[..., pd.DataFrame]] = {
+    "candles": check_candles,
+    "open_interest": check_open_interest,
+    "funding_rate": check_funding_rate,
+    "liquidations": check_liquidations,
+    "taker": check_taker,
+    "path": check_path,
+    "mark_candles": check_mark_candles,
+    "leverage_tiers": check_leverage_tiers,
+}
+TABLES = tuple(name for name in _CHECKS if name != "leverage_tiers")
+
+
+def _columns(table: Any, name: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pd.DataFrame:
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"{name} must be a pandas DataFrame, got {type(table).__name__}; lq.read loads files")
+    missing = [column for column in required if column not in table.columns]
+    if missing:
+        raise ValueError(f"{name} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
+                         f"; rename what you have to {', '.join(required)}")  # fmt: skip
+    doubled = table.columns[table.columns.duplicated()]
+    if len(doubled):
+        raise ValueError(f"{name} has the column {doubled[0]!r} twice; drop one")
+    return table[[*required, *(column for column in optional if column in table.columns)]]
+
+
+def _table(
+    table: Any, name: str, *, required: tuple[str, ...], optional: tuple[str, ...] = (), may_lack: str = ""
+) -> pd.DataFrame:
+    """Columns, index, numbers: what every time table must fulfil. `may_lack`: prefix of columns that may hold NaN."""
+    chosen = _columns(table, name, required, optional)
+    if chosen.empty:
+        raise ValueError(f"{name} is empty; it needs at least one row")
+    clean = _check_index(chosen, name)
+    for column in clean.columns:
+        clean[column] = _numbers(clean[column], name)
+        bad = ~np.isfinite(clean[column])
+        if may_lack and str(column).startswith(may_lack):
+            bad &= ~clean[column].isna()
+        _refuse(clean, name, column, bad, "numbers must be finite; drop the row or correct it")
+    return _drop_duplicates(clean, name)
+
+
+def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    index = table.index
+    if not isinstance(index, pd.DatetimeIndex):
+        raise TypeError(f"{name} must be indexed by time, got {type(index).__name__}; use "
+                        "frame.set_index(pd.to_datetime(frame['time'], utc=True)) or lq.read")  # fmt: skip
+    if index.tz is None:
+        raise ValueError(f"{name}: the index has no time zone, so its hours are a guess; use "
+                         "frame.tz_localize('UTC') if they are UTC")  # fmt: skip
+    if index.hasnans:
+        raise ValueError(f"{name}: the index holds {int(index.isna().sum())} missing time(s); drop these rows")
+    if not index.is_monotonic_increasing:
+        row = int(np.flatnonzero(np.diff(index.as_unit("ns").asi8) < 0)[0]) + 1
+        raise ValueError(f"{name}: row {row} ({index[row]}) stands before the row above it ({index[row - 1]}); "
+                         "use frame.sort_index()")  # fmt: skip
+    clean = table.copy()
+    clean.index = index.tz_convert("UTC").rename("time")
+    clean.columns.name = None
+    return clean
+
+
+def _numbers(column: pd.Series, name: str) -> pd.Series:
+    try:
+        return column.astype("float64")
+    except (ValueError, TypeError) as error:
+        numbers = pd.to_numeric(column, errors="coerce")
+        stamp = column.index[np.flatnonzero(numbers.isna())[0]]
+        raise ValueError(f"{name}: column {column.name!r} at {stamp} is not a number: {column.loc[stamp]!r}; "
+                         "correct or drop the row") from error  # fmt: skip
+
+
+def _drop_duplicates(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    again = np.asarray(table.index.duplicated(keep="first"))
+    if not again.any():
+        return table
+    identical = table.reset_index().duplicated(keep="first").to_numpy()
+    conflict = again & ~identical
+    if conflict.any():
+        stamp = table.index[np.flatnonzero(conflict)[0]]
+        raise ValueError(f"{name}: {int(conflict.sum())} stamp(s) stand twice with different values, first {stamp}; "
+                         "decide which row is true and drop the other")  # fmt: skip
+    warnings.warn(f"{name}: dropped {int(again.sum())} duplicate row(s) (identical to their twin)", stacklevel=2)
+    return table[~again]
+
+
+def _check_ohlc(table: pd.DataFrame, name: str) -> None:
+    for column in PRICES:
+        _refuse(table, name, column, table[column] <= 0, "prices are > 0; drop or correct the row")
+    body_low, body_high = table[["open", "close"]].min(axis=1), table[["open", "close"]].max(axis=1)
+    _refuse(table, name, "low", table["low"] > body_low, "low must be <= open and close; check the column order")
+    _refuse(table, name, "high", table["high"] < body_high, "high must be >= open and close; check the column order")
+
+
+def _refuse(table: pd.DataFrame, name: str, column: Any, bad: pd.Series, remedy: str) -> None:
+    """Raise for the first bad row of a column; the message gives the row, the value, the count and the remedy."""
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"{name}: column {column!r}, row {row} ({table.index[row]}) is {float(table[column].iloc[row])!r}"
+                         f" ({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
+
+
+def _report_gaps(table: pd.DataFrame, name: str) -> None:
+    """Refuse stamps off the regular step; report gaps with their count."""
+    if len(table) < 3:
+        return
+    distance = np.diff(nanoseconds(table.index))
+    step = int(distance.min())
+    off = distance % step != 0
+    if off.any():
+        row = int(np.flatnonzero(off)[0]) + 1
+        raise ValueError(f"{name}: row {row} ({table.index[row]}) is off the regular step of "
+                         f"{timeframe_of(pd.Timedelta(step, unit='ns'))}; resample the table to one time frame")  # fmt: skip
+    gaps = distance > step
+    if gaps.any():
+        first = table.index[int(np.flatnonzero(gaps)[0])]
+        warnings.warn(
+            f"{name}: {int(gaps.sum())} gap(s), {int((distance[gaps] // step - 1).sum())} row(s) missing in all, "
+            f"the first after {first}; nothing was filled in",
+            stacklevel=2,
+        )

@@ -1,0 +1,60 @@
+"""What a model says of every bar, and the causal joins that models share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from liqlab.market import Market, nanoseconds, step_of
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """Coins opened per bar and the open interest they must add up to.
+
+    Attributes
+    ----------
+    opened : ndarray (side, bar)
+        Coins opened [coins]; long first.
+    open_interest : ndarray (bar,)
+        One-sided open interest at the bar's close [coins]; NaN: unknown, then nothing closes but what is touched.
+    used : dict
+        What the market offered and the model took: ``taker``, ``open_interest``, …, in words.
+    """
+
+    opened: np.ndarray
+    open_interest: np.ndarray
+    used: dict[str, str] = field(default_factory=dict)
+
+
+def taker_share(market: Market) -> tuple[np.ndarray, str]:
+    """Taker-buy share [0..1] of every candle, ½ where it is not known, and what was used.
+
+    The candle's own taker-buy volume is complete at its close; a coarser share is used from its completion on.
+    """
+    candles = market.candles
+    if "taker_buy_volume" in candles:
+        volume, buy = candles["volume"].to_numpy(), candles["taker_buy_volume"].to_numpy()
+        share = np.divide(buy, volume, out=np.full(len(volume), np.nan), where=volume > 0)
+        return _halves(share, "of the candle")
+    if market.taker is not None:
+        known_at = nanoseconds(market.taker.index) + step_of(market.taker).value
+        share = at_close(market, known_at, market.taker["taker_buy_share"].to_numpy())
+        return _halves(share, "of the last completed coarser bar")
+    return np.full(len(candles), 0.5), "none (half of all openings are longs)"
+
+
+def at_close(market: Market, known_at: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Last value known at every candle's close, NaN before the first (backward join on the moment of completion)."""
+    close = nanoseconds(market.candles.index) + pd.Timedelta(market.step).value
+    row = np.searchsorted(known_at, close, side="right") - 1
+    return np.where(row >= 0, value[np.maximum(row, 0)], np.nan)
+
+
+def _halves(share: np.ndarray, words: str) -> tuple[np.ndarray, str]:
+    unknown = np.isnan(share)
+    if unknown.any():
+        words += f", half where unknown ({int(unknown.sum())} of {len(share)} bars)"
+    return np.where(unknown, 0.5, share), words

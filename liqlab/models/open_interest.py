@@ -1,0 +1,116 @@
+"""Model `open_interest`: a book that adds up to the open interest at every bar."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from liqlab.market import Market, nanoseconds
+from liqlab.models._flow import Flow, at_close, taker_share
+from liqlab.models.volume import check_share
+
+DAY = 86_400 * 10**9
+
+
+def open_interest(
+    market: Market,
+    *,
+    share_of_volume: float = 0.1,
+    open_interest_scale: float = 1.0,
+    days_of_volume: float = 0.3,
+) -> Flow:
+    """Openings and closings from the accounting identity of volume and open interest.
+
+    Idea: every trade has a buyer and a seller, each of whom opens or closes. With V the bar's volume and ΔOI its
+    open-interest change, ``longs opened + shorts opened = V + ΔOI``, and longs standing = shorts standing = OI.
+
+    Equation: with ``K = max(κ·V, |ΔOI|)`` and taker-buy share b,
+    ``longs opened = clip(b·(K + ΔOI), max(0, ΔOI), min(K, K + ΔOI))``, ``shorts opened = K + ΔOI − longs opened``,
+    closed on each side = opened − ΔOI. Liquidations use up the closings first; the rest is closed in proportion to
+    what stands, placed and unplaced alike; liquidations beyond the closings come out of the unplaced part.
+
+    Parameters
+    ----------
+    market : Market
+    share_of_volume : float
+        κ (0..1]: much of the volume is market making, opened and closed at low leverage.
+    open_interest_scale : float
+        Factor on the market's open interest, for a proxy of another venue (1: as it is).
+    days_of_volume : float
+        Where no open interest is known: the size assumed for it, in days of the mean volume seen so far (at most the
+        last 30 days).
+
+    Returns
+    -------
+    Flow
+
+    Assumptions
+    -----------
+    Takers open (the taker-buy share is the long share of openings); those who close are drawn at random from all who
+    stand. κ is not identified by price and volume: 0.1 is a round number that makes a book turn over in days.
+
+    Limits: an open interest that is coarser than the candles arrives in jumps, at the bar that closes at its stamp.
+
+    References
+    ----------
+    Accounting identity of futures volume and open interest, see any futures text; for its use in maps see README.
+    """
+    kappa = check_share(share_of_volume)
+    for name, value in (("open_interest_scale", open_interest_scale), ("days_of_volume", days_of_volume)):
+        if not value > 0:
+            raise ValueError(f"{name} must be > 0, got {value!r}")
+    share, taker_words = taker_share(market)
+    level, change, words = _level(market, open_interest_scale, days_of_volume)
+    size = np.maximum(kappa * market.candles["volume"].to_numpy(), np.abs(change))
+    longs = np.clip(share * (size + change), np.maximum(0.0, change), np.minimum(size, size + change))
+    return Flow(np.stack([longs, size + change - longs]), level, {"taker": taker_words, "open_interest": words})
+
+
+def _level(market: Market, scale: float, days: float) -> tuple[np.ndarray, np.ndarray, str]:
+    """Open interest at every bar's close, its change where the change is known, and in words whose it is.
+
+    Across a hole in the table, and before its first stamp, nobody knows when positions were opened: the change counts
+    as 0 there, and the book lets its unplaced part take up the difference.
+    """
+    if market.open_interest is None:
+        level = _assumed(market, days)
+        return level, _changes(level), f"none (assumed: {days:g} days of the mean volume so far)"
+    stamps = nanoseconds(market.open_interest.index)
+    known = scale * at_close(market, stamps, market.open_interest["open_interest"].to_numpy())
+    before = np.isnan(known)
+    level = np.where(before, _assumed(market, days), known) if before.any() else known
+    change = _changes(level)
+    change[~before & np.concatenate([[True], before[:-1]])] = 0.0
+    change[_after_holes(market, stamps)] = 0.0
+    return level, change, _words(market, scale, int(before.sum()))
+
+
+def _changes(level: np.ndarray) -> np.ndarray:
+    return np.diff(level, prepend=level[0])
+
+
+def _after_holes(market: Market, stamps: np.ndarray) -> np.ndarray:
+    """Bars that close on the first stamp after a hole (a distance of more than twice the usual) in the table."""
+    distance = np.diff(stamps, prepend=stamps[0])
+    usual = max(np.median(distance[1:]) if len(distance) > 1 else 0, market.step.value)
+    row = at_close(market, stamps, np.arange(len(stamps), dtype=float))
+    first = np.diff(row, prepend=np.nan) != 0
+    return first & (distance[np.nan_to_num(row).astype(np.int64)] > 2 * usual)
+
+
+def _words(market: Market, scale: float, assumed: int) -> str:
+    origin = market.sources.get("open_interest", {})
+    proxy = origin.get("kind") == "proxy"
+    words = f"proxy: {origin.get('exchange', 'another venue')} × {scale:g}" if proxy else "own"
+    if not proxy and scale != 1:
+        words += f" × {scale:g}"
+    return words + (f", assumed before its first stamp ({assumed} bars)" if assumed else "")
+
+
+def _assumed(market: Market, days: float) -> np.ndarray:
+    """A size of the book in days of volume, from the candles seen so far: at most the last 30 days of them."""
+    volume = np.cumsum(market.candles["volume"].to_numpy())
+    per_day = DAY / market.step.value
+    window = round(30 * per_day)
+    seen = np.minimum(np.arange(1, len(volume) + 1), window)
+    past = np.concatenate([np.zeros(min(window, len(volume))), volume[:-window]])
+    return days * per_day * (volume - past) / seen

@@ -1,0 +1,50 @@
+"""Model `volume`: everything opens, nothing closes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from liqlab.market import Market
+from liqlab.models._flow import Flow, taker_share
+
+
+def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
+    """Every bar's volume opens positions, and only touched prices close them: the map most vendors describe.
+
+    Idea: takers open. Buyers' volume opens longs, sellers' volume opens shorts.
+
+    Equation: ``longs opened = κ·V·b``, ``shorts opened = κ·V·(1 − b)`` with V the volume [coins], b the taker-buy
+    share (½ where unknown) and κ = `share_of_volume`.
+
+    Parameters
+    ----------
+    market : Market
+    share_of_volume : float
+        κ [0..1], share of the volume that takes positions.
+
+    Returns
+    -------
+    Flow
+
+    Assumptions
+    -----------
+    No position is ever closed by its owner. The book therefore grows without end wherever price does not return, and
+    exceeds the open interest: sizes are relative, no unit of money is meant.
+
+    References
+    ----------
+    The rule behind "opening, not closing" maps as vendors describe them; FAQ pages of heatmap vendors.
+    """
+    kappa = check_share(share_of_volume)
+    share, words = taker_share(market)
+    size = kappa * market.candles["volume"].to_numpy()
+    opened = np.stack([size * share, size * (1.0 - share)])
+    used = {"taker": words, "open_interest": "not used: nothing closes but what price reaches"}
+    return Flow(opened, np.full(len(size), np.nan), used)
+
+
+def check_share(share_of_volume: float) -> float:
+    """κ must lie in (0, 1]."""
+    if not 0 < share_of_volume <= 1:
+        raise ValueError(f"share_of_volume must lie in (0, 1], got {share_of_volume!r}; 0.1 means a tenth of the volume")
+    return float(share_of_volume)

@@ -1,0 +1,200 @@
+"""Outputs of an executed notebook → what a page can show by itself.
+
+A displayed HoloViews, hvPlot or Bokeh object leaves in the notebook a script that waits for a loader, and a loader that
+asks other hosts for files. Both are dropped. The figure's document, which the script carries, is read back into Bokeh,
+made to fit the column, and written as one ``json_item`` that the page's own few lines of JavaScript draw.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from liqlab.report.pages import ReportError
+
+_LOADERS = ("application/vnd.holoviews_load.v0+json", "application/vnd.bokehjs_load.v0+json")
+_EXECUTERS = ("application/vnd.holoviews_exec.v0+json", "application/vnd.bokehjs_exec.v0+json")
+_WIDGETS = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")
+_SESSION = ("panel.models.browser.BrowserInfo", "panel.models.comm_manager.CommManager")
+_DOCUMENT = re.compile(r"\bdocs_json\s*=\s*(?=\{)")
+_ITEMS = re.compile(r"\brender_items\s*=\s*(?=\[)")
+_NOT_SHOWN = re.compile(r"<(script|style|link)\b.*?(</\1>|/>)|<[^>]*>|\s", re.DOTALL | re.IGNORECASE)
+_NARROWEST = 300  # [px] of a plot in a row of plots
+
+
+def without_loaders(notebook: Any) -> Any:
+    """The notebook without the libraries that ``hv.extension`` and widgets write into it (3 MB each time)."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_loader(output)]
+    return notebook
+
+
+def with_plain_figures(notebook: Any, *, name: str) -> Any:
+    """The notebook with every figure as plain BokehJS; changes and returns it.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Executed.
+    name : str
+        What to call it in messages.
+    """
+    for number, cell in enumerate(without_loaders(notebook).cells, start=1):
+        if cell.cell_type != "code":
+            continue
+        alt = cell.metadata.get("liqlab", {}).get("alt", "")
+        for output in cell.outputs:
+            data = output.get("data", {})
+            for kind in _WIDGETS:
+                data.pop(kind, None)
+            if _script_of(data):
+                roots = _roots(data, f"{name}, cell {number}")
+                output["data"] = {"text/html": "\n".join(_figure_html(root, alt) for root in roots)}
+                output["metadata"] = {}
+        if alt:
+            cell.metadata.setdefault("mystnb", {}).setdefault("image", {"alt": alt})
+    return notebook
+
+
+def figures_of(cell: Any, *, name: str) -> list[Any]:
+    """The Bokeh figures and layouts that a cell of an executed notebook shows."""
+    scripts = [output.get("data", {}) for output in cell.get("outputs", ()) if not _is_loader(output)]
+    return [root for data in scripts if _script_of(data) for root in _roots(data, name)]
+
+
+def plots_in(root: Any) -> list[Any]:
+    """The plots of a figure or layout, in the order of reading."""
+    from bokeh.models import Plot
+
+    return [root] if isinstance(root, Plot) else list(root.select({"type": Plot}))
+
+
+def _script_of(data: Any) -> str:
+    for kind in ("text/html", "application/javascript"):
+        text = "".join(data.get(kind, ""))
+        if _DOCUMENT.search(text):
+            return text
+    return ""
+
+
+def _is_loader(output: Any) -> bool:
+    """Whether an output shows nothing: it loads a library, keeps a session, or is empty."""
+    if output.get("output_type") not in ("display_data", "execute_result"):
+        return False
+    data = output.get("data", {})
+    script = _script_of(data)
+    if not data or any(kind in data for kind in _LOADERS):
+        return True
+    if script:
+        return all(model["name"] in _SESSION for document in _documents(script) for model in document["roots"])
+    html = data.get("text/html")
+    return set(data) == {"text/html"} and not _NOT_SHOWN.sub("", _keep_media("".join(html)))
+
+
+def _keep_media(html: str) -> str:
+    """Tags that show something without text stand as a word, so that what is left is not taken for nothing."""
+    return re.sub(r"<(img|svg|iframe|canvas|video|audio|hr|input|object)\b", r"shown <\1", html)
+
+
+def _documents(script: str) -> list[Any]:
+    found = _DOCUMENT.search(script)
+    return list(json.JSONDecoder().raw_decode(script, found.end())[0].values()) if found else []
+
+
+def _roots(data: Any, where: str) -> list[Any]:
+    """Read the script's documents back into Bokeh models: those which the script shows, made to fit the column."""
+    from bokeh.core.serialization import DeserializationError
+    from bokeh.document import Document
+
+    script = _script_of(data)
+    found = _ITEMS.search(script)
+    items = json.JSONDecoder().raw_decode(script, found.end())[0] if found else []
+    shown = {root for item in items for root in item["root_ids"]}
+    roots = []
+    for content in _documents(script):
+        try:
+            document = Document.from_json(content)
+        except DeserializationError as error:
+            raise ReportError(f"{where}: the figure needs a library that pages do not carry ({error}); show a plain "
+                              "HoloViews, hvPlot or Bokeh figure without widgets") from error  # fmt: skip
+        roots += [_fitted(root) for root in document.roots if not shown or root.id in shown]
+    return roots
+
+
+def _fitted(root: Any) -> Any:
+    """As wide as the column: fixed widths stretch; spacers, style sheets of other hosts and the logo go."""
+    from bokeh.models import ImportedStyleSheet, LayoutDOM, Toolbar
+    from bokeh.models.ui.ui_element import UIElement
+
+    for model in root.select({"type": UIElement}):
+        model.stylesheets = [sheet for sheet in model.stylesheets if not isinstance(sheet, ImportedStyleSheet)]
+    for toolbar in root.select({"type": Toolbar}):
+        toolbar.logo = None
+    while len(inner := _children(root)) == 1:
+        root = inner[0]
+    plots = plots_in(root)
+    fixed = not any(str(plot.sizing_mode).startswith(("stretch", "scale")) for plot in plots)
+    for model in root.select({"type": LayoutDOM}):
+        if fixed or model not in plots:
+            _stretch(model)
+    return root
+
+
+def _children(root: Any) -> list[Any]:
+    """What a layout shows; a grid, whose children come with their places, counts as one thing."""
+    from bokeh.models import Spacer
+
+    return [child for child in getattr(root, "children", ()) if not isinstance(child, Spacer | tuple)]
+
+
+def _stretch(model: Any) -> None:
+    from bokeh.models import Plot
+
+    if isinstance(model, Plot):
+        if model.frame_height and not model.height:
+            model.height = model.frame_height + 80
+        model.frame_width = model.frame_height = None
+        model.height = model.height or 400
+    model.width = None
+    model.sizing_mode = "stretch_width"
+
+
+def _columns(root: Any) -> int:
+    """How many plots stand side by side."""
+    from bokeh.models import GridPlot, Row
+
+    if isinstance(root, GridPlot):
+        return max((spot[2] + 1 for spot in root.children), default=1)
+    columns = [_columns(child) for child in _children(root)] or [1]
+    return sum(columns) if isinstance(root, Row) else max(columns)
+
+
+def _titles(root: Any) -> Iterator[str]:
+    for plot in plots_in(root):
+        text = getattr(plot.title, "text", plot.title)
+        if isinstance(text, str) and text:
+            yield text
+
+
+def _figure_html(root: Any, alt: str) -> str:
+    """A box, and the figure as data beside it; `liqlab.js` draws the one into the other when it comes into view."""
+    from bokeh.core.json_encoder import serialize_json
+    from bokeh.core.types import ID
+    from bokeh.embed import json_item
+
+    spot = f"figure-{uuid.uuid4().hex}"
+    item = serialize_json(json_item(root, target=ID(spot))).replace("</", "<\\/")
+    label = alt or " · ".join(_titles(root)) or "figure"
+    tall = sum(plot.height or 0 for plot in plots_in(root)) // _columns(root)
+    wide = _NARROWEST * _columns(root) if _columns(root) > 1 else 0  # side by side on a phone: scrolls in its box
+    return (
+        f'<div class="lq-figure" role="figure" aria-label="{escape(label)}">'
+        f'<div class="lq-plot" id="{spot}" style="min-height:{tall}px;min-width:{wide}px"></div>'
+        f'<script type="application/json" data-for="{spot}">{item}</script></div>'
+    )

@@ -1,0 +1,98 @@
+"""Run notebooks: each in its own process and kernel, on the Python that runs the report."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from liqlab.report.pages import Page, ReportError
+
+KERNEL = "liqlab-report"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of one page: the executed notebook, the time it took [s], and the error, if any."""
+
+    name: str
+    path: Path
+    seconds: float
+    error: str = ""
+
+
+def run_pages(pages: Sequence[Page], *, folder: Path, jobs: int) -> list[Run]:
+    """Execute pages into `folder`, several at a time; a page that fails does not stop the others.
+
+    The kernel works in the current folder, so a path in a parameter means what it means at the prompt.
+    """
+    from tqdm.auto import tqdm
+
+    if jobs < 1:
+        raise ReportError(f"jobs must be >= 1, got {jobs}; it is the number of notebooks that run at the same time")
+    folder.mkdir(parents=True, exist_ok=True)
+    runs: dict[str, Run] = {}
+    with tempfile.TemporaryDirectory(prefix="liqlab-kernel-") as private:
+        environment = _environment(Path(private))
+        workers = min(jobs, len(pages))
+        spawn = multiprocessing.get_context("spawn")  # a forked kernel client inherits locks
+        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_enter, initargs=(environment,)) as pool:
+            waiting = {pool.submit(_execute, page, folder / f"{page.name}.ipynb"): page for page in pages}
+            with tqdm(total=len(pages), desc="notebooks", unit="page") as bar:
+                for done in as_completed(waiting):
+                    page = waiting[done]
+                    runs[page.name] = _outcome(done, page, folder)
+                    bar.update()
+                    bar.set_postfix_str(page.name)
+    return [runs[page.name] for page in pages]
+
+
+def _environment(private: Path) -> dict[str, str]:
+    """Surroundings of the kernels: this Python whatever the notebook names, and nobody's start-up files."""
+    from ipykernel.kernelspec import write_kernel_spec
+
+    quiet = ["--IPKernelApp.log_level=40"]  # the kernel listens on this machine only; its advice to encrypt is noise
+    write_kernel_spec(private / "kernels" / KERNEL, extra_arguments=quiet)
+    paths = [str(private), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    return {
+        "JUPYTER_PATH": os.pathsep.join(paths),
+        "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
+        "IPYTHONDIR": str(private / "ipython"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+
+
+def _enter(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+
+
+def _execute(page: Page, output: Path) -> Run:
+    """In a worker process: run one notebook; errors come back as text, because not every error can be pickled."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    start, error = time.perf_counter(), ""
+    try:
+        papermill.execute_notebook(
+            str(page.notebook), str(output), parameters=dict(page.parameters), kernel_name=KERNEL, progress_bar=False
+        )
+    except PapermillExecutionError as failure:
+        line = next((line for line in failure.source.splitlines() if line.strip()), "")
+        error = f"{page.name}: cell In [{failure.exec_count}] ({line!r}) raised {failure.ename}: {failure.evalue}"
+    except Exception as failure:  # a kernel that died, a notebook that is not JSON: the report goes on and tells
+        error = f"{page.name}: {type(failure).__name__}: {failure}"
+    return Run(page.name, output, time.perf_counter() - start, error)
+
+
+def _outcome(done: Any, page: Page, folder: Path) -> Run:
+    try:
+        return done.result()
+    except Exception as failure:  # the worker itself died, for instance for want of memory
+        message = f"{page.name}: the process that ran it ended: {type(failure).__name__}: {failure}"
+        return Run(page.name, folder / f"{page.name}.ipynb", 0.0, message)

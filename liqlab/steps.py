@@ -1,0 +1,170 @@
+"""From tables to the book's steps: what happens bar by bar, and on which rungs positions stand."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab import models
+from liqlab.book import STEP, Ladder, Steps, cell_of
+from liqlab.laws import Law, distances, law
+from liqlab.margin import tier_history
+from liqlab.market import Market, nanoseconds, step_of
+
+ENTRIES = ("spread",)
+
+
+@dataclass(frozen=True, eq=False)
+class Script:
+    """Everything that the book needs to run, and what was used to write it.
+
+    Attributes
+    ----------
+    steps : Steps
+    ladder : Ladder
+    bar : ndarray (step,), int64
+        Candle to which each step belongs.
+    opened : ndarray (side, bar)
+        Coins opened per candle.
+    used : dict
+        In words: model, law, taker share, open interest, touches, tiers.
+    parameters : dict
+        Every option with its value, JSON-ready.
+    """
+
+    steps: Steps
+    ladder: Ladder
+    bar: np.ndarray
+    opened: np.ndarray
+    used: dict[str, str]
+    parameters: dict[str, Any]
+
+
+def write(
+    market: Market,
+    model: str,
+    *,
+    law: str | Law | Mapping[float, float] = "measured",
+    entries: str = "spread",
+    position_notional: float = 10_000.0,
+    **options: Any,
+) -> Script:
+    """Write the script of a market under a model.
+
+    Parameters
+    ----------
+    market : Market
+    model : str
+        A name from `models.names()`.
+    law : str, Law or mapping {leverage: share}
+        How far from their entries positions are liquidated, see `laws.law`.
+    entries : 'spread'
+        Where in the bar positions open: evenly over its range, in log price.
+    position_notional : float
+        Notional [quote] of one typical position: it decides the maintenance tier.
+    **options
+        The model's own; unknown ones raise TypeError.
+    """
+    if entries not in ENTRIES:
+        raise ValueError(f"entries must be one of {', '.join(ENTRIES)}, got {entries!r}")
+    if not position_notional > 0:
+        raise ValueError(f"position_notional must be > 0 quote, got {position_notional!r}; 10_000 is the default")
+    allowed = models.options_of(model)
+    unknown = [name for name in options if name not in allowed]
+    if unknown:
+        shared = ["law", "entries", "position_notional"]
+        raise TypeError(f"model {model!r} has no option {unknown[0]!r}; it has {', '.join([*allowed, *shared])}")
+    flow = models.find(model)(market, **options)
+    chosen = _law(law)
+    ladder, epoch, tiers = _ladder(market, chosen, position_notional)
+    steps, bar, path = _steps(market, flow, epoch)
+    used = {**flow.used, "law": chosen.name, "tiers": tiers, "touch": path}
+    shares = {f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)}
+    parameters = {**allowed, **options, "law": {chosen.name: shares}, "entries": entries,
+                  "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
+    return Script(steps, ladder, bar, flow.opened, used, parameters)
+
+
+_law = law  # the option of the same name hides the function inside `write`
+
+
+def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder, np.ndarray, str]:
+    """Rungs of every tier table in force; tables that give the same rungs share an epoch."""
+    history = tier_history(market.exchange, market.symbol, market.start, market.end,
+                           leverage_tiers=market.leverage_tiers)  # fmt: skip
+    if history[0][1].proxy and market.leverage_tiers is None and "BTC/USDT:USDT" in history[0][1].proxy:
+        warnings.warn(f"{history[0][1].proxy}; pass leverage_tiers= to Market or read", stacklevel=4)
+    rungs: list[tuple[np.ndarray, np.ndarray]] = []
+    epoch = np.zeros(len(market.candles), np.int64)
+    opens = nanoseconds(market.candles.index)
+    for moment, tiers in history:
+        distance, share = distances(law, tiers, position_notional=position_notional)
+        rung = np.maximum(np.rint(distance / STEP).astype(np.int64), 1), share
+        same = [k for k, known in enumerate(rungs) if all(map(np.array_equal, known, rung))]
+        rungs += [] if same else [rung]
+        epoch[opens >= moment.value] = same[0] if same else len(rungs) - 1
+    taken = [share.sum(axis=0) > 0 for _, share in rungs]
+    ladder = Ladder(
+        leverage=np.concatenate([law.leverage[on] for on in taken]),
+        cells=np.concatenate([cells[:, on] for (cells, _), on in zip(rungs, taken, strict=True)], axis=1),
+        share=np.concatenate([share[:, on] for (_, share), on in zip(rungs, taken, strict=True)], axis=1),
+        epoch=np.repeat(np.arange(len(rungs)), [int(on.sum()) for on in taken]),
+    )
+    last = history[-1][1]
+    words = f"{last.exchange} as of {', '.join(f'{tiers.as_of:%Y-%m-%d}' for _, tiers in history)}"
+    flags = sorted({flag for _, tiers in history for flag in tiers.flags})
+    return ladder, epoch, words + (f" ({', '.join(flags)})" if flags else "")
+
+
+def _steps(market: Market, flow: models.Flow, epoch: np.ndarray) -> tuple[Steps, np.ndarray, str]:
+    """One step per candle, or, where a finer path covers it, one per piece of the path."""
+    if market.path is None:
+        low, high = (cell_of(market.candles[name].to_numpy()) for name in ("low", "high"))
+        steps = Steps(low, high, low, high, flow.opened, flow.open_interest, epoch)
+        return steps, np.arange(len(market.candles)), "last price"
+    bar, low_price, high_price, weight = _pieces(market, market.path)
+    low, high = cell_of(low_price), cell_of(high_price)
+    # Inside a candle, its openings and its change of open interest pass in step with the path's volume.
+    final = np.append(bar[1:] != bar[:-1], True)
+    so_far = np.cumsum(weight)
+    done = so_far - np.concatenate([[0.0], so_far[final]])[np.cumsum(np.concatenate([[0], final[:-1]]))]
+    before = np.concatenate([flow.open_interest[:1], flow.open_interest[:-1]])[bar]
+    after = flow.open_interest[bar]
+    target = np.where(final | np.isnan(before), after, before + done * (after - before))
+    covered = int((np.bincount(bar) > 1).sum())
+    words = f"last price, its order inside {covered} of {len(market.candles)} candles from a finer path"
+    return Steps(low, high, low, high, flow.opened[:, bar] * weight, target, epoch[bar]), bar, words
+
+
+def _pieces(market: Market, path: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cut every candle that the path covers wholly into the path's bars: candle, low, high and weight of each piece.
+
+    The path says in which order prices were reached. What was reached is said by the candle: pieces are clipped to its
+    range, and the piece with the path's extreme takes the candle's, for the path may be another venue's.
+    """
+    candles, step, finer = market.candles, market.step.value, step_of(path).value
+    opens, stamps = nanoseconds(candles.index), nanoseconds(path.index)
+    of = np.searchsorted(opens, stamps, side="right") - 1
+    inside = (of >= 0) & (stamps + finer <= opens[of] + step)
+    covered = np.bincount(of[inside], minlength=len(opens)) == step // finer
+    row = np.flatnonzero(inside & covered[of])
+    bare = np.flatnonzero(~covered)
+    bar = np.concatenate([of[row], bare])
+    order = np.argsort(bar, kind="stable")
+    low, high = (np.concatenate([path[x].to_numpy()[row], candles[x].to_numpy()[bare]])[order] for x in ("low", "high"))
+    volume = path["volume"].to_numpy()[row] if "volume" in path else np.ones(len(row))
+    volume, bar = np.concatenate([volume, np.ones(len(bare))])[order], bar[order]
+    first = np.flatnonzero(np.diff(bar, prepend=-1))
+    floor, ceiling = candles["low"].to_numpy()[bar], candles["high"].to_numpy()[bar]
+    lowest, highest = np.minimum.reduceat(low, first), np.maximum.reduceat(high, first)
+    pieces = np.diff(np.append(first, len(bar)))
+    low = np.where(low == np.repeat(lowest, pieces), floor, np.clip(low, floor, ceiling))
+    high = np.where(high == np.repeat(highest, pieces), ceiling, np.clip(high, floor, ceiling))
+    total = np.repeat(np.add.reduceat(volume, first), pieces)
+    even = 1.0 / np.repeat(pieces, pieces)
+    return bar, low, high, np.divide(volume, total, out=even, where=total > 0)

@@ -1,0 +1,253 @@
+"""The report: what succeeds, what is refused, and what a failure leaves untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from typer.testing import CliRunner
+
+from liqlab.cli import app
+from liqlab.report import ReportError, build_page, build_site, list_pages
+from liqlab.report.figures import with_plain_figures
+from liqlab.report.mathml import mathml
+from liqlab.report.pages import Page, choose, give, one_page, parameters_of
+from liqlab.report.single import write_page
+from tests.small_site import build, requests_in, write_notebook, write_notebooks
+
+PLAIN = ("# What is plain?", "seed: int = 1  # told below\ncoin: str = 'BTC'", "print('seed', seed, coin)")
+FAILING = ("# What fails?", "seed: int = 1", "level = 1 / (seed - 1)\nprint(level)")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("report"))
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, as at the prompt of a machine that has never run it."""
+    command = [sys.executable, "-m", "liqlab.cli", *map(str, arguments)]
+    root = str(Path(__file__).parents[1])
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root, **environment}, check=False
+    )
+
+
+# --- what a site holds -----------------------------------------------------------------------------------------------
+
+
+def test_index_tells_what_each_page_answers_in_reading_order(site: Path) -> None:
+    index = (site / "index.html").read_text(encoding="utf-8")
+    cards = index[index.index("lq-cards") :]
+    links = list(dict.fromkeys(re.findall(r'href="(\w+)\.html"', cards)))
+    assert links[:4] == ["00_quickstart", "01_plain", "fall", "rise"]
+    assert "Where longs are liquidated." in cards and "2 minutes" in cards
+    assert index.count("Education, not advice") == 1
+    assert (site / "_images" / "00_quickstart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_case_is_a_page_with_its_parameters_and_its_own_heading(site: Path) -> None:
+    rise, fall = ((site / f"{name}.html").read_text(encoding="utf-8") for name in ("rise", "fall"))
+    assert "<h1>What did the map know before the rise?" in rise
+    assert "<h1>What did the map know? (fall)" in fall
+    assert re.search(r"seed.{0,60}=.{0,60}4", fall)
+
+
+def test_pages_fetch_nothing_and_carry_plain_figures(site: Path) -> None:
+    for page in site.glob("*.html"):
+        assert requests_in(page.read_text(encoding="utf-8")) == []
+    quickstart = (site / "00_quickstart.html").read_text(encoding="utf-8")
+    assert quickstart.count('class="lq-figure"') == 3
+    assert 'aria-label="estimated notional [USDT]"' in quickstart
+    assert "<mfrac>" in quickstart and "cdn." not in quickstart
+    assert (site / "_static" / "bokeh.min.js").is_file()
+    assert 'class="lq-figure"' in (site / "fall.html").read_text(encoding="utf-8")
+
+
+def test_executed_notebooks_are_kept_without_loaders(site: Path) -> None:
+    kept = site / "_notebooks" / "00_quickstart.ipynb"
+    assert kept.stat().st_size < 500_000  # BokehJS alone is 1.2 MB
+    notebook = nbformat.read(kept, as_version=4)
+    assert any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_only_keeps_the_other_pages(tmp_path: Path) -> None:
+    notebooks = tmp_path / "notebooks"
+    for name in ("00_a", "01_b"):
+        write_notebook(notebooks / f"{name}.ipynb", *PLAIN)
+    build_site(tmp_path / "site", notebooks=notebooks)
+    rows = build_site(tmp_path / "site", notebooks=notebooks, only=["01_b"], parameters=["seed=41"])
+    assert [row["page"] for row in rows] == ["00_a", "01_b"] and rows[0]["seconds"] is None
+    assert "seed 1 BTC" in (tmp_path / "site" / "00_a.html").read_text(encoding="utf-8")
+    assert "seed 41 BTC" in (tmp_path / "site" / "01_b.html").read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notebooks", "site"]
+
+
+# --- what is refused, and what a failure leaves ------------------------------------------------------------------------
+
+
+def test_failing_notebook_leaves_the_site_as_it_was(tmp_path: Path) -> None:
+    notebooks, site, home = tmp_path / "notebooks", tmp_path / "site", tmp_path / "home"
+    home.mkdir()
+    write_notebook(notebooks / "00_plain.ipynb", *PLAIN)
+    write_notebook(notebooks / "01_fails.ipynb", *FAILING)
+    options = ["report", "--notebooks", str(notebooks), "--output", str(site)]
+    first = CliRunner().invoke(app, [*options, "-p", "seed=3"])
+    assert first.exit_code == 0
+    assert str(site / "index.html") in first.stdout and "01_fails" in first.stdout
+    before = fingerprint(site)
+
+    second = run(*options, HOME=str(home))
+    assert second.returncode == 1
+    for word in ("01_fails", "In [2]", "level = 1 / (seed - 1)", "ZeroDivisionError", "site-failed", "as it was"):
+        assert word in second.stderr
+    assert fingerprint(site) == before
+    kept = nbformat.read(tmp_path / "site-failed" / "01_fails.ipynb", as_version=4)
+    assert any(output.output_type == "error" for cell in kept.cells for output in cell.get("outputs", ()))
+
+    build_site(site, notebooks=notebooks, only=["00_plain"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "notebooks", "site"]
+
+
+def test_site_that_cannot_be_built_leaves_the_old_one(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n" / "00_a.ipynb", *PLAIN)
+    build_site(tmp_path / "site", notebooks=tmp_path / "n")
+    before = fingerprint(tmp_path / "site")
+    write_notebook(tmp_path / "n" / "00_a.ipynb", r"# What is $\unheardof{x}$?", *PLAIN[1:])
+    with pytest.raises(ReportError, match="unheardof"):
+        build_site(tmp_path / "site", notebooks=tmp_path / "n")
+    assert fingerprint(tmp_path / "site") == before
+
+
+def test_folder_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n" / "00_a.ipynb", *PLAIN)
+    with pytest.raises(ReportError, match="no report has written"):
+        build_site(tmp_path / "n", notebooks=tmp_path / "n")
+    assert (tmp_path / "n" / "00_a.ipynb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["report", "--only", "00_quikstart"], ["00_quikstart", "did you mean 00_quickstart", "fall"]),
+        (["report", "-p", "sede=1"], ["sede", "00_quickstart: seed, leverages, title", "01_plain: seed"]),
+        (["report", "-p", "seed"], ["name=value"]),
+        (["report", "-p", "seed=[1"], ["not YAML"]),
+        (["report", "--only", "01_plain", "-p", "title=x"], ["title", "01_plain: seed"]),
+        (["report", "--jobs", "0"], ["jobs must be >= 1"]),
+        (["page", "06_case_study"], ["fall, rise"]),
+        (["page", "missing.ipynb"], ["no file"]),
+        (["page", "01_plain", "-p", "title=x"], ["title", "01_plain: seed"]),
+    ],
+)
+def test_errors_teach(arguments: list[str], words: list[str], tmp_path: Path) -> None:
+    notebooks = write_notebooks(tmp_path / "notebooks")
+    output = tmp_path / "output"
+    result = CliRunner().invoke(app, [*arguments, "--notebooks", str(notebooks), "--output", str(output)])
+    assert result.exit_code == 1
+    for word in words:
+        assert word in result.stderr
+    assert not output.exists()
+
+
+def test_case_with_a_parameter_that_the_notebook_has_not(tmp_path: Path) -> None:
+    notebooks = write_notebooks(tmp_path / "notebooks")
+    (notebooks / "cases" / "odd.yml").write_text("sede: 3\n", encoding="utf-8")
+    with pytest.raises(ReportError, match=r"case odd sets sede.*seed, title"):
+        give(choose(list_pages(notebooks), ["odd"]), {})
+
+
+def test_parameters_go_to_the_pages_that_have_them(tmp_path: Path) -> None:
+    notebooks = write_notebooks(tmp_path / "notebooks")
+    pages = {page.name: page for page in give(list_pages(notebooks), {"seed": 9, "leverages": [5]})}
+    assert pages["00_quickstart"].parameters == {"seed": 9, "leverages": [5]}
+    assert pages["01_plain"].parameters == {"seed": 9}
+    assert pages["rise"].parameters == {"seed": 9, "title": "What did the map know before the rise?"}
+    assert [page.name for page in choose(list_pages(notebooks), ["06_case_study"])] == ["fall", "rise"]
+
+
+# --- one page, and its parts -------------------------------------------------------------------------------------------
+
+
+def test_page_is_one_file_that_needs_nothing(site: Path, tmp_path: Path) -> None:
+    page = Page("00_quickstart", site)
+    html = write_page(site / "_notebooks" / "00_quickstart.ipynb", page=page, folder=tmp_path).read_text(
+        encoding="utf-8"
+    )
+    assert requests_in(html) == []
+    assert not re.search(r"<script[^>]*\bsrc=|<link[^>]*stylesheet", html)
+    assert html.count('class="lq-figure"') == 3 and "embed_item" in html and "<mfrac>" in html
+    assert "bokeh-tables" not in html
+
+
+def test_page_from_a_path_with_parameters(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "mine.ipynb", *PLAIN)
+    target = build_page(notebook, tmp_path / "out" / "mine.html", parameters=["seed=7", "coin=ETH"])
+    assert "seed 7 ETH" in target.read_text(encoding="utf-8")
+    assert target.stat().st_size < 800_000  # no figure, no BokehJS
+    assert one_page(notebook).name == "mine"
+
+
+def test_figure_that_needs_a_kernel_is_refused() -> None:
+    script = (
+        'var docs_json = {"a": {"version": "3", "title": "", "roots": [{"type": "object", "id": "x", '
+        '"name": "panel.models.tabulator.DataTabulator"}]}}; var render_items = [{"docid": "a", "root_ids": ["x"]}];'
+    )
+    output = nbformat.v4.new_output("display_data", data={"text/html": f"<div></div><script>{script}</script>"})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("table", outputs=[output])])
+    with pytest.raises(ReportError, match="00_page, cell 1: the figure needs a library"):
+        with_plain_figures(notebook, name="00_page")
+
+
+def test_figure_fits_the_column_and_asks_no_other_host() -> None:
+    from bokeh.embed import file_html
+    from bokeh.models import ImportedStyleSheet
+    from bokeh.plotting import figure
+
+    chart = figure(title="</script> & co.", width=900, height=300)
+    chart.stylesheets = [ImportedStyleSheet(url="https://example.org/style.css")]
+    html = file_html(chart).replace("const docs_json = '", "const docs_json = ")
+    output = nbformat.v4.new_output("display_data", data={"text/html": _as_notebook_script(html)})
+    cell = nbformat.v4.new_code_cell("chart", outputs=[output], metadata={"liqlab": {"alt": 'a "chart"'}})
+    plain = with_plain_figures(nbformat.v4.new_notebook(cells=[cell]), name="x").cells[0].outputs[0].data["text/html"]
+    assert "example.org" not in plain and '"sizing_mode":"stretch_width"' in plain
+    assert plain.count("</script>") == 1 and 'aria-label="a &quot;chart&quot;"' in plain
+
+
+def _as_notebook_script(html: str) -> str:
+    """A page of Bokeh's, in the shape that a notebook keeps: the document as an object, and what it draws."""
+    found = re.search(r'<script type="application/json"[^>]*>\s*(.*?)\s*</script>', html, re.DOTALL)
+    assert found
+    from html import unescape
+
+    return f"<script>var docs_json = {unescape(found[1])}; var render_items = [];</script>"
+
+
+@pytest.mark.parametrize("tex", [r"a \lt b \dots", r"\begin{align}a&=b\\c&=d\end{align}", r"\tfrac12\,\text{coins}"])
+def test_formulas_become_mathml(tex: str) -> None:
+    assert mathml(tex, block=True).startswith("<math")
+
+
+def test_formula_that_cannot_be_drawn_is_named() -> None:
+    with pytest.raises(ReportError, match=r"unheardof"):
+        mathml(r"\unheardof{x}")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
+)
+def test_notebooks_tell_the_index_what_they_answer(path: Path) -> None:
+    about = nbformat.read(path, as_version=4).metadata.get("liqlab", {})
+    assert about.get("answers") and about.get("minutes", 0) > 0
+    assert parameters_of(path), "tag one code cell `parameters`"
