@@ -18,7 +18,7 @@ PLACED, TOTAL, SCALE = 0, 1, 2
 
 @jit
 def run_nb(
-    touch, near, far, sign, shift, opened, open_interest, epoch, cells, share, rung_epoch, level_price, entry_price,
+    touch, since, near, far, sign, shift, opened, open_interest, epoch, cells, share, rung_epoch, level_price, entry_price,
     last, alive, bins, same_bar, entries, swept, top, fresh, book, notional, balance, flow, rungs,
 ):  # fmt: skip
     """All steps of one side in order: touch what stood, open, catch what is reached at once, close, photograph.
@@ -38,13 +38,14 @@ def run_nb(
     got = np.zeros((n_rungs, 4))  # of this step: swept, swept × price, caught, caught × price
     standing = _standing_nb(share, rung_epoch, entries, swept, book[SCALE], rungs.shape[0] > 0)
     reach, placed, total, scale = _reach_nb(cells, rung_epoch, top, fresh), book[PLACED], book[TOTAL], book[SCALE]
-    column, gone, n_columns = 0, 0, last.size
+    column, dead, n_columns = 0, np.int64(0), last.size
     for t in range(opened.size):
         at, g = sign * touch[t] + shift, epoch[t]
-        gained, lost, caught, value = 0.0, 0.0, 0.0, 0.0
+        gained, lost, caught, value, gone = 0.0, 0.0, 0.0, 0.0, 0.0
         if at <= reach:
             lost, value, reach = _sweep_nb(at, cells, share, rung_epoch, level_price, entry_price, entries, swept, top,
                                            fresh, gap, got)  # fmt: skip
+            gone = lost * scale
         if opened[t] > 0.0:
             low, high = sign * near[t] + shift, sign * far[t] + shift
             gained = opened[t] / scale
@@ -53,40 +54,66 @@ def run_nb(
                 entries[np.uint64(g), e] += part
             fresh[g], reach = max(fresh[g], high), max(reach, high - nearest[g])
             hull[g, 0], hull[g, 1] = min(hull[g, 0], low), max(hull[g, 1], high)
-            if at + nearest[g] <= high:
-                caught, more = _catch_nb(g, at, low, high, part, cells, share, rung_epoch, level_price, entry_price,
+            begun = sign * since[t] + shift
+            if begun + nearest[g] <= high:
+                caught, more = _catch_nb(g, begun, low, high, part, cells, share, rung_epoch, level_price, entry_price,
                                          entries, swept, got)  # fmt: skip
                 value += same_bar * more
+                gone = (lost + caught) * scale
             if lookback:
                 added[t] = part
-        unit, factor = scale, 1.0
-        placed = max(placed - lost, 0.0) + max(gained - caught, 0.0)
-        total = max(total + (opened[t] - (lost + caught) * scale), 0.0)
-        if open_interest[t] < total:  # close proportionally, what was opened in this step included
-            factor = open_interest[t] / total if open_interest[t] > total * 1e-200 else 0.0
-        stood = placed
+        unit, stood = scale, max(placed - lost, 0.0) + max(gained - caught, 0.0)
+        # close proportionally, what was opened in this step included; an unknown open interest closes nothing
+        pool = total + (opened[t] - gone)
+        factor = open_interest[t] / pool
+        factor = factor if 0.0 <= factor < 1.0 else 1.0
+        placed = stood
+        if factor < 1e-200:  # nothing that a scale could express is left
+            factor = 0.0
         scale *= factor
         if factor == 0.0:
             placed, scale = 0.0, 1.0
-        # what is not placed is open interest whose entries are unknown
-        total = placed * scale if np.isnan(open_interest[t]) else open_interest[t]
             _clear_nb(rung_epoch, entries, swept, gap)
+        # what is not placed is open interest whose entries are unknown
+        total = pool if np.isnan(open_interest[t]) else open_interest[t]
         while scale < SMALL:
             placed, scale = placed * SMALL, scale / SMALL
-            for array in (entries, swept, expired, shown):
-                array *= SMALL
-            added *= SMALL
+            _shrink_nb(entries, swept, expired, shown, added)
         if flow.shape[1] > 0:
             closed = ((1.0 - factor) * stood + (1.0 - same_bar) * caught) * unit
-            _write_nb(flow[:, t], placed * scale, max(total - placed * scale, 0.0), closed, (lost + same_bar * caught) * unit, value * unit, factor)
+            _write_nb(
+                flow[:, t],
+                placed * scale,
+                max(total - placed * scale, 0.0),
+                closed,
+                (lost + same_bar * caught) * unit,
+                value * unit,
+                factor,
+            )
         if rungs.shape[0] > 0:
             _record_nb(g, gained, unit, factor, same_bar, share, rung_epoch, got, standing, rungs[t])
         if lost + caught > 0.0:
-            got[:] = 0.0
+            for j in range(n_rungs):
+                got[j, 0], got[j, 1], got[j, 2], got[j, 3] = 0.0, 0.0, 0.0, 0.0
         if column < n_columns and t == last[column]:
             if lookback:
-                gone = _expire_nb(gone, alive[column], near, far, sign, shift, epoch, added, expired, hull)
-            _refresh_nb(cells, share, rung_epoch, level_price, entry_price, bins, entries, swept, expired, hull, gap, sign < 0, work, shown)
+                dead = _expire_nb(dead, alive[column], near, far, sign, shift, epoch, added, expired, hull)
+            _refresh_nb(
+                cells,
+                share,
+                rung_epoch,
+                level_price,
+                entry_price,
+                bins,
+                entries,
+                swept,
+                expired,
+                hull,
+                gap,
+                sign < 0,
+                work,
+                shown,
+            )
             _photograph_nb(scale, shown, column, notional)
             balance[0, column], balance[1, column] = placed * scale, max(total - placed * scale, 0.0)
             column += 1
@@ -102,7 +129,11 @@ def _sweep_nb(at, cells, share, rung_epoch, level_price, entry_price, entries, s
         highest, cut = max(top[j], fresh[g]), max(at + cells[j], 0)
         if cut <= highest:
             x, v = 0.0, 0.0
-            total, gone, price = entries[g, cut : highest + 1], swept[j, cut : highest + 1], entry_price[cut : highest + 1]
+            total, gone, price = (
+                entries[g, cut : highest + 1],
+                swept[j, cut : highest + 1],
+                entry_price[cut : highest + 1],
+            )
             for k in range(total.size):
                 standing = total[k] - gone[k]
                 x += standing
@@ -125,34 +156,52 @@ def _catch_nb(g, at, low, high, part, cells, share, rung_epoch, level_price, ent
     for j in range(cells.size):
         cut = max(at + cells[j], low)
         if rung_epoch[j] == g and cut <= high:
-            swept[j, cut : high + 1] = entries[g, cut : high + 1]
+            prices = 0.0
+            for e in range(cut, high + 1):
+                swept[j, e] = entries[g, e]
+                prices += entry_price[e]
             got[j, 2] = share[j] * part * (high - cut + 1)
-            got[j, 3] = share[j] * level_price[j] * part * entry_price[cut : high + 1].sum()
+            got[j, 3] = share[j] * level_price[j] * part * prices
             coins += got[j, 2]
             value += got[j, 3]
     return coins, value
 
 
 @jit
+def _shrink_nb(entries, swept, expired, shown, added):
+    """All stored amounts × SMALL."""
+    for array in (entries, swept, expired, shown):
+        for i in range(array.shape[0]):
+            for e in range(array.shape[1]):
+                array[i, e] *= SMALL
+    for t in range(added.size):
+        added[t] *= SMALL
+
+
+@jit
 def _clear_nb(rung_epoch, entries, swept, gap):
     """The whole book of the side is closed."""
     for j in range(rung_epoch.size):
-        swept[j] = entries[rung_epoch[j]]
+        for e in range(entries.shape[1]):
+            swept[j, e] = entries[rung_epoch[j], e]
         gap[j, 0], gap[j, 1] = 0, entries.shape[1] - 1
 
 
 @jit
-def _expire_nb(gone, alive, near, far, sign, shift, epoch, added, expired, hull):
+def _expire_nb(dead, alive, near, far, sign, shift, epoch, added, expired, hull):
     """Replay the openings that leave the lookback: the same additions in the same order, hence the same bits."""
-    for t in range(gone, alive):
+    for t in range(dead, alive):
         g, low, high = epoch[t], sign * near[t] + shift, sign * far[t] + shift
-        expired[g, low : high + 1] += added[t]
+        for e in range(low, high + 1):
+            expired[g, e] += added[t]
         hull[g, 0], hull[g, 1] = min(hull[g, 0], low), max(hull[g, 1], high)
-    return max(gone, alive)
+    return max(dead, alive)
 
 
 @jit
-def _refresh_nb(cells, share, rung_epoch, level_price, entry_price, bins, entries, swept, expired, hull, gap, mirror, work, shown):
+def _refresh_nb(
+    cells, share, rung_epoch, level_price, entry_price, bins, entries, swept, expired, hull, gap, mirror, work, shown
+):
     """Bring the bins of all entries that changed up to date."""
     for j in range(cells.size):
         g, weight = rung_epoch[j], share[j] * level_price[j]
@@ -167,44 +216,59 @@ def _refresh_nb(cells, share, rung_epoch, level_price, entry_price, bins, entrie
 @jit
 def _sum_bins_nb(first, final, away, weight, price, bins, entries, swept, expired, mirror, work, shown):
     """Sum anew the bins that hold the levels first … final of a rung: whole bins in a fixed order, so bits repeat."""
-    start = max(np.searchsorted(bins, first, side="right") - 1, 0)
-    stop = min(np.searchsorted(bins, final, side="right"), bins.size - 1)
+    start, stop = max(_count_nb(bins, first) - 1, 0), min(_count_nb(bins, final), bins.size - 1)
     if start >= stop:
         return
     low = min(max(bins[start] + away, 0), entries.size)
     high = max(min(bins[stop] + away, entries.size), low)
     opened, gone, p, product = entries[low:high], swept[low:high], price[low:high], work[: high - low]
     if expired.size > 0:
-        product[:] = (opened - np.maximum(gone, expired[low:high])) * p
+        late = expired[low:high]
+        for k in range(product.size):
+            product[k] = (opened[k] - max(gone[k], late[k])) * p[k]
     else:
         for k in range(product.size):
             product[k] = (opened[k] - gone[k]) * p[k]
     k = np.uint64(0)
     for b in range(start, stop):
         end = np.uint64(max(min(bins[b + 1] + away, high), low) - low)
-        even, odd = 0.0, 0.0  # two sums that the processor carries on at once
-        while k + np.uint64(1) < end:
-            even += product[k]
-            odd += product[k + np.uint64(1)]
-            k += np.uint64(2)
-        if k < end:
-            even += product[k]
+        one, two, three, four = 0.0, 0.0, 0.0, 0.0  # sums that the processor carries on at once
+        while k + np.uint64(3) < end:
+            one += product[k]
+            two += product[k + np.uint64(1)]
+            three += product[k + np.uint64(2)]
+            four += product[k + np.uint64(3)]
+            k += np.uint64(4)
+        while k < end:
+            one += product[k]
             k += np.uint64(1)
-        shown[shown.size - 1 - b if mirror else b] = weight * (even + odd)
+        shown[shown.size - 1 - b if mirror else b] = weight * ((one + two) + (three + four))
+
+
+@jit
+def _count_nb(edges, level):
+    """How many edges are <= level."""
+    low, high = 0, edges.size
+    while low < high:
+        middle = (low + high) // 2
+        if edges[middle] <= level:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @jit
 def _photograph_nb(scale, shown, column, notional):
     """Write one column: the rungs' sum, or each rung on its own."""
-    if notional.shape[0] == 1:
-        row = notional[0, column]
-        row[:] = shown[0]
-        for j in range(1, shown.shape[0]):
-            row += shown[j]
-        row *= scale
-    else:
-        for j in range(shown.shape[0]):
-            notional[j, column] = shown[j] * scale
+    for j in range(shown.shape[0]):
+        layer, row = shown[j], notional[min(j, notional.shape[0] - 1), column]
+        if j < notional.shape[0]:
+            for b in range(row.size):
+                row[b] = layer[b] * scale
+        else:
+            for b in range(row.size):
+                row[b] += layer[b] * scale
 
 
 @jit
@@ -248,5 +312,6 @@ def _standing_nb(share, rung_epoch, entries, swept, scale, wanted):
     standing = np.zeros(rung_epoch.size)
     if wanted:
         for j in range(rung_epoch.size):
-            standing[j] = share[j] * scale * (entries[rung_epoch[j]] - swept[j]).sum()
+            for e in range(entries.shape[1]):
+                standing[j] += share[j] * scale * (entries[rung_epoch[j], e] - swept[j, e])
     return standing

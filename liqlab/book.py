@@ -64,6 +64,8 @@ class Steps:
         Open interest [coins] after the step; NaN: nothing closes but what is touched.
     epoch : ndarray (step,), int64
         Tier table in force.
+    since_low, since_high : ndarray (step,), int64, optional
+        Extremes since the step's positions may have been opened, where that was before the step; default: the touch.
     """
 
     touch_low: np.ndarray
@@ -73,6 +75,8 @@ class Steps:
     opened: np.ndarray
     open_interest: np.ndarray
     epoch: np.ndarray
+    since_low: np.ndarray | None = None
+    since_high: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.touch_low)
@@ -222,10 +226,10 @@ def run(
     first = np.ceil(np.log(columns.edges) / step - 0.5).astype(np.int64) - state.origin
     for s, sign in enumerate((-1.0, 1.0)):
         # shorts run in the mirror: highs take the place of lows, and cells and bins count from the other end
-        ends = (steps.touch_low, steps.entry_low, steps.entry_high)
-        ends = ends if s == 0 else (steps.touch_high, steps.entry_high, steps.entry_low)
+        touch, since = (steps.touch_high, steps.since_high) if s else (steps.touch_low, steps.since_low)
+        near, far = (steps.entry_high, steps.entry_low) if s else (steps.entry_low, steps.entry_high)
         run_nb(
-            *ends, 1 - 2 * s, end if s else -state.origin,
+            touch, touch if since is None else since, near, far, 1 - 2 * s, end if s else -state.origin,
             steps.opened[s], steps.open_interest, steps.epoch,
             ladder.cells[s], ladder.share[s], ladder.epoch, np.exp(sign * step * ladder.cells[s]),
             entry_price[::-1].copy() if s else entry_price,
@@ -233,6 +237,9 @@ def run(
             state.entries[s], state.swept[s], state.top[s], state.fresh[s], state.amounts[s],
             notional[s], balance[s], flow[s], rungs[s],
         )  # fmt: skip
+    unknown = np.isnan(steps.open_interest)  # then nothing is said of what is not placed
+    flow[:, 1, unknown[: flow.shape[2]]] = 0.0
+    balance[:, 1, unknown[columns.last]] = 0.0
     layers_out = notional if columns.by_rung else notional[:, 0]
     return Record(layers_out, balance, *flow.transpose(1, 2, 0), rungs.swapaxes(0, 1), state)
 

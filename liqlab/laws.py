@@ -149,7 +149,9 @@ def _measured() -> Law:
         "distances of 243,028 isolated Hyperliquid positions (p10, median, p90: longs 5.3/22.3/47.2 %, shorts "
         "1.9/7.9/32.5 %; github min66633/liquidation-cascade-research, unreviewed): the only measured law in public"
     )
-    return Law("measured", np.array(LEVERAGES), *(_from_quantiles(MEASURED[side]) for side in ("long", "short")), reason)
+    return Law(
+        "measured", np.array(LEVERAGES), *(_from_quantiles(MEASURED[side]) for side in ("long", "short")), reason
+    )
 
 
 def _from_quantiles(quantiles: tuple[float, float, float]) -> np.ndarray:

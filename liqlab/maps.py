@@ -377,7 +377,9 @@ def _dataset(
         "close_time": ("time", frame["close_time"].to_numpy()),
         "price_edge": ("price_edge", edges),
     }
-    heat = xr.Dataset({"notional": notional, **data}, coords=coords, attrs=attrs).transpose("time", "price", "side", ...)
+    heat = xr.Dataset({"notional": notional, **data}, coords=coords, attrs=attrs).transpose(
+        "time", "price", "side", ...
+    )
     words = {"notional": "estimated notional standing at its liquidation price", "price": "price", "volume": "volume"}
     units = {"notional": attrs["quote"], "price": attrs["quote"], "volume": attrs["coin"]}
     for name, unit in units.items():
@@ -423,7 +425,9 @@ def _level_table(script: Script, record: Record, chosen: np.ndarray) -> pd.DataF
                                                                 strict=True)] or [np.empty(0, int)])  # fmt: skip
     parts = [_levels_of(script, record, s, j, step, entry, np.repeat(width, width)) for s in (0, 1)
              for j in range(len(ladder.leverage))]  # fmt: skip
-    return pd.concat(parts, ignore_index=True).sort_values(["bar", "side", "leverage"], ignore_index=True, kind="stable")
+    return pd.concat(parts, ignore_index=True).sort_values(
+        ["bar", "side", "leverage"], ignore_index=True, kind="stable"
+    )
 
 
 def _levels_of(
@@ -436,6 +440,9 @@ def _levels_of(
     # mirror the shorts, so that "touched" always means: the first step from its own on whose extreme is <= the level
     extreme, height = (steps.touch_low, level) if s == 0 else (-steps.touch_high, -level)
     touched = _first_at_or_below(extreme, step, height)
+    if steps.since_low is not None and steps.since_high is not None:
+        begun = steps.since_low if s == 0 else -steps.since_high
+        touched = np.where(begun[step] <= height, step, touched)
     opened = steps.opened[s, step] * ladder.share[s, j] / width
     left = np.where(touched < 0, _survival(record.survival[:, s], step), 0.0)
     price = price_of(level)

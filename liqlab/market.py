@@ -407,7 +407,9 @@ def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
         raise ValueError(f"{name}: the index has no time zone, so its hours are a guess; use "
                          "frame.tz_localize('UTC') if they are UTC")  # fmt: skip
     if index.hasnans:
-        raise ValueError(f"{name}: the index holds {int(index.isna().sum())} missing time(s); drop these rows")
+        raise ValueError(
+            f"{name}: the index holds {int(np.asarray(index.isna()).sum())} missing time(s); drop these rows"
+        )
     if not index.is_monotonic_increasing:
         row = int(np.flatnonzero(np.diff(index.as_unit("ns").asi8) < 0)[0]) + 1
         raise ValueError(f"{name}: row {row} ({index[row]}) stands before the row above it ({index[row - 1]}); "

@@ -83,8 +83,12 @@ def write(
     chosen = _law(law)
     ladder, epoch, tiers = _ladder(market, chosen, position_notional)
     steps, bar, path = _steps(market, flow, epoch)
+    if flow.late is not None and flow.late.any():
+        steps, bar = _with_late(steps, bar, flow)
     used = {**flow.used, "law": chosen.name, "tiers": tiers, "touch": path}
-    shares = {f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)}
+    shares = {
+        f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)
+    }
     parameters = {**allowed, **options, "law": {chosen.name: shares}, "entries": entries,
                   "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
     return Script(steps, ladder, bar, flow.opened, used, parameters)
@@ -107,7 +111,7 @@ def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder,
         rung = np.maximum(np.rint(distance / STEP).astype(np.int64), 1), share
         same = [k for k, known in enumerate(rungs) if all(map(np.array_equal, known, rung))]
         rungs += [] if same else [rung]
-        epoch[opens >= moment.value] = same[0] if same else len(rungs) - 1
+        epoch[opens >= moment.as_unit("ns").value] = same[0] if same else len(rungs) - 1
     taken = [share.sum(axis=0) > 0 for _, share in rungs]
     ladder = Ladder(
         leverage=np.concatenate([law.leverage[on] for on in taken]),
@@ -141,13 +145,52 @@ def _steps(market: Market, flow: models.Flow, epoch: np.ndarray) -> tuple[Steps,
     return Steps(low, high, low, high, flow.opened[:, bar] * weight, target, epoch[bar]), bar, words
 
 
+def _with_late(steps: Steps, bar: np.ndarray, flow: models.Flow) -> tuple[Steps, np.ndarray]:
+    """Add a step after each bar in which a coarser open interest reports openings of the bars before it.
+
+    The candle's own steps keep the open interest that was known before; the added one opens what is reported, over the
+    range since the stamp before, touches nothing that stood (its own extremes are the bar's), and carries the jump.
+    """
+    late, since = np.asarray(flow.late), np.asarray(flow.since)
+    bars = np.flatnonzero(late.any(axis=0))
+    final = np.searchsorted(bar, bars, side="right") - 1
+    begin = np.searchsorted(bar, since[bars])
+    is_late = np.isin(bar, bars)
+    target = np.where(is_late, flow.open_interest[np.maximum(bar - 1, 0)], steps.open_interest)
+    own = np.divide(flow.opened - late, flow.opened, out=np.ones_like(late), where=flow.opened > 0)
+
+    def insert(own_steps: np.ndarray, added: np.ndarray) -> np.ndarray:
+        return np.insert(own_steps, final + 1, added, axis=-1)
+
+    low = _extremes(np.minimum, steps.entry_low, begin, final)
+    high = _extremes(np.maximum, steps.entry_high, begin, final)
+    touch_low, touch_high = steps.touch_low, steps.touch_high
+    return Steps(
+        touch_low=insert(touch_low, touch_low[final]),
+        touch_high=insert(touch_high, touch_high[final]),
+        entry_low=insert(steps.entry_low, low),
+        entry_high=insert(steps.entry_high, high),
+        opened=insert(steps.opened * own[:, bar], late[:, bars]),
+        open_interest=insert(target, flow.open_interest[bars]),
+        epoch=insert(steps.epoch, steps.epoch[final]),
+        since_low=insert(touch_low, _extremes(np.minimum, touch_low, begin, final)),
+        since_high=insert(touch_high, _extremes(np.maximum, touch_high, begin, final)),
+    ), insert(bar, bars)
+
+
+def _extremes(of: np.ufunc, values: np.ndarray, first: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Minimum or maximum of each range first … final."""
+    ranges = np.column_stack([first, final + 1]).ravel()
+    return of.reduceat(np.append(values, values[-1]), ranges)[::2]
+
+
 def _pieces(market: Market, path: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Cut every candle that the path covers wholly into the path's bars: candle, low, high and weight of each piece.
 
     The path says in which order prices were reached. What was reached is said by the candle: pieces are clipped to its
     range, and the piece with the path's extreme takes the candle's, for the path may be another venue's.
     """
-    candles, step, finer = market.candles, market.step.value, step_of(path).value
+    candles, step, finer = market.candles, market.step.as_unit("ns").value, step_of(path).as_unit("ns").value
     opens, stamps = nanoseconds(candles.index), nanoseconds(path.index)
     of = np.searchsorted(opens, stamps, side="right") - 1
     inside = (of >= 0) & (stamps + finer <= opens[of] + step)

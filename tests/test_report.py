@@ -94,7 +94,7 @@ def test_only_keeps_the_other_pages(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notebooks", "site"]
 
 
-# --- what is refused, and what a failure leaves ------------------------------------------------------------------------
+# --- what is refused, and what a failure leaves ----------------------------------------------------------------------
 
 
 def test_failing_notebook_leaves_the_site_as_it_was(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_parameters_go_to_the_pages_that_have_them(tmp_path: Path) -> None:
     assert [page.name for page in choose(list_pages(notebooks), ["06_case_study"])] == ["fall", "rise"]
 
 
-# --- one page, and its parts -------------------------------------------------------------------------------------------
+# --- one page, and its parts ----------------------------------------------------------------------------------------
 
 
 def test_page_is_one_file_that_needs_nothing(site: Path, tmp_path: Path) -> None:
@@ -217,12 +217,35 @@ def test_figure_fits_the_column_and_asks_no_other_host() -> None:
 
     chart = figure(title="</script> & co.", width=900, height=300)
     chart.stylesheets = [ImportedStyleSheet(url="https://example.org/style.css")]
-    html = file_html(chart).replace("const docs_json = '", "const docs_json = ")
+    html = file_html(chart)
     output = nbformat.v4.new_output("display_data", data={"text/html": _as_notebook_script(html)})
     cell = nbformat.v4.new_code_cell("chart", outputs=[output], metadata={"liqlab": {"alt": 'a "chart"'}})
     plain = with_plain_figures(nbformat.v4.new_notebook(cells=[cell]), name="x").cells[0].outputs[0].data["text/html"]
     assert "example.org" not in plain and '"sizing_mode":"stretch_width"' in plain
     assert plain.count("</script>") == 1 and 'aria-label="a &quot;chart&quot;"' in plain
+
+
+def test_figure_without_a_height_gets_one() -> None:
+    from bokeh.embed import file_html
+    from bokeh.plotting import figure
+
+    script = _as_notebook_script(file_html(figure(sizing_mode="stretch_both")))
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data={"text/html": script})])
+    plain = with_plain_figures(nbformat.v4.new_notebook(cells=[cell]), name="x").cells[0].outputs[0].data["text/html"]
+    assert "min-height:600px" in plain and '"sizing_mode":"stretch_width"' in plain
+
+
+def test_profile_beside_a_map_keeps_its_width() -> None:
+    from bokeh.embed import file_html
+    from bokeh.layouts import gridplot
+    from bokeh.plotting import figure
+
+    grid = gridplot([[figure(width=700, height=300), figure(width=190, height=300)]])
+    script = _as_notebook_script(file_html(grid))
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data={"text/html": script})])
+    plain = with_plain_figures(nbformat.v4.new_notebook(cells=[cell]), name="x").cells[0].outputs[0].data["text/html"]
+    assert '"cols":["minmax(0, 1fr)","max-content"]' in plain and '"width":190' in plain and '"width":700' not in plain
+    assert "min-width:600px" in plain
 
 
 def _as_notebook_script(html: str) -> str:

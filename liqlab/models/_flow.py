@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
 from liqlab.market import Market, nanoseconds, step_of
 
@@ -20,6 +19,11 @@ class Flow:
         Coins opened [coins]; long first.
     open_interest : ndarray (bar,)
         One-sided open interest at the bar's close [coins]; NaN: unknown, then nothing closes but what is touched.
+    late : ndarray (side, bar), optional
+        The part of `opened` that a coarser open interest reports only now: opened at an unknown moment since the
+        opening of the candle `since`, and therefore spread over all prices traded since.
+    since : ndarray (bar,), int64, optional
+        First candle of the interval that `late` covers.
     used : dict
         What the market offered and the model took: ``taker``, ``open_interest``, …, in words.
     """
@@ -27,6 +31,8 @@ class Flow:
     opened: np.ndarray
     open_interest: np.ndarray
     used: dict[str, str] = field(default_factory=dict)
+    late: np.ndarray | None = None
+    since: np.ndarray | None = None
 
 
 def taker_share(market: Market) -> tuple[np.ndarray, str]:
@@ -40,7 +46,7 @@ def taker_share(market: Market) -> tuple[np.ndarray, str]:
         share = np.divide(buy, volume, out=np.full(len(volume), np.nan), where=volume > 0)
         return _halves(share, "of the candle")
     if market.taker is not None:
-        known_at = nanoseconds(market.taker.index) + step_of(market.taker).value
+        known_at = nanoseconds(market.taker.index) + step_of(market.taker).as_unit("ns").value
         share = at_close(market, known_at, market.taker["taker_buy_share"].to_numpy())
         return _halves(share, "of the last completed coarser bar")
     return np.full(len(candles), 0.5), "none (half of all openings are longs)"
@@ -48,7 +54,7 @@ def taker_share(market: Market) -> tuple[np.ndarray, str]:
 
 def at_close(market: Market, known_at: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Last value known at every candle's close, NaN before the first (backward join on the moment of completion)."""
-    close = nanoseconds(market.candles.index) + pd.Timedelta(market.step).value
+    close = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
     row = np.searchsorted(known_at, close, side="right") - 1
     return np.where(row >= 0, value[np.maximum(row, 0)], np.nan)
 

@@ -48,7 +48,9 @@ def open_interest(
     Takers open (the taker-buy share is the long share of openings); those who close are drawn at random from all who
     stand. κ is not identified by price and volume: 0.1 is a round number that makes a book turn over in days.
 
-    Limits: an open interest that is coarser than the candles arrives in jumps, at the bar that closes at its stamp.
+    Limits: an open interest that is coarser than the candles arrives in jumps, at the bar that closes at its stamp. What
+    it then reports as newly opened is spread over all prices traded since the stamp before: later than it happened, and
+    never earlier than it was known.
 
     References
     ----------
@@ -60,9 +62,16 @@ def open_interest(
             raise ValueError(f"{name} must be > 0, got {value!r}")
     share, taker_words = taker_share(market)
     level, change, words = _level(market, open_interest_scale, days_of_volume)
-    size = np.maximum(kappa * market.candles["volume"].to_numpy(), np.abs(change))
+    traded = kappa * market.candles["volume"].to_numpy()
+    size = np.maximum(traded, np.abs(change))
     longs = np.clip(share * (size + change), np.maximum(0.0, change), np.minimum(size, size + change))
-    return Flow(np.stack([longs, size + change - longs]), level, {"taker": taker_words, "open_interest": words})
+    opened = np.stack([longs, size + change - longs])
+    used = {"taker": taker_words, "open_interest": words}
+    since = _since(market)
+    if since is None:
+        return Flow(opened, level, used)
+    beyond = np.maximum(change, opened - traded * np.stack([share, 1.0 - share]))
+    return Flow(opened, level, used, late=np.where(change > 0, np.minimum(beyond, opened), 0.0), since=since)
 
 
 def _level(market: Market, scale: float, days: float) -> tuple[np.ndarray, np.ndarray, str]:
@@ -91,10 +100,21 @@ def _changes(level: np.ndarray) -> np.ndarray:
 def _after_holes(market: Market, stamps: np.ndarray) -> np.ndarray:
     """Bars that close on the first stamp after a hole (a distance of more than twice the usual) in the table."""
     distance = np.diff(stamps, prepend=stamps[0])
-    usual = max(np.median(distance[1:]) if len(distance) > 1 else 0, market.step.value)
+    usual = max(np.median(distance[1:]) if len(distance) > 1 else 0, market.step.as_unit("ns").value)
     row = at_close(market, stamps, np.arange(len(stamps), dtype=float))
     first = np.diff(row, prepend=np.nan) != 0
     return first & (distance[np.nan_to_num(row).astype(np.int64)] > 2 * usual)
+
+
+def _since(market: Market) -> np.ndarray | None:
+    """First candle after the stamp before the last one known at each close; None where no stamp spans several."""
+    if market.open_interest is None:
+        return None
+    stamps, opens = nanoseconds(market.open_interest.index), nanoseconds(market.candles.index)
+    if len(stamps) < 2 or np.median(np.diff(stamps)) <= market.step.as_unit("ns").value:
+        return None
+    row = np.nan_to_num(at_close(market, stamps, np.arange(len(stamps), dtype=float))).astype(np.int64)
+    return np.minimum(np.searchsorted(opens, stamps[np.maximum(row - 1, 0)]), np.arange(len(opens)))
 
 
 def _words(market: Market, scale: float, assumed: int) -> str:
@@ -109,7 +129,7 @@ def _words(market: Market, scale: float, assumed: int) -> str:
 def _assumed(market: Market, days: float) -> np.ndarray:
     """A size of the book in days of volume, from the candles seen so far: at most the last 30 days of them."""
     volume = np.cumsum(market.candles["volume"].to_numpy())
-    per_day = DAY / market.step.value
+    per_day = DAY / market.step.as_unit("ns").value
     window = round(30 * per_day)
     seen = np.minimum(np.arange(1, len(volume) + 1), window)
     past = np.concatenate([np.zeros(min(window, len(volume))), volume[:-window]])

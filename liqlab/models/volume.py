@@ -46,5 +46,7 @@ def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
 def check_share(share_of_volume: float) -> float:
     """κ must lie in (0, 1]."""
     if not 0 < share_of_volume <= 1:
-        raise ValueError(f"share_of_volume must lie in (0, 1], got {share_of_volume!r}; 0.1 means a tenth of the volume")
+        raise ValueError(
+            f"share_of_volume must lie in (0, 1], got {share_of_volume!r}; 0.1 means a tenth of the volume"
+        )
     return float(share_of_volume)

@@ -17,13 +17,13 @@ from typing import Any
 from liqlab.report.pages import ReportError
 
 _LOADERS = ("application/vnd.holoviews_load.v0+json", "application/vnd.bokehjs_load.v0+json")
-_EXECUTERS = ("application/vnd.holoviews_exec.v0+json", "application/vnd.bokehjs_exec.v0+json")
 _WIDGETS = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")
 _SESSION = ("panel.models.browser.BrowserInfo", "panel.models.comm_manager.CommManager")
 _DOCUMENT = re.compile(r"\bdocs_json\s*=\s*(?=\{)")
 _ITEMS = re.compile(r"\brender_items\s*=\s*(?=\[)")
 _NOT_SHOWN = re.compile(r"<(script|style|link)\b.*?(</\1>|/>)|<[^>]*>|\s", re.DOTALL | re.IGNORECASE)
 _NARROWEST = 300  # [px] of a plot in a row of plots
+_WIDE = 400  # [px] from which a plot of fixed width stretches, also beside others
 
 
 def without_loaders(notebook: Any) -> Any:
@@ -118,6 +118,8 @@ def _roots(data: Any, where: str) -> list[Any]:
     shown = {root for item in items for root in item["root_ids"]}
     roots = []
     for content in _documents(script):
+        if "$$" in json.dumps(content):
+            raise ReportError(f"{where}: TeX in a figure would load MathJax from another host; write plain text there")
         try:
             document = Document.from_json(content)
         except DeserializationError as error:
@@ -129,7 +131,7 @@ def _roots(data: Any, where: str) -> list[Any]:
 
 def _fitted(root: Any) -> Any:
     """As wide as the column: fixed widths stretch; spacers, style sheets of other hosts and the logo go."""
-    from bokeh.models import ImportedStyleSheet, LayoutDOM, Toolbar
+    from bokeh.models import GridPlot, ImportedStyleSheet, LayoutDOM, Toolbar
     from bokeh.models.ui.ui_element import UIElement
 
     for model in root.select({"type": UIElement}):
@@ -138,11 +140,15 @@ def _fitted(root: Any) -> Any:
         toolbar.logo = None
     while len(inner := _children(root)) == 1:
         root = inner[0]
-    plots = plots_in(root)
-    fixed = not any(str(plot.sizing_mode).startswith(("stretch", "scale")) for plot in plots)
+    narrow = [plot for plot in plots_in(root) if plot.sizing_mode in (None, "fixed") and (plot.width or _WIDE) < _WIDE]
+    if len(narrow) == len(plots_in(root)):
+        narrow = []
     for model in root.select({"type": LayoutDOM}):
-        if fixed or model not in plots:
+        if model not in narrow:  # a profile beside a map keeps its width
             _stretch(model)
+    for grid in root.select({"type": GridPlot}):
+        kept = {column for plot, _, column in grid.children if plot in narrow}
+        grid.cols = ["max-content" if column in kept else "minmax(0, 1fr)" for column in range(_columns(grid))]
     return root
 
 
@@ -156,7 +162,9 @@ def _children(root: Any) -> list[Any]:
 def _stretch(model: Any) -> None:
     from bokeh.models import Plot
 
-    if isinstance(model, Plot):
+    if str(model.sizing_mode) in ("stretch_width", "scale_width"):
+        return
+    if isinstance(model, Plot):  # a page has no height that a figure could fill, so it needs its own
         if model.frame_height and not model.height:
             model.height = model.frame_height + 80
         model.frame_width = model.frame_height = None

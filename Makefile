@@ -1,0 +1,58 @@
+# liqlab: `make report` on a machine with Python >= 3.11 (with venv) and make, nothing else.
+
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+PIP := $(BIN)/python -m pip install --quiet
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# as pip does; behind a company's proxy only the system's certificates are right
+export UV_SYSTEM_CERTS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup report lab test test-all lint bench lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1   \2/p' Makefile
+
+setup: $(READY)  ## the environment in .venv, exactly as locked
+
+# Again only when the lock or the package's own description has changed.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("liqlab needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(PIP) uv || echo "uv cannot be installed; going on with pip, which takes a minute longer"
+	@test -x $(BIN)/uv && $(UV) --require-hashes -r requirements.lock || $(PIP) --require-hashes -r requirements.lock
+	@test -x $(BIN)/uv && $(UV) --no-deps -e . || $(PIP) --no-deps -e .
+	@touch $@
+
+report: $(READY)  ## run all notebooks and build the site: site/index.html
+	$(BIN)/liqlab report
+
+lab: $(READY)  ## the notebooks, live in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+lint: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint  ## style, types, tests and doctests, with reduced counts
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-all: lint  ## the same with long counts
+	LIQLAB_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+bench: $(READY)  ## how fast the book and the maps are here
+	$(BIN)/python -m tests.bench
+
+lock: $(READY)  ## resolve pyproject.toml anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --universal --python-version 3.11.7 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+
+clean:  ## remove what was built; .venv stays
+	rm -rf site site-failed build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .benchmarks
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
