@@ -14,15 +14,18 @@ _ROOMS = {
                "check_taker", "check_mark_candles", "check_leverage_tiers"],
     "margin": ["liquidation_price", "bankruptcy_price", "tiers_for"],
     "laws": ["Law", "law"],
-    "maps": ["heatmap", "levels", "liquidation_map", "expected_liquidations", "balance"],
+    "maps": ["heatmap", "liquidation_map"],
+    "tables": ["expected_liquidations", "balance", "levels"],
+    "stories": ["told_levels", "episodes", "swing_sweeps"],
     "datasets": ["examples", "load_example"],
     "sources": ["read"],
     "plot": ["show"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-_SUBMODULES = ["market", "margin", "laws", "models", "maps", "datasets", "sources", "plot", "report", "cli"]
+_SUBMODULES = ["market", "margin", "laws", "models", "maps", "tables", "stories", "datasets", "sources", "plot",
+               "report", "cli"]  # fmt: skip
 
-__all__ = sorted([*_ROOM_OF, *(room for room in ("plot",))])
+__all__ = sorted([*_ROOM_OF, "plot"])
 
 
 def __getattr__(name: str) -> Any:

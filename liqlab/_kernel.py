@@ -18,34 +18,25 @@ PLACED, TOTAL, SCALE = 0, 1, 2
 
 @jit
 def run_nb(
-    touch, since, near, far, sign, shift, opened, open_interest, epoch, cells, share, rung_epoch, level_price, entry_price,
-    last, alive, bins, same_bar, entries, swept, top, fresh, book, notional, balance, flow, rungs,
+    touch, since, near, far, sign, shift, opened, open_interest, epoch, cells, share, rung_epoch, level_price,
+    entry_price, last, alive, bins, same_bar, entries, swept, top, fresh, book, notional, balance, flow, rungs,
 ):  # fmt: skip
     """All steps of one side in order: touch what stood, open, catch what is reached at once, close, photograph.
 
     Grid cells (of the touch, and of the two ends of the entries) become storage indices by ``sign·cell + shift``.
     """
-    size, n_rungs = entries.shape[1], cells.size
     lookback = alive.size > 0 and alive[-1] > 0
-    added = np.zeros(opened.size if lookback else 0)
-    expired = np.zeros(entries.shape if lookback else (entries.shape[0], 0))
-    shown, work = np.zeros((n_rungs, bins.size - 1)), np.empty(size)
-    hull = np.zeros((entries.shape[0], 2), np.int64)  # entry cells opened or expired since the last photograph
-    hull[:, 1] = size - 1
-    gap = np.zeros((n_rungs, 2), np.int64)  # entry cells swept since, by rung
-    gap[:, 0], gap[:, 1] = size, -1
+    added, expired, shown, work, hull, gap, got = _paper_nb(opened.size, entries, cells.size, bins.size, lookback)
     nearest = _nearest_nb(cells, rung_epoch, entries.shape[0])
-    got = np.zeros((n_rungs, 4))  # of this step: swept, swept × price, caught, caught × price
     standing = _standing_nb(share, rung_epoch, entries, swept, book[SCALE], rungs.shape[0] > 0)
     reach, placed, total, scale = _reach_nb(cells, rung_epoch, top, fresh), book[PLACED], book[TOTAL], book[SCALE]
-    column, dead, n_columns = 0, np.int64(0), last.size
+    column, dead = 0, np.int64(0)
     for t in range(opened.size):
         at, g = sign * touch[t] + shift, epoch[t]
-        gained, lost, caught, value, gone = 0.0, 0.0, 0.0, 0.0, 0.0
+        gained, lost, caught, value = 0.0, 0.0, 0.0, 0.0
         if at <= reach:
             lost, value, reach = _sweep_nb(at, cells, share, rung_epoch, level_price, entry_price, entries, swept, top,
                                            fresh, gap, got)  # fmt: skip
-            gone = lost * scale
         if opened[t] > 0.0:
             low, high = sign * near[t] + shift, sign * far[t] + shift
             gained = opened[t] / scale
@@ -59,65 +50,60 @@ def run_nb(
                 caught, more = _catch_nb(g, begun, low, high, part, cells, share, rung_epoch, level_price, entry_price,
                                          entries, swept, got)  # fmt: skip
                 value += same_bar * more
-                gone = (lost + caught) * scale
             if lookback:
                 added[t] = part
         unit, stood = scale, max(placed - lost, 0.0) + max(gained - caught, 0.0)
-        # close proportionally, what was opened in this step included; an unknown open interest closes nothing
-        pool = total + (opened[t] - gone)
-        factor = open_interest[t] / pool
-        factor = factor if 0.0 <= factor < 1.0 else 1.0
-        placed = stood
-        if factor < 1e-200:  # nothing that a scale could express is left
-            factor = 0.0
-        scale *= factor
+        pool = total + (opened[t] - (lost + caught) * scale)
+        factor = _left_nb(open_interest[t], pool)
+        placed, scale = stood, scale * factor
         if factor == 0.0:
-            placed, scale = 0.0, 1.0
-            _clear_nb(rung_epoch, entries, swept, gap)
+            placed, scale, dead = 0.0, 1.0, t + 1
+            _clear_nb(entries, swept, expired, gap)
         # what is not placed is open interest whose entries are unknown
         total = pool if np.isnan(open_interest[t]) else open_interest[t]
         while scale < SMALL:
             placed, scale = placed * SMALL, scale / SMALL
             _shrink_nb(entries, swept, expired, shown, added)
         if flow.shape[1] > 0:
-            closed = ((1.0 - factor) * stood + (1.0 - same_bar) * caught) * unit
-            _write_nb(
-                flow[:, t],
-                placed * scale,
-                max(total - placed * scale, 0.0),
-                closed,
-                (lost + same_bar * caught) * unit,
-                value * unit,
-                factor,
-            )
+            flow[0, t], flow[1, t] = placed * scale, max(total - placed * scale, 0.0)
+            flow[2, t] = ((1.0 - factor) * stood + (1.0 - same_bar) * caught) * unit
+            flow[3, t], flow[4, t], flow[5, t] = (lost + same_bar * caught) * unit, value * unit, factor
         if rungs.shape[0] > 0:
             _record_nb(g, gained, unit, factor, same_bar, share, rung_epoch, got, standing, rungs[t])
         if lost + caught > 0.0:
-            for j in range(n_rungs):
-                got[j, 0], got[j, 1], got[j, 2], got[j, 3] = 0.0, 0.0, 0.0, 0.0
-        if column < n_columns and t == last[column]:
+            got[:] = 0.0
+        if column < last.size and t == last[column]:
             if lookback:
                 dead = _expire_nb(dead, alive[column], near, far, sign, shift, epoch, added, expired, hull)
-            _refresh_nb(
-                cells,
-                share,
-                rung_epoch,
-                level_price,
-                entry_price,
-                bins,
-                entries,
-                swept,
-                expired,
-                hull,
-                gap,
-                sign < 0,
-                work,
-                shown,
-            )
+            _refresh_nb(cells, share, rung_epoch, level_price, entry_price, bins, entries, swept, expired, hull, gap,
+                        sign < 0, work, shown)  # fmt: skip
             _photograph_nb(scale, shown, column, notional)
             balance[0, column], balance[1, column] = placed * scale, max(total - placed * scale, 0.0)
             column += 1
     book[PLACED], book[TOTAL], book[SCALE] = placed, total, scale
+
+
+@jit
+def _paper_nb(n_steps, entries, n_rungs, n_edges, lookback):
+    """What a run writes on, for itself."""
+    epochs, size = entries.shape
+    added = np.zeros(n_steps if lookback else 0)  # by every step to each of its entry cells
+    expired = np.zeros((epochs, size if lookback else 0))
+    shown, work = np.zeros((n_rungs, n_edges - 1)), np.empty(size)
+    hull = np.zeros((epochs, 2), np.int64)  # entry cells opened or expired since the last photograph
+    hull[:, 1] = size - 1
+    gap = np.zeros((n_rungs, 2), np.int64)  # entry cells swept since, by rung
+    gap[:, 0], gap[:, 1] = size, -1
+    got = np.zeros((n_rungs, 4))  # of this step: swept, swept × price, caught, caught × price
+    return added, expired, shown, work, hull, gap, got
+
+
+@jit
+def _left_nb(open_interest, pool):
+    """Share of everything on a side that closing leaves, what the step opened included; all, if nothing is known."""
+    factor = open_interest / pool
+    factor = factor if 0.0 <= factor < 1.0 else 1.0
+    return 0.0 if factor < 1e-200 else factor  # nothing that a scale could express is left
 
 
 @jit
@@ -179,12 +165,10 @@ def _shrink_nb(entries, swept, expired, shown, added):
 
 
 @jit
-def _clear_nb(rung_epoch, entries, swept, gap):
-    """The whole book of the side is closed."""
-    for j in range(rung_epoch.size):
-        for e in range(entries.shape[1]):
-            swept[j, e] = entries[rung_epoch[j], e]
-        gap[j, 0], gap[j, 1] = 0, entries.shape[1] - 1
+def _clear_nb(entries, swept, expired, gap):
+    """The whole book of the side is closed: begin at 0, so that what opens next keeps all its digits."""
+    entries[:], swept[:], expired[:] = 0.0, 0.0, 0.0
+    gap[:, 0], gap[:, 1] = 0, entries.shape[1] - 1
 
 
 @jit
@@ -269,11 +253,6 @@ def _photograph_nb(scale, shown, column, notional):
         else:
             for b in range(row.size):
                 row[b] += layer[b] * scale
-
-
-@jit
-def _write_nb(row, placed, unplaced, closed, liquidated, value, factor):
-    row[0], row[1], row[2], row[3], row[4], row[5] = placed, unplaced, closed, liquidated, value, factor
 
 
 @jit

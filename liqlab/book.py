@@ -23,6 +23,7 @@ from liqlab._kernel import run_nb
 
 __all__ = ["STEP", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "price_of", "run"]
 
+SIDES = ["long", "short"]  # the order of every side axis
 STEP = 5e-5  # grid step in log price: 0.5 bp, finer than any tick that matters, coarse enough for a small state
 
 
@@ -241,7 +242,9 @@ def run(
     flow[:, 1, unknown[: flow.shape[2]]] = 0.0
     balance[:, 1, unknown[columns.last]] = 0.0
     layers_out = notional if columns.by_rung else notional[:, 0]
-    return Record(layers_out, balance, *flow.transpose(1, 2, 0), rungs.swapaxes(0, 1), state)
+    placed, unplaced, closed, liquidated, value, left = flow.transpose(1, 2, 0)
+    by_step = rungs.swapaxes(0, 1)
+    return Record(layers_out, balance, placed, unplaced, closed, liquidated, value, left, by_step, state)
 
 
 def _room_for(state: State | None, steps: Steps, ladder: Ladder) -> State:

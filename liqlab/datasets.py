@@ -17,7 +17,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from liqlab.market import TABLES, Market, check_leverage_tiers, utc
+from liqlab.clock import utc
+from liqlab.market import TABLES, Market, check_leverage_tiers
 
 __all__ = ["default_tiers", "examples", "folder", "load_example"]
 

@@ -128,8 +128,9 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.n
     held = np.clip(np.searchsorted(tiers.floor, position_notional, side="right") - 1, 0, None)
     allowed = law.leverage <= tiers.max_leverage[held]
     if not allowed.any():
-        raise ValueError(f"the law {law.name!r} starts at {law.leverage[0]:g}x, but {tiers.symbol} allows a position of "
-                         f"{position_notional:,.0f} only {tiers.max_leverage[held]:g}x; lower position_notional")  # fmt: skip
+        raise ValueError(f"the law {law.name!r} starts at {law.leverage[0]:g}x, but {tiers.symbol} allows a position "
+                         f"of {position_notional:,.0f} only {tiers.max_leverage[held]:g}x; "
+                         "lower position_notional")  # fmt: skip
     distance = np.full((2, law.leverage.size), FARTHEST)
     share = np.stack([law.long, law.short]) * allowed
     for row, side in enumerate(("long", "short")):
@@ -149,9 +150,8 @@ def _measured() -> Law:
         "distances of 243,028 isolated Hyperliquid positions (p10, median, p90: longs 5.3/22.3/47.2 %, shorts "
         "1.9/7.9/32.5 %; github min66633/liquidation-cascade-research, unreviewed): the only measured law in public"
     )
-    return Law(
-        "measured", np.array(LEVERAGES), *(_from_quantiles(MEASURED[side]) for side in ("long", "short")), reason
-    )
+    long, short = (_from_quantiles(MEASURED[side]) for side in ("long", "short"))
+    return Law("measured", np.array(LEVERAGES), long, short, reason)
 
 
 def _from_quantiles(quantiles: tuple[float, float, float]) -> np.ndarray:

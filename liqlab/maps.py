@@ -1,4 +1,4 @@
-"""What a book shows: the heatmap, one moment of it, its levels, its flows, its balance sheet.
+"""What a book shows: the heatmap, and one moment of it. Its tables are next door, in `tables`.
 
 All amounts are *estimated* from market data; none is read from accounts.
 """
@@ -13,22 +13,22 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
-from liqlab.book import STEP, Columns, Record, cell_of, price_of, run
+from liqlab.book import SIDES, Columns, Record, run
+from liqlab.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.laws import Law
-from liqlab.market import Market, naive, nanoseconds, timedelta, timeframe_of, utc
+from liqlab.market import Market
 from liqlab.steps import Script, write
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["balance", "expected_liquidations", "heatmap", "levels", "liquidation_map"]
+__all__ = ["heatmap", "liquidation_map"]
 
-SIDES = ["long", "short"]
 # A bin is about 5 bp wide: the level of 100x is twelve bins away from its entry, and a picture has no use for more.
 BIN = 5e-4
 # Bins reach far enough below and above the candles for every level from 3x on.
 BELOW, ABOVE = 0.65, 1.45
-MOST_COLUMNS, MOST_BINS, MOST_LEVELS = 2_000, 2_500, 5_000_000
+MOST_COLUMNS, MOST_BINS = 2_000, 2_500
 
 
 def heatmap(
@@ -100,7 +100,7 @@ def heatmap(
     (('time', 'price', 'side'), 96)
     """
     script = write(market, model, law=law, **options)
-    first, last, frame = _columns(market, start, end, column)
+    last, frame = _columns(market, start, end, column)
     edges = _edges(frame, price_range, price_step)
     last_step = np.searchsorted(script.bar, last, side="right") - 1
     alive = _alive(market, script, last, lookback)
@@ -145,126 +145,13 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     return heat.isel(time=row)
 
 
-def expected_liquidations(
-    market: Market, model: str = "open_interest", *, unit: str = "quote", same_bar: float = 0.5, **options: Any
-) -> pd.DataFrame:
-    """Estimated liquidations per bar and side: what the bar's prices reached of what stood before, and in it.
-
-    Parameters
-    ----------
-    market, model, same_bar, **options
-        As in `heatmap`.
-    unit : 'quote' or 'coins'
-        Coins × level price, or coins.
-
-    Returns
-    -------
-    DataFrame (time,)
-        Columns long, short [unit]; index: open of the bar.
-    """
-    if unit not in ("quote", "coins"):
-        raise ValueError(f"unit must be 'quote' or 'coins', got {unit!r}")
-    script = write(market, model, **options)
-    record = run(script.steps, script.ladder, flows=True, same_bar=same_bar)
-    amount = record.liquidated_notional if unit == "quote" else record.liquidated
-    first = np.flatnonzero(np.diff(script.bar, prepend=-1))
-    return pd.DataFrame(np.add.reduceat(amount, first, axis=0), index=market.candles.index, columns=SIDES)
-
-
-def balance(
-    market: Market, model: str = "open_interest", *, by_leverage: bool = False, same_bar: float = 0.5, **options: Any
-) -> pd.DataFrame:
-    """The book's balance sheet: what opened, left and stands, per bar and side, in coins.
-
-    Parameters
-    ----------
-    market, model, same_bar, **options
-        As in `heatmap`.
-    by_leverage : bool
-        One row per bar and rung instead of one per bar.
-
-    Returns
-    -------
-    DataFrame
-        Columns (quantity, side). opened, liquidated, closed, placed [coins]: ``placed`` grows by opened − liquidated
-        − closed. unplaced [coins]: open interest whose entries are unknown. open_interest [coins] is placed + unplaced
-        wherever it is known; coverage [0..1] = placed ÷ (placed + unplaced). By leverage: the first four only.
-    """
-    script = write(market, model, **options)
-    record = run(script.steps, script.ladder, flows=True, by_rung=by_leverage, same_bar=same_bar)
-    first = np.flatnonzero(np.diff(script.bar, prepend=-1))
-    final = np.append(first[1:], len(script.bar)) - 1
-    index = market.candles.index
-    if by_leverage:
-        return _rungs(script, record, first, final, index)
-    flows = {name: np.add.reduceat(getattr(record, name), first, axis=0) for name in ("liquidated", "closed")}
-    placed, unplaced = record.placed[final], record.unplaced[final]
-    total = placed + unplaced
-    coverage = np.divide(placed, total, out=np.zeros_like(placed), where=total > 0)
-    target = np.repeat(script.steps.open_interest[final][:, None], 2, axis=1)
-    table = {"opened": script.opened.T, **flows, "placed": placed, "unplaced": unplaced, "open_interest": target,
-             "coverage": coverage}  # fmt: skip
-    return pd.concat({name: pd.DataFrame(x, index=index, columns=SIDES) for name, x in table.items()}, axis=1)
-
-
-def levels(
-    market: Market,
-    model: str = "open_interest",
-    *,
-    start: Any = None,
-    end: Any = None,
-    at: Any = None,
-    same_bar: float = 0.5,
-    **options: Any,
-) -> pd.DataFrame:
-    """Every liquidation level on its own row: for lessons and small windows.
-
-    Parameters
-    ----------
-    market, model, same_bar, **options
-        As in `heatmap`.
-    start, end : time-like, optional
-        Only positions opened in this range; earlier ones still count in the book.
-    at : time-like, optional
-        The moment of the table: bars that close after it are not looked at. Default: the end of the market.
-
-    Returns
-    -------
-    DataFrame
-        opened_at (open of the bar), side, leverage, entry_price, liquidation_price [quote], opened [coins], standing
-        [coins] at the moment, notional = standing × liquidation_price [quote], touched_at (open of the bar that
-        reached it, NaT if none has).
-
-    Raises
-    ------
-    ValueError
-        Where the table would pass five million rows.
-    """
-    market = market if at is None else market.until(at)
-    script = write(market, model, **options)
-    record = run(script.steps, script.ladder, flows=True, same_bar=same_bar)
-    chosen = _within(nanoseconds(market.candles.index)[script.bar], start, end)
-    table = _level_table(script, record, np.flatnonzero(chosen))
-    opens = market.candles.index
-    table.insert(0, "opened_at", opens[table.pop("bar")])
-    touched = table.pop("touched_bar").to_numpy()
-    table["touched_at"] = opens[np.maximum(touched, 0)].where(touched >= 0)
-    return table
-
-
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def _within(stamps: np.ndarray, start: Any, end: Any) -> np.ndarray:
-    first = -(2**62) if start is None else utc(start).as_unit("ns").value
-    last = 2**62 if end is None else utc(end).as_unit("ns").value
-    return (stamps >= first) & (stamps < last)
-
-
-def _columns(market: Market, start: Any, end: Any, column: Any) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """First and last candle of every column, and the columns' own candles."""
+def _columns(market: Market, start: Any, end: Any, column: Any) -> tuple[np.ndarray, pd.DataFrame]:
+    """Last candle of every column, and the columns' own candles."""
     stamps = nanoseconds(market.candles.index)
-    chosen = np.flatnonzero(_within(stamps, start, end))
+    chosen = np.flatnonzero(between(stamps, start, end))
     if not chosen.size:
         raise ValueError(f"no candle lies in [{start}, {end}); the market runs from {market.start} to {market.end}")
     step = market.step.as_unit("ns").value
@@ -285,7 +172,7 @@ def _columns(market: Market, start: Any, end: Any, column: Any) -> tuple[np.ndar
         },
         index=naive(market.candles.index[first]),
     )
-    return first, last, frame
+    return last, frame
 
 
 def _width(step: int, stamps: np.ndarray, column: Any) -> int:
@@ -293,8 +180,8 @@ def _width(step: int, stamps: np.ndarray, column: Any) -> int:
     if column is not None:
         width = timedelta(column).as_unit("ns").value
         if width % step:
-            raise ValueError(f"a column must be a multiple of the time frame {timeframe_of(pd.Timedelta(step, unit='ns'))}"
-                             f", got {column!r}")  # fmt: skip
+            bar = timeframe_of(pd.Timedelta(step, unit="ns"))
+            raise ValueError(f"a column must be a multiple of the time frame {bar}, got {column!r}")
         return width
     for factor in (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10080):
         if np.unique(stamps // (factor * step)).size <= MOST_COLUMNS:
@@ -360,15 +247,18 @@ def _dataset(
 ) -> xr.Dataset:
     import xarray as xr
 
+    coords: dict[str, Any] = {}
+    notional: tuple[tuple[str, ...], np.ndarray]
     if leverage is None:
         notional = (("side", "time", "price"), record.notional)
-        coords: dict[str, Any] = {}
     else:  # rungs of different tier tables carry the same label: one layer per leverage
         labels = np.unique(leverage)
         layers = np.stack([record.notional[:, leverage == x].sum(axis=1) for x in labels], axis=-1)
         notional = (("side", "time", "price", "leverage"), layers)
-        coords = {"leverage": labels}
-    data = {name: ("time", frame[name].to_numpy()) for name in ("open", "high", "low", "close", "volume")}
+        coords["leverage"] = labels
+    data: dict[str, Any] = {
+        name: ("time", frame[name].to_numpy()) for name in ("open", "high", "low", "close", "volume")
+    }
     data |= {name: (("side", "time"), record.balance[:, k]) for k, name in enumerate(("placed", "unplaced"))}
     coords |= {
         "time": frame.index.to_numpy(),
@@ -385,98 +275,3 @@ def _dataset(
     for name, unit in units.items():
         heat[name].attrs.update(long_name=words[name], units=unit)
     return heat
-
-
-# --- tables -----------------------------------------------------------------------------------------------------------
-
-
-def _rungs(
-    script: Script, record: Record, first: np.ndarray, final: np.ndarray, index: pd.DatetimeIndex
-) -> pd.DataFrame:
-    """Balance by bar and leverage."""
-    ladder = script.ladder
-    opened = script.steps.opened.T[:, :, None] * ladder.share
-    opened = np.where(script.steps.epoch[:, None, None] == ladder.epoch, opened, 0.0)
-    parts = {
-        "opened": np.add.reduceat(opened, first, axis=0),
-        "liquidated": np.add.reduceat(record.by_rung[..., 1], first, axis=0),
-        "closed": np.add.reduceat(record.by_rung[..., 2], first, axis=0),
-        "placed": record.by_rung[final, :, :, 0],
-    }
-    labels = np.unique(ladder.leverage)
-    rows = pd.MultiIndex.from_product([index, labels], names=["time", "leverage"])
-    tables = {}
-    for name, value in parts.items():
-        merged = np.stack([value[:, :, ladder.leverage == x].sum(axis=2) for x in labels], axis=1)
-        tables[name] = pd.DataFrame(merged.reshape(-1, 2), index=rows, columns=SIDES)
-    return pd.concat(tables, axis=1)
-
-
-def _level_table(script: Script, record: Record, chosen: np.ndarray) -> pd.DataFrame:
-    """Rows (step × side × rung × entry cell) with their touch and what is left of them; no kernel is used."""
-    steps, ladder = script.steps, script.ladder
-    width = (steps.entry_high - steps.entry_low + 1)[chosen]
-    rows = int(width.sum()) * ladder.cells.size
-    if rows > MOST_LEVELS:
-        raise ValueError(f"this would be {rows:,} levels; choose a smaller start/end (at most {MOST_LEVELS:,} rows), "
-                         "or use heatmap")  # fmt: skip
-    step = np.repeat(chosen, width)
-    entry = np.concatenate([np.arange(a, b + 1) for a, b in zip(steps.entry_low[chosen], steps.entry_high[chosen],
-                                                                strict=True)] or [np.empty(0, int)])  # fmt: skip
-    parts = [_levels_of(script, record, s, j, step, entry, np.repeat(width, width)) for s in (0, 1)
-             for j in range(len(ladder.leverage))]  # fmt: skip
-    return pd.concat(parts, ignore_index=True).sort_values(
-        ["bar", "side", "leverage"], ignore_index=True, kind="stable"
-    )
-
-
-def _levels_of(
-    script: Script, record: Record, s: int, j: int, step: np.ndarray, entry: np.ndarray, width: np.ndarray
-) -> pd.DataFrame:
-    steps, ladder = script.steps, script.ladder
-    mine = steps.epoch[step] == ladder.epoch[j]
-    step, entry, width = step[mine], entry[mine], width[mine]
-    level = entry - ladder.cells[s, j] if s == 0 else entry + ladder.cells[s, j]
-    # mirror the shorts, so that "touched" always means: the first step from its own on whose extreme is <= the level
-    extreme, height = (steps.touch_low, level) if s == 0 else (-steps.touch_high, -level)
-    touched = _first_at_or_below(extreme, step, height)
-    if steps.since_low is not None and steps.since_high is not None:
-        begun = steps.since_low if s == 0 else -steps.since_high
-        touched = np.where(begun[step] <= height, step, touched)
-    opened = steps.opened[s, step] * ladder.share[s, j] / width
-    left = np.where(touched < 0, _survival(record.survival[:, s], step), 0.0)
-    price = price_of(level)
-    return pd.DataFrame(
-        {
-            "bar": script.bar[step],
-            "side": SIDES[s],
-            "leverage": ladder.leverage[j],
-            "entry_price": price_of(entry),
-            "liquidation_price": price,
-            "opened": opened,
-            "standing": opened * left,
-            "notional": opened * left * price,
-            "touched_bar": np.where(touched < 0, -1, script.bar[np.maximum(touched, 0)]),
-        }
-    )
-
-
-def _survival(factor: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Product of the shares that closing left, from each step to the last."""
-    return np.cumprod(factor[::-1])[::-1][step]
-
-
-def _first_at_or_below(extreme: np.ndarray, step: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """First index >= step with extreme <= height, −1 if there is none: binary descent in tables of running minima."""
-    n = len(extreme)
-    tables = [extreme]
-    while (1 << len(tables)) <= n:
-        half = 1 << (len(tables) - 1)
-        tables.append(np.minimum(tables[-1][:-half], tables[-1][half:]))
-    at = step.copy()
-    for k in range(len(tables) - 1, -1, -1):
-        fits = at + (1 << k) <= n
-        skip = np.zeros(len(at), bool)
-        skip[fits] = tables[k][at[fits]] > height[fits]
-        at += skip * (1 << k)
-    return np.where(at < n, at, -1)

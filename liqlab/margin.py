@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab import datasets
-from liqlab.market import check_leverage_tiers, utc
+from liqlab.clock import utc
+from liqlab.market import check_leverage_tiers
 
 __all__ = ["Tiers", "bankruptcy_price", "liquidation_price", "tiers_for"]
 

@@ -8,7 +8,6 @@ open and complete at its end.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -16,12 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab._checks import PRICES, check_ohlc, clean_table, columns_of, refuse, report_gaps
+from liqlab.clock import step_of, timeframe_of, utc
+
 __all__ = [
     "Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations", "check_taker",
     "check_mark_candles", "check_leverage_tiers",
 ]  # fmt: skip
 
-PRICES = ("open", "high", "low", "close")
 OPTIONAL_CANDLE_COLUMNS = ("quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
 TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
                 "max_leverage", "maintenance_amount")  # fmt: skip
@@ -158,76 +159,6 @@ class Market:
         return "\n".join(lines)
 
 
-# --- time ---------------------------------------------------------------------------------------------------------
-
-
-def utc(moment: Any) -> pd.Timestamp:
-    """A moment as a UTC timestamp; without a zone it is read as UTC.
-
-    >>> utc("2024-05-01 07:00")
-    Timestamp('2024-05-01 07:00:00+0000', tz='UTC')
-    """
-    try:
-        stamp = pd.Timestamp(moment)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"not a moment in time: {moment!r}; write it as '2024-05-01 07:00' (UTC)") from error
-    if stamp is pd.NaT:
-        raise ValueError(f"not a moment in time: {moment!r}; write it as '2024-05-01 07:00' (UTC)")
-    return stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC")
-
-
-def naive(index: pd.Index) -> np.ndarray:
-    """UTC index → ``datetime64[ns]`` without a zone, as xarray wants it: the one place where zones are dropped."""
-    return pd.DatetimeIndex(index).tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy()
-
-
-def nanoseconds(index: pd.Index) -> np.ndarray:
-    """UTC index → int64 nanoseconds since 1970, whatever unit the index is stored in."""
-    return naive(index).astype(np.int64)
-
-
-def step_of(table: pd.DataFrame, timeframe: str = "") -> pd.Timedelta:
-    """Length of a table's bar: the stated time frame, else the smallest distance of two rows."""
-    if timeframe:
-        return timedelta(timeframe)
-    if len(table) < 2:
-        raise ValueError("the time frame of a table of one row cannot be seen; pass timeframe='1h' or the like")
-    return pd.Timedelta(np.diff(nanoseconds(table.index)).min(), unit="ns")
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-def timedelta(timeframe: Any) -> pd.Timedelta:
-    """ccxt's time frame as a duration: ``5m``, ``1h``, ``1d``; a Timedelta passes through.
-
-    >>> timedelta("15m")
-    Timedelta('0 days 00:15:00')
-    """
-    if isinstance(timeframe, str):
-        number, unit = timeframe[:-1], timeframe[-1:]  # M would be a month: not a fixed length, so refused
-        if number.isdigit() and int(number) > 0 and unit in _UNITS:
-            return pd.Timedelta(seconds=int(number) * _UNITS[unit])
-        raise ValueError(f"not a time frame: {timeframe!r}; write 1m, 5m, 15m, 1h, 4h, 1d or 7d")
-    length = pd.Timedelta(timeframe)
-    if not length > pd.Timedelta(0):
-        raise ValueError(f"a duration must be positive, got {timeframe!r}; pass '24h' or '7d'")
-    return length
-
-
-def timeframe_of(step: pd.Timedelta) -> str:
-    """A duration in ccxt's spelling.
-
-    >>> timeframe_of(pd.Timedelta("15min"))
-    '15m'
-    """
-    seconds = int(step.total_seconds())
-    for unit in ("d", "h", "m"):
-        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
-            return f"{seconds // _UNITS[unit]}{unit}"
-    return f"{seconds}s"
-
-
 # --- checks: one per table, each returns a clean copy ---------------------------------------------------------------
 
 
@@ -252,32 +183,32 @@ def check_candles(candles: pd.DataFrame, *, name: str = "candles") -> pd.DataFra
     ValueError
         Naming the row, the column, the value and the remedy.
     """
-    table = _table(candles, name, required=(*PRICES, "volume"), optional=OPTIONAL_CANDLE_COLUMNS, may_lack="taker")
-    _check_ohlc(table, name)
-    _refuse(table, name, "volume", table["volume"] < 0, "volumes are >= 0; drop or correct the row")
+    table = clean_table(candles, name, required=(*PRICES, "volume"), optional=OPTIONAL_CANDLE_COLUMNS, may_lack="taker")
+    check_ohlc(table, name)
+    refuse(table, name, "volume", table["volume"] < 0, "volumes are >= 0; drop or correct the row")
     if "taker_buy_volume" in table:
         over = table["taker_buy_volume"] > table["volume"] * (1 + 1e-9)
-        _refuse(table, name, "taker_buy_volume", over | (table["taker_buy_volume"] < 0),
+        refuse(table, name, "taker_buy_volume", over | (table["taker_buy_volume"] < 0),
                 "it must lie between 0 and the bar's volume (both in coins); check units and columns")  # fmt: skip
-    _report_gaps(table, name)
+    report_gaps(table, name)
     return table
 
 
 def check_mark_candles(candles: pd.DataFrame) -> pd.DataFrame:
     """Check mark-price candles: open, high, low, close [quote]; rules as in `check_candles`, without volume."""
-    table = _table(candles, "mark_candles", required=PRICES)
-    _check_ohlc(table, "mark_candles")
-    _report_gaps(table, "mark_candles")
+    table = clean_table(candles, "mark_candles", required=PRICES)
+    check_ohlc(table, "mark_candles")
+    report_gaps(table, "mark_candles")
     return table
 
 
 def check_path(path: pd.DataFrame) -> pd.DataFrame:
     """Check the finer path: prices as in `check_candles`; volume, where it is there, says when trading took place."""
-    table = _table(path, "path", required=PRICES, optional=("volume",))
-    _check_ohlc(table, "path")
+    table = clean_table(path, "path", required=PRICES, optional=("volume",))
+    check_ohlc(table, "path")
     if "volume" in table:
-        _refuse(table, "path", "volume", table["volume"] < 0, "volumes are >= 0; drop or correct the row")
-    _report_gaps(table, "path")
+        refuse(table, "path", "volume", table["volume"] < 0, "volumes are >= 0; drop or correct the row")
+    report_gaps(table, "path")
     return table
 
 
@@ -287,33 +218,33 @@ def check_open_interest(open_interest: pd.DataFrame) -> pd.DataFrame:
     Open interest in contracts or in quote must be converted first (contracts × contract size; value ÷ price): a table
     cannot show its unit, so it is never guessed.
     """
-    table = _table(open_interest, "open_interest", required=("open_interest",))
-    _refuse(table, "open_interest", "open_interest", table["open_interest"] < 0, "open interest is >= 0 coins")
-    _report_gaps(table, "open_interest")
+    table = clean_table(open_interest, "open_interest", required=("open_interest",))
+    refuse(table, "open_interest", "open_interest", table["open_interest"] < 0, "open interest is >= 0 coins")
+    report_gaps(table, "open_interest")
     return table
 
 
 def check_funding_rate(funding_rate: pd.DataFrame) -> pd.DataFrame:
     """Check funding: one column funding_rate [1 per interval], a fraction (0.0001 is 1 bp), ascending stamps."""
-    table = _table(funding_rate, "funding_rate", required=("funding_rate",))
+    table = clean_table(funding_rate, "funding_rate", required=("funding_rate",))
     wild = table["funding_rate"].abs() > 0.5
-    _refuse(table, "funding_rate", "funding_rate", wild, "rates are fractions per interval (0.0001 = 0.01 %)")
+    refuse(table, "funding_rate", "funding_rate", wild, "rates are fractions per interval (0.0001 = 0.01 %)")
     return table
 
 
 def check_liquidations(liquidations: pd.DataFrame) -> pd.DataFrame:
     """Check *observed* liquidations: long, short [coins per bar] ≥ 0 by the side of the position."""
-    table = _table(liquidations, "liquidations", required=("long", "short"))
+    table = clean_table(liquidations, "liquidations", required=("long", "short"))
     for side in ("long", "short"):
-        _refuse(table, "liquidations", side, table[side] < 0, "amounts are >= 0 coins; the column gives the side")
+        refuse(table, "liquidations", side, table[side] < 0, "amounts are >= 0 coins; the column gives the side")
     return table
 
 
 def check_taker(taker: pd.DataFrame) -> pd.DataFrame:
     """Check a coarser taker-buy share: one column taker_buy_share [0..1], stamped by the open of its bars."""
-    table = _table(taker, "taker", required=("taker_buy_share",))
+    table = clean_table(taker, "taker", required=("taker_buy_share",))
     share = table["taker_buy_share"]
-    _refuse(table, "taker", "taker_buy_share", (share < 0) | (share > 1), "a share lies between 0 and 1")
+    refuse(table, "taker", "taker_buy_share", (share < 0) | (share > 1), "a share lies between 0 and 1")
     return table
 
 
@@ -337,7 +268,7 @@ def check_leverage_tiers(tiers: pd.DataFrame) -> pd.DataFrame:
         Where columns are missing, brackets do not join, or the maintenance margin jumps at a bracket's edge
         (``c[i] = c[i-1] + floor[i]·(m[i] − m[i-1])`` must hold, to half a unit of quote or 0.1 %).
     """
-    table = _columns(tiers, "leverage_tiers", TIER_COLUMNS).copy()
+    table = columns_of(tiers, "leverage_tiers", TIER_COLUMNS).copy()
     table["as_of"] = pd.to_datetime(table["as_of"], utc=True)
     table = table.sort_values(["exchange", "symbol", "as_of", "tier"], ignore_index=True)
     for (exchange, symbol, as_of), part in table.groupby(["exchange", "symbol", "as_of"], sort=False):
@@ -366,116 +297,3 @@ _CHECKS: dict[str, Callable[..., pd.DataFrame]] = {
     "leverage_tiers": check_leverage_tiers,
 }
 TABLES = tuple(name for name in _CHECKS if name != "leverage_tiers")
-
-
-def _columns(table: Any, name: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pd.DataFrame:
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"{name} must be a pandas DataFrame, got {type(table).__name__}; lq.read loads files")
-    missing = [column for column in required if column not in table.columns]
-    if missing:
-        raise ValueError(f"{name} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
-                         f"; rename what you have to {', '.join(required)}")  # fmt: skip
-    doubled = table.columns[table.columns.duplicated()]
-    if len(doubled):
-        raise ValueError(f"{name} has the column {doubled[0]!r} twice; drop one")
-    return table[[*required, *(column for column in optional if column in table.columns)]]
-
-
-def _table(
-    table: Any, name: str, *, required: tuple[str, ...], optional: tuple[str, ...] = (), may_lack: str = ""
-) -> pd.DataFrame:
-    """Columns, index, numbers: what every time table must fulfil. `may_lack`: prefix of columns that may hold NaN."""
-    chosen = _columns(table, name, required, optional)
-    if chosen.empty:
-        raise ValueError(f"{name} is empty; it needs at least one row")
-    clean = _check_index(chosen, name)
-    for column in clean.columns:
-        clean[column] = _numbers(clean[column], name)
-        bad = ~np.isfinite(clean[column])
-        if may_lack and str(column).startswith(may_lack):
-            bad &= ~clean[column].isna()
-        _refuse(clean, name, column, bad, "numbers must be finite; drop the row or correct it")
-    return _drop_duplicates(clean, name)
-
-
-def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    index = table.index
-    if not isinstance(index, pd.DatetimeIndex):
-        raise TypeError(f"{name} must be indexed by time, got {type(index).__name__}; use "
-                        "frame.set_index(pd.to_datetime(frame['time'], utc=True)) or lq.read")  # fmt: skip
-    if index.tz is None:
-        raise ValueError(f"{name}: the index has no time zone, so its hours are a guess; use "
-                         "frame.tz_localize('UTC') if they are UTC")  # fmt: skip
-    if index.hasnans:
-        raise ValueError(
-            f"{name}: the index holds {int(np.asarray(index.isna()).sum())} missing time(s); drop these rows"
-        )
-    if not index.is_monotonic_increasing:
-        row = int(np.flatnonzero(np.diff(index.as_unit("ns").asi8) < 0)[0]) + 1
-        raise ValueError(f"{name}: row {row} ({index[row]}) stands before the row above it ({index[row - 1]}); "
-                         "use frame.sort_index()")  # fmt: skip
-    clean = table.copy()
-    clean.index = index.tz_convert("UTC").rename("time")
-    clean.columns.name = None
-    return clean
-
-
-def _numbers(column: pd.Series, name: str) -> pd.Series:
-    try:
-        return column.astype("float64")
-    except (ValueError, TypeError) as error:
-        numbers = pd.to_numeric(column, errors="coerce")
-        stamp = column.index[np.flatnonzero(numbers.isna())[0]]
-        raise ValueError(f"{name}: column {column.name!r} at {stamp} is not a number: {column.loc[stamp]!r}; "
-                         "correct or drop the row") from error  # fmt: skip
-
-
-def _drop_duplicates(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    again = np.asarray(table.index.duplicated(keep="first"))
-    if not again.any():
-        return table
-    identical = table.reset_index().duplicated(keep="first").to_numpy()
-    conflict = again & ~identical
-    if conflict.any():
-        stamp = table.index[np.flatnonzero(conflict)[0]]
-        raise ValueError(f"{name}: {int(conflict.sum())} stamp(s) stand twice with different values, first {stamp}; "
-                         "decide which row is true and drop the other")  # fmt: skip
-    warnings.warn(f"{name}: dropped {int(again.sum())} duplicate row(s) (identical to their twin)", stacklevel=2)
-    return table[~again]
-
-
-def _check_ohlc(table: pd.DataFrame, name: str) -> None:
-    for column in PRICES:
-        _refuse(table, name, column, table[column] <= 0, "prices are > 0; drop or correct the row")
-    body_low, body_high = table[["open", "close"]].min(axis=1), table[["open", "close"]].max(axis=1)
-    _refuse(table, name, "low", table["low"] > body_low, "low must be <= open and close; check the column order")
-    _refuse(table, name, "high", table["high"] < body_high, "high must be >= open and close; check the column order")
-
-
-def _refuse(table: pd.DataFrame, name: str, column: Any, bad: pd.Series, remedy: str) -> None:
-    """Raise for the first bad row of a column; the message gives the row, the value, the count and the remedy."""
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"{name}: column {column!r}, row {row} ({table.index[row]}) is {float(table[column].iloc[row])!r}"
-                         f" ({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
-
-
-def _report_gaps(table: pd.DataFrame, name: str) -> None:
-    """Refuse stamps off the regular step; report gaps with their count."""
-    if len(table) < 3:
-        return
-    distance = np.diff(nanoseconds(table.index))
-    step = int(distance.min())
-    off = distance % step != 0
-    if off.any():
-        row = int(np.flatnonzero(off)[0]) + 1
-        raise ValueError(f"{name}: row {row} ({table.index[row]}) is off the regular step of "
-                         f"{timeframe_of(pd.Timedelta(step, unit='ns'))}; resample the table to one time frame")  # fmt: skip
-    gaps = distance > step
-    if gaps.any():
-        first = table.index[int(np.flatnonzero(gaps)[0])]
-        warnings.warn(
-            f"{name}: {int(gaps.sum())} gap(s), {int((distance[gaps] // step - 1).sum())} row(s) missing in all, "
-            f"the first after {first}; nothing was filled in",
-            stacklevel=2,
-        )

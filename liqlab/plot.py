@@ -5,14 +5,17 @@ Colours are safe for colour-blind readers by default; longs are orange and short
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from liqlab.market import Market, naive, utc
+from liqlab import _hooks
+from liqlab._ink import EDGE, FALL, LONG, RISE, SCALES, SHORT, heading, limits, lowest, view
+from liqlab._png import png
+from liqlab.clock import naive, utc
+from liqlab.market import Market
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -20,21 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SCALES", "heatmap", "levels", "liquidation_map", "png", "show"]
 
-LONG, SHORT = "#e69f00", "#56b4e9"
-RISE, FALL, EDGE = "#ffffff", "#1b1b1b", "#d9d9d9"
-# The four colour scales in circulation, by name; the first two are perceptually uniform and safe for colour-blind eyes.
-SCALES = {
-    "purple-yellow": "viridis",
-    "black-yellow": "inferno",
-    "green-red": "RdYlGn_r",
-    "violet-red": "turbo",
-}
 HEIGHT, STRIP, SIDE = 500, 150, 150
 NARROWEST = 190  # a heatmap and its profile side by side still fit a phone
 # More cells than a screen has pixels only make the page heavy: bins are summed, and `show` takes wider columns.
 MOST_BINS, MOST_COLUMNS = 400, 700
-# Limits of the colour scale, as quantiles of the positive cells: a few huge cells must not black out the rest.
-QUANTILES = (0.35, 0.999)
 
 
 def heatmap(
@@ -82,11 +74,11 @@ def heatmap(
     import holoviews as hv
 
     _extension()
-    low, high = price_range or _view(heat)
+    low, high = price_range or view(heat)
     shown = heat.sel(price=slice(low, high))
     if not shown.sizes["price"]:
-        raise ValueError(f"price_range ({low:g}, {high:g}) holds no bin; bins run from {heat['price_edge'][0].item():g} "
-                         f"to {heat['price_edge'][-1].item():g}")  # fmt: skip
+        bottom, top = heat["price_edge"].to_numpy()[[0, -1]]
+        raise ValueError(f"price_range ({low:g}, {high:g}) holds no bin; bins run from {bottom:g} to {top:g}")
     shown = shown.coarsen(price=-(-shown.sizes["price"] // MOST_BINS), boundary="trim").sum(keep_attrs=True)
     main = _image(shown, scale, log, threshold) * _candles(heat)
     if at is not None:
@@ -94,24 +86,29 @@ def heatmap(
         main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
     main = main.opts(
         hv.opts.Overlay(
-            title=_title(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
-            show_grid=False, fontsize=_FONT, toolbar="above", hooks=[_borders, _prices], **_WIDE,
+            title=heading(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
+            show_grid=False, fontsize=_FONT, toolbar="above", hooks=[_hooks.borders, _hooks.prices], **_WIDE,
         )
     )  # fmt: skip
     if not (strip or profile):
         return main
     parts = [main]
     if profile:
-        parts.append(liquidation_map(heat, at=at, price_range=(low, high)))
+        parts.append(liquidation_map(heat, at=at, price_range=(low, high), width=SIDE))
     if strip:
         parts.append(_strip(heat, market))
     if strip and profile:
         parts.append(_coverage(heat, at))
-    return _sheet(parts, 2 if profile else 1)
+    return _hooks.sheet(parts, 2 if profile else 1)
 
 
 def liquidation_map(
-    heat: xr.Dataset, *, at: Any = None, price_range: tuple[float, float] | None = None, width: int = SIDE
+    heat: xr.Dataset,
+    *,
+    at: Any = None,
+    price_range: tuple[float, float] | None = None,
+    marks: Sequence[float] = (),
+    width: int | None = None,
 ) -> hv.Overlay:
     """Draw the map of one moment: estimated notional by price, longs and shorts in their hues.
 
@@ -123,8 +120,11 @@ def liquidation_map(
         The last column closed at or before it; default: the last.
     price_range : (low, high), optional
         Prices shown [quote].
-    width : int
-        Width [px]; the height is the heatmap's, so that both share their price axis.
+    marks : sequence of float
+        Prices [quote] to mark with a dotted line.
+    width : int, optional
+        Width [px] of a panel beside a heatmap, which lends it its price axis; default: as wide as the page, with an
+        axis of its own.
     """
     import holoviews as hv
 
@@ -132,26 +132,30 @@ def liquidation_map(
 
     _extension()
     snap = moment_of(heat, at=at)
-    low, high = price_range or _view(heat)
+    low, high = price_range or view(heat)
     snap = snap.sel(price=slice(low, high))
+    amounts = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]
     half = np.diff(heat["price_edge"].to_numpy()[:2])[0] / 2
     price = snap["price"].to_numpy()
-    bars = []
+    parts: list[Any] = []
     for side, colour in (("long", LONG), ("short", SHORT)):
-        amount = snap["notional"].sel(side=side).to_numpy()
+        amount = amounts.sel(side=side).to_numpy()
         on = amount > 0
         data = {"zero": np.zeros(on.sum()), "bottom": price[on] - half, "amount": amount[on], "top": price[on] + half}
-        bars.append(
-            hv.Rectangles(pd.DataFrame(data), kdims=["zero", "bottom", "amount", "top"], label=f"{side}s").opts(
-                color=colour, line_width=0
-            )
-        )
-    closed = pd.Timestamp(snap["close_time"].item())
-    return hv.Overlay(bars).opts(
+        bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "bottom", "amount", "top"], label=f"{side}s")
+        parts.append(bars.opts(color=colour, line_width=0))
+    parts += [hv.HLine(mark).opts(color="#555555", line_dash="dotted", line_width=1) for mark in marks]
+    closed = f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
+    if width is None:
+        look: dict[str, Any] = {"title": f"Estimated liquidation map, {closed} UTC", "ylabel": f"price [{heat.attrs['quote']}]",
+                                "hooks": [_hooks.si_axis("x"), _hooks.prices], **_WIDE, "height": 400}  # fmt: skip
+    else:
+        look = {"title": f"\n\nmap at its close\n{closed}", "yaxis": None, "width": width, "height": HEIGHT,
+                "hooks": [_hooks.si_axis("x"), _hooks.below]}  # fmt: skip
+    return hv.Overlay(parts).opts(
         hv.opts.Overlay(
-            title=f"\n\nmap at its close\n{closed:%d %b %Y %H:%M}", width=width, height=HEIGHT, ylim=(low, high),
-            fontsize=_FONT, yaxis=None, xlabel=f"estimated [{heat.attrs['quote']}]", legend_position="bottom_right",
-            toolbar=None, xticks=2, hooks=[_si_axis("x"), _below], show_legend=True,
+            ylim=(low, high), fontsize=_FONT, xlabel=f"estimated [{heat.attrs['quote']}]", legend_position="bottom_right",
+            toolbar=None, xticks=2, show_legend=True, **look,
         )
     )  # fmt: skip
 
@@ -173,7 +177,7 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
     _extension()
     end = table["touched_at"].max() if table["touched_at"].notna().any() else table["opened_at"].max()
     rows = table.assign(until=table["touched_at"].fillna(max(end, table["opened_at"].max()) + pd.Timedelta("1min")))
-    rows = rows.assign(opened_at=naive(rows["opened_at"]), until=naive(rows["until"]))
+    rows = rows.assign(opened_at=naive(pd.Index(rows["opened_at"])), until=naive(pd.Index(rows["until"])))
     kdims = ["opened_at", "liquidation_price", "until", "again"]
     lines = []
     for side, colour in (("long", LONG), ("short", SHORT)):
@@ -184,7 +188,7 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
     return hv.Overlay(lines).opts(
         hv.opts.Segments(tools=["hover"], line_width=1.5),
         hv.opts.Overlay(title=title, xlabel="", ylabel=f"liquidation price [{quote}]", fontsize=_FONT,
-                        legend_position="top_left", hooks=[_prices], **_WIDE),
+                        legend_position="top_left", hooks=[_hooks.prices], **_WIDE),
     )  # fmt: skip
 
 
@@ -210,110 +214,13 @@ def show(
     if isinstance(case, str):
         row = datasets.examples().loc[case]
         start, end = start or row["window_start"], end or row["window_end"]
-    start = start or max(market.start, market.end - pd.Timedelta("3d"))
+    start = start or max(market.start, market.end - pd.Timedelta("3D"))
     span = pd.Timedelta(utc(end or market.end) - utc(start))
     wide = -(-span // (MOST_COLUMNS * market.step)) * market.step
     options.setdefault("column", wide if wide > market.step else None)
     mine = {name: options.pop(name) for name in list(options) if name in _DRAWING}
     heat = maps.heatmap(market, model, start=start, end=end, **options)
     return heatmap(heat, market, **mine)
-
-
-def png(
-    heat: xr.Dataset,
-    path: str | os.PathLike[str],
-    *,
-    scale: str = "purple-yellow",
-    price_range: tuple[float, float] | None = None,
-    title: str | None = None,
-    width: float = 10.0,
-    dpi: int = 110,
-) -> Path:
-    """Write a heatmap as PNG, without a browser (matplotlib).
-
-    Parameters
-    ----------
-    heat : Dataset
-        From `liqlab.heatmap`.
-    path : path-like
-        File to write; an existing one is replaced once the new one is whole.
-    scale, price_range, title
-        As in `heatmap`.
-    width : float
-        Width [inches].
-    dpi : int
-        Dots per inch.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    low, high = price_range or _view(heat)
-    figure = Figure(figsize=(width, 0.56 * width), dpi=dpi, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(1, 2, sharey=True, width_ratios=[6, 1])
-    _png_heat(figure, axes[0], heat.sel(price=slice(low, high)), scale)
-    _png_profile(axes[1], heat, (low, high))
-    axes[0].set_ylim(low, high)
-    figure.suptitle(_title(heat, title), fontsize=9, x=0.01, ha="left")
-    target = Path(path)
-    part = target.with_name(target.name + ".tmp")
-    figure.savefig(part, format="png")
-    part.replace(target)
-    return target
-
-
-def _png_heat(figure: Any, axes: Any, shown: xr.Dataset, scale: str) -> None:
-    from matplotlib import colormaps
-    from matplotlib.collections import LineCollection
-    from matplotlib.colors import LogNorm
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-    from matplotlib.ticker import EngFormatter, LogLocator
-
-    total = shown["notional"].sum([d for d in shown["notional"].dims if d not in ("time", "price")]).to_numpy()
-    low, high = _limits(total, 0.0)
-    times = date2num(np.append(shown["time"].to_numpy(), shown["close_time"].to_numpy()[-1:]))
-    price = shown["price"].to_numpy()
-    half = (price[1] - price[0]) / 2 if len(price) > 1 else 0.5
-    colours = colormaps[SCALES[scale]].with_extremes(bad=_lowest(scale), under=_lowest(scale))
-    image = axes.imshow(
-        np.where(total > 0, total, np.nan).T, origin="lower", aspect="auto", interpolation="nearest", cmap=colours,
-        norm=LogNorm(low, high), extent=(times[0], times[-1], price[0] - half, price[-1] + half),
-    )  # fmt: skip
-    middle = (times[1:] + times[:-1]) / 2
-    ohlc = {name: shown[name].to_numpy() for name in ("open", "high", "low", "close")}
-    for (a, b), wide in ((("low", "high"), 0.6), (("open", "close"), max(1.0, 250 / len(middle)))):
-        lines = np.stack([np.column_stack([middle, ohlc[a]]), np.column_stack([middle, ohlc[b]])], axis=1)
-        axes.add_collection(LineCollection(lines, colors="white" if a == "low" else
-                                           np.where(ohlc["close"] >= ohlc["open"], RISE, "#a8a8a8"), linewidths=wide))  # fmt: skip
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_ylabel(f"price [{shown.attrs['quote']}]")
-    axes.set_xlabel("time [UTC]")
-    bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03, label=f"estimated [{shown.attrs['quote']} per bin]")
-    bar.ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
-    bar.ax.yaxis.set_major_formatter(EngFormatter(sep=""))
-    bar.minorticks_off()
-
-
-def _png_profile(axes: Any, heat: xr.Dataset, price_range: tuple[float, float]) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
-
-    last = heat.isel(time=-1).sel(price=slice(*price_range))
-    price = last["price"].to_numpy()
-    height = price[1] - price[0] if len(price) > 1 else 1.0
-    amount = last["notional"].sum([d for d in last["notional"].dims if d not in ("price", "side")])
-    for side, colour in (("long", LONG), ("short", SHORT)):
-        axes.barh(price, amount.sel(side=side).to_numpy(), height=height, color=colour, label=f"{side}s")
-    axes.legend(fontsize=7, frameon=False, loc="lower right")
-    axes.xaxis.set_major_locator(MaxNLocator(2))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_title(f"map at {pd.Timestamp(last['close_time'].item()):%d %b %H:%M}", fontsize=8)
 
 
 _DRAWING = ("scale", "log", "threshold", "at", "strip", "profile", "title")
@@ -329,51 +236,6 @@ def _extension() -> None:
         hv.extension("bokeh", logo=False)
 
 
-def _sheet(parts: list[Any], columns: int) -> hv.Layout:
-    """A layout whose first column takes all the width that the others leave."""
-    import holoviews as hv
-    from holoviews.plotting.bokeh import LayoutPlot
-
-    if "Sheet" not in _registered:
-
-        class Sheet(hv.Layout):
-            pass
-
-        class SheetPlot(LayoutPlot):
-            def initialize_plot(self, *args: Any, **kwargs: Any) -> Any:
-                grid = super().initialize_plot(*args, **kwargs)
-                grid.toolbar.logo = None
-                grid.cols = ["1fr", *["max-content"] * (self.cols - 1)]
-                return grid
-
-        hv.Store.register({Sheet: SheetPlot}, "bokeh")
-        _registered["Sheet"] = Sheet
-    return (
-        _registered["Sheet"](parts)
-        .cols(columns)
-        .opts(shared_axes=True, merge_tools=True, toolbar="above", show_title=False)
-    )
-
-
-_registered: dict[str, Any] = {}
-
-
-def _view(heat: xr.Dataset) -> tuple[float, float]:
-    """The candles' range and nearly half as much above and below, at least 4 % of the price."""
-    low, high = float(heat["low"].min()), float(heat["high"].max())
-    around = max(0.45 * (high - low), 0.04 * high)
-    return max(low - around, float(heat["price_edge"][0])), min(high + around, float(heat["price_edge"][-1]))
-
-
-def _limits(total: np.ndarray, threshold: float) -> tuple[float, float]:
-    """Colour limits [quote] from quantiles of the positive cells."""
-    positive = total[total > 0]
-    if not positive.size:
-        return 1.0, 10.0
-    low, high = np.quantile(positive, QUANTILES)
-    return max(float(low), threshold * float(high), 1e-3 * float(high)), float(high)
-
-
 def _image(shown: xr.Dataset, scale: str, log: bool, threshold: float) -> hv.Image:
     import hvplot.xarray  # noqa: F401  (registers .hvplot)
 
@@ -384,7 +246,7 @@ def _image(shown: xr.Dataset, scale: str, log: bool, threshold: float) -> hv.Ima
     amount = shown["notional"].sum("leverage") if "leverage" in shown.dims else shown["notional"]
     sides = {f"{side}s": amount.sel(side=side, drop=True).astype("float32") for side in ("long", "short")}
     total = amount.sum("side").astype("float32")
-    low, high = _limits(total.to_numpy(), threshold)
+    low, high = limits(total.to_numpy(), threshold)
     table = total.where(total >= (low if threshold else 0)).to_dataset(name="estimated").assign(sides)
     table = table.drop_vars([name for name in table.coords if name not in ("time", "price")])
     quote = shown.attrs["quote"]
@@ -400,7 +262,8 @@ def _image(shown: xr.Dataset, scale: str, log: bool, threshold: float) -> hv.Ima
         ("shorts", "@shorts{0.0a}"),
     ]
     return image.opts(
-        bgcolor=_lowest(scale), tools=["crosshair"], hooks=[_hover(hover), _si_colorbar], colorbar_position="bottom",
+        bgcolor=lowest(scale), tools=["crosshair"], hooks=[_hooks.hover(hover), _hooks.si_colorbar],
+        colorbar_position="bottom",
         colorbar_opts={"height": 9, "title_text_font_size": "8pt", "title_standoff": 3, "padding": 2},
     )  # fmt: skip
 
@@ -411,21 +274,13 @@ def _bin(shown: xr.Dataset) -> float:
     return float(f"{price[1] - price[0]:.9g}") if len(price) > 1 else float("nan")
 
 
-def _lowest(scale: str) -> str:
-    """Background = low end of the colour map: an empty cell is a dark cell."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return to_hex(colormaps[SCALES[scale]](0.0))
-
-
 def _candles(heat: xr.Dataset) -> hv.Overlay:
     """Wicks and bodies over the image, in that order."""
     import holoviews as hv
 
     table = heat[["open", "high", "low", "close"]].to_dataframe()[["open", "high", "low", "close"]]
-    half = pd.Timedelta(np.diff(heat["time"].to_numpy()).min() if len(table) > 1 else np.timedelta64(1, "h")) * 0.36
-    middle = table.index + half / 0.72
+    wide = pd.Timedelta((heat["close_time"] - heat["time"]).to_numpy().max())
+    middle, half = pd.DatetimeIndex(table.index) + 0.5 * wide, 0.36 * wide
     up = (table["close"] >= table["open"]).to_numpy()
     wicks = hv.Segments((middle, table["low"], middle, table["high"]), kdims=["time", "price", "time1", "price1"])
     bodies = []
@@ -442,8 +297,8 @@ def _strip(heat: xr.Dataset, market: Market | None) -> hv.Element:
     """Open interest where the market has it, else the volume, on the heatmap's time axis."""
     import hvplot.pandas  # noqa: F401  (registers .hvplot)
 
-    shared: dict[str, Any] = {**_WIDE, "height": STRIP, "xlabel": "time [UTC]", "grid": True, "title": "", "hover": False,
-                              "color": "#7f7f7f"}  # fmt: skip
+    shared: dict[str, Any] = {**_WIDE, "height": STRIP, "xlabel": "time [UTC]", "grid": True, "title": "",
+                              "hover": False, "color": "#7f7f7f"}  # fmt: skip
     coin = heat.attrs["coin"]
     if market is None or market.open_interest is None:
         volume = heat["volume"].to_dataframe()[["volume"]]
@@ -459,7 +314,7 @@ def _strip(heat: xr.Dataset, market: Market | None) -> hv.Element:
             {"open_interest": table["open_interest"].to_numpy()[on]}, index=pd.Index(stamps[on], name="time")
         )
         picture = line.hvplot.step(y="open_interest", where="post", ylabel=f"OI{whose} [{coin}]", **shared)
-    return picture.opts(fontsize=_FONT, toolbar=None, yticks=3, hooks=[_si_axis("y"), _borders])
+    return picture.opts(fontsize=_FONT, toolbar=None, yticks=3, hooks=[_hooks.si_axis("y"), _hooks.borders])
 
 
 def _coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
@@ -474,83 +329,10 @@ def _coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
     share = np.divide(placed, placed + unplaced, out=np.zeros(2), where=placed + unplaced > 0) if known else np.zeros(2)
     bars = [hv.Rectangles([(k - 0.35, 0.0, k + 0.35, share[k])]).opts(color=colour, line_width=0)
             for k, colour in enumerate((LONG, SHORT))]  # fmt: skip
-    title = "coverage [% of OI]" if known else "coverage: no OI used"
+    assumed = heat.attrs["open_interest"].startswith("none")
+    title = ("coverage (OI assumed)" if assumed else "coverage [% of OI]") if known else "coverage: no OI used"
     return hv.Overlay(bars).opts(
         title=title, width=SIDE, height=STRIP, ylim=(0, 1), xlim=(-0.6, 1.6), xlabel="", ylabel="", toolbar=None,
         xticks=[(0, f"L {share[0]:.0%}"), (1, f"S {share[1]:.0%}")] if known else 0, yticks=[(0, ""), (1, "")],
-        fontsize=_FONT, hooks=[_unlinked],
+        fontsize=_FONT, hooks=[_hooks.unlinked],
     )  # fmt: skip
-
-
-def _title(heat: xr.Dataset, title: str | None) -> str:
-    """Four short lines, so that a phone shows them whole."""
-    a = heat.attrs
-    window = f"opened within {a['lookback']}" if a["lookback"] else "all positions"
-    first = title or "Estimated liquidation heatmap"
-    who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
-    whose = a["open_interest"].partition(":")[0].partition("(")[0].strip()
-    origin = f" {a['open_interest'].partition(': ')[2].partition(',')[0]}" if whose == "proxy" else ""
-    return f"{first}\n{who}\nmodel {a['model']} · law {a['law']}\n{window} · OI {whose}{origin}"
-
-
-# --- hooks: what HoloViews has no option for --------------------------------------------------------------------------
-
-
-def _hover(tooltips: list[tuple[str, str]]) -> Any:
-    def hook(plot: Any, element: Any) -> None:
-        hover = plot.handles.get("hover")
-        if hover is not None:
-            hover.tooltips = tooltips
-            hover.formatters = {"$x": "datetime"}
-
-    return hook
-
-
-# 12.5M and not bokeh's 12.5m, which a trader reads as thousandths
-_SI = """
-const size = Math.abs(tick);
-for (const [unit, name] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
-  if (size >= unit) return +(tick / unit).toPrecision(3) + name;
-}
-return "" + +tick.toPrecision(3);
-"""
-
-
-def _si_colorbar(plot: Any, element: Any) -> None:
-    from bokeh.models import CustomJSTickFormatter
-
-    if "colorbar" in plot.handles:
-        plot.handles["colorbar"].formatter = CustomJSTickFormatter(code=_SI)
-
-
-def _si_axis(which: str) -> Any:
-    def hook(plot: Any, element: Any) -> None:
-        from bokeh.models import CustomJSTickFormatter
-
-        for axis in getattr(plot.state, f"{which}axis"):
-            axis.formatter = CustomJSTickFormatter(code=_SI)
-
-    return hook
-
-
-def _borders(plot: Any, element: Any) -> None:
-    """The same margins above and below, so that the strip's hours stand under the heatmap's."""
-    plot.state.min_border_left, plot.state.min_border_right = 72, 12
-
-
-def _prices(plot: Any, element: Any) -> None:
-    """Prices in full: 125,000 and not 1.250e+5."""
-    from bokeh.models import NumeralTickFormatter
-
-    for axis in plot.state.yaxis:
-        axis.formatter = NumeralTickFormatter(format="0,0.[000000]")
-
-
-def _unlinked(plot: Any, element: Any) -> None:
-    """Coverage shares no axis with its neighbours."""
-    plot.state.min_border_bottom = 40
-
-
-def _below(plot: Any, element: Any) -> None:
-    """Room for the heatmap's colour bar, so that both price axes end at the same height."""
-    plot.state.min_border_bottom = 92

@@ -12,9 +12,10 @@ import pandas as pd
 
 from liqlab import models
 from liqlab.book import STEP, Ladder, Steps, cell_of
+from liqlab.clock import nanoseconds, step_of
 from liqlab.laws import Law, distances, law
 from liqlab.margin import tier_history
-from liqlab.market import Market, nanoseconds, step_of
+from liqlab.market import Market
 
 ENTRIES = ("spread",)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from liqlab.book import STEP, Ladder, Steps
@@ -26,8 +26,9 @@ COINS = (0.0, 1e-6, 0.5, 1.0, 3.0, 1e6)
 
 
 def few(examples: int) -> settings:
-    """Number of random examples of a costly test; forty times as many with LIQLAB_LONG=1."""
-    return settings(max_examples=examples * (40 if os.environ.get("LIQLAB_LONG") == "1" else 1))
+    """Number of random examples of a costly test, failures as they come; forty times as many with LIQLAB_LONG=1."""
+    many = examples * (40 if os.environ.get("LIQLAB_LONG") == "1" else 1)
+    return settings(max_examples=many, phases=[Phase.explicit, Phase.generate])
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ def tiers(
     rows = rows or ((0.0, 1e12, 0.01, 0.0, 125.0),)
     names = ["min_notional", "max_notional", "maintenance_margin_rate", "maintenance_amount", "max_leverage"]
     table = pd.DataFrame(rows, columns=names)
-    return table.assign(exchange="venue", symbol=symbol, as_of=as_of, tier=range(1, len(rows) + 1))
+    return table.assign(exchange="venue", symbol=symbol, as_of=pd.Timestamp(as_of), tier=range(1, len(rows) + 1))
 
 
 def market(rows: Sequence[Any], *, every: str = "15min", **tables: Any) -> Market:
@@ -95,7 +96,11 @@ def steps_and_ladders(draw: Any, *, longest: int = 25) -> tuple[Steps, Ladder]:
     over = np.maximum(over, -(width // 2))
     opened = draw(st.lists(st.sampled_from(COINS), min_size=2 * n, max_size=2 * n))
     epoch = np.sort(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
-    steps = Steps(low - over, high + over, low, high, np.reshape(opened, (2, n)), draw(interests(n)), epoch)
+    touch, since = (low - over, high + over), (None, None)
+    if draw(st.booleans()):  # some openings are reported late: price has been elsewhere since
+        wider = np.array(draw(st.lists(st.sampled_from([0, 0, 3, 20]), min_size=n, max_size=n)))
+        since = (np.minimum(touch[0], low) - wider, np.maximum(touch[1], high) + wider[::-1])
+    steps = Steps(*touch, low, high, np.reshape(opened, (2, n)), draw(interests(n)), epoch, *since)
     return steps, draw(ladders())
 
 
@@ -149,7 +154,7 @@ def markets(draw: Any, *, longest: int = 14, finer: bool = True, interest: bool 
     if finer and draw(st.booleans()):
         given["path"] = draw(_paths(rows))
     if draw(st.booleans()):
-        other = tiers((0.0, 1e12, 0.004, 0.0, 125.0), as_of="2024-05-01 01:00")
+        other = tiers((0.0, 1e12, 0.004, 0.0, 125.0), as_of="2024-05-01T01:00")
         given["leverage_tiers"] = pd.concat([tiers(), other], ignore_index=True)
     return market(rows, **given)
 
@@ -183,7 +188,7 @@ def _interest_tables(draw: Any, n: int) -> pd.DataFrame:
     if kind == "holes":
         values[1:n:2] = math.nan
         values[n // 3 : n // 2] = math.nan
-    return oi(values, start=START + pd.Timedelta("30min") * (kind == "late"))
+    return oi(values, start=START + pd.Timedelta(minutes=30 if kind == "late" else 0))
 
 
 @st.composite

@@ -32,7 +32,13 @@ def play(case: Case, **options: Any) -> Record:
 
 
 def part(steps: Steps, rows: slice) -> Steps:
-    return Steps(**{f.name: getattr(steps, f.name)[..., rows] for f in fields(Steps)})
+    return each(steps, lambda values: values[..., rows])
+
+
+def each(steps: Steps, change: Any, only: Any = None) -> Steps:
+    """The steps with every array changed (or only some), those that are not given left out."""
+    names = [f.name for f in fields(Steps) if getattr(steps, f.name) is not None]
+    return replace(steps, **{name: change(getattr(steps, name)) for name in names if only is None or only(name)})
 
 
 def close(found: Any, expected: Any, scale: float = 1.0) -> None:
@@ -93,6 +99,15 @@ def test_a_swept_level_does_not_come_back() -> None:
     book = play(by_hand(rows))
     assert book.liquidated[:, 0].tolist() == [0, 8, 0, 0, 3]
     assert book.placed[:, 0].tolist() == [8, 0, 0, 3, 0]
+
+
+def test_what_was_opened_earlier_than_reported_is_caught_by_prices_since() -> None:
+    """12 coins over 95 … 106 reported late, price was at 88 since: levels 85 … 96, those from 88 on are gone: nine."""
+    steps, ladder = by_hand([(95, 106, 12, 12, NAN)])
+    late = replace(steps, since_low=np.array([88]), since_high=steps.touch_high)
+    book = play((late, ladder))
+    close(book.placed[0], [3, 10])
+    close(book.liquidated[0], [4.5, 1])
 
 
 @pytest.mark.parametrize("same_bar", [0.0, 0.25, 0.5, 1.0])
@@ -230,8 +245,9 @@ def test_coins_in_another_unit_change_the_unit_only(case: Case, unit: float) -> 
 def test_the_mirror_world_swaps_longs_and_shorts(case: Case) -> None:
     """In 1/price a cell c is −1 − c: longs become shorts, flows in coins stay, and coins stand at the mirrored cells."""
     steps, ladder = case
+    since = (None, None) if steps.since_low is None else (-1 - steps.since_high, -1 - steps.since_low)
     mirrored = Steps(-1 - steps.touch_high, -1 - steps.touch_low, -1 - steps.entry_high, -1 - steps.entry_low,
-                     steps.opened[::-1], steps.open_interest, steps.epoch)  # fmt: skip
+                     steps.opened[::-1], steps.open_interest, steps.epoch, *since)  # fmt: skip
     twin = replace(ladder, cells=ladder.cells[::-1], share=ladder.share[::-1])
     columns = every_step(steps)
     there = replace(columns, edges=1 / columns.edges[::-1])

@@ -259,7 +259,7 @@ def test_a_raw_file_with_a_wrong_sha256_is_refused(build: ModuleType, tmp_path: 
     files = [file for entry in datasets._yaml(DATA)["files"].values() for file in entry["raw"].values()]
     lines = [f"{file},{'0' * 64}" for file in dict.fromkeys(files)]
     (raw / "manifest.csv").write_text("\n".join(["file,sha256", *lines]), encoding="utf-8")
-    with pytest.raises(SystemExit, match="is not there, in .*raw; the build needs it"):
+    with pytest.raises(SystemExit, match=r"is not there, in .*raw; the build needs it"):
         build.main(["--raw", str(raw), "--out", str(out)])
     (raw / files[0]).write_bytes(b"something else")
     with pytest.raises(SystemExit, match=f"{files[0]} is not the one of manifest.csv: sha256 .*{'0' * 64}"):
@@ -268,7 +268,7 @@ def test_a_raw_file_with_a_wrong_sha256_is_refused(build: ModuleType, tmp_path: 
 
 
 def test_a_folder_without_manifest_is_refused(build: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="manifest.csv is missing; pass --raw the folder"):
+    with pytest.raises(SystemExit, match=r"manifest\.csv is missing; pass --raw the folder"):
         build.main(["--raw", str(tmp_path), "--out", str(tmp_path / "out")])
 
 

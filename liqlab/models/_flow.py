@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from liqlab.market import Market, nanoseconds, step_of
+from liqlab.clock import nanoseconds, step_of
+from liqlab.market import Market
 
 
 @dataclass(frozen=True, eq=False)

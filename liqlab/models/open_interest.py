@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab.market import Market, nanoseconds
+from liqlab.clock import nanoseconds
+from liqlab.market import Market
 from liqlab.models._flow import Flow, at_close, taker_share
 from liqlab.models.volume import check_share
 
@@ -48,9 +49,9 @@ def open_interest(
     Takers open (the taker-buy share is the long share of openings); those who close are drawn at random from all who
     stand. κ is not identified by price and volume: 0.1 is a round number that makes a book turn over in days.
 
-    Limits: an open interest that is coarser than the candles arrives in jumps, at the bar that closes at its stamp. What
-    it then reports as newly opened is spread over all prices traded since the stamp before: later than it happened, and
-    never earlier than it was known.
+    Limits: an open interest that is coarser than the candles arrives in jumps, at the bar that closes at its stamp.
+    What it then reports as newly opened is spread over all prices traded since the stamp before: later than it
+    happened, and never earlier than it was known.
 
     References
     ----------

@@ -156,7 +156,7 @@ def _children(root: Any) -> list[Any]:
     """What a layout shows; a grid, whose children come with their places, counts as one thing."""
     from bokeh.models import Spacer
 
-    return [child for child in getattr(root, "children", ()) if not isinstance(child, Spacer | tuple)]
+    return [child for child in getattr(root, "children", ()) if not isinstance(child, Spacer | tuple | list)]
 
 
 def _stretch(model: Any) -> None:

@@ -64,6 +64,7 @@ def _drawn(plot: Any, target: Path, name: str) -> bool:
 def _draw(plot: Any, target: Path) -> None:
     """The plot's layers, edge to edge, without axes: what a reader can recognise at 300 pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import is_color_like
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_SIZE, dpi=100)
@@ -72,6 +73,8 @@ def _draw(plot: Any, target: Path) -> None:
     for layer in _layers(plot):
         if draw := _GLYPHS.get(type(layer.glyph).__name__):
             draw(axes, layer.glyph, layer.data_source.data)
+    ground = getattr(plot, "background_fill_color", None)
+    figure.patch.set_facecolor(ground if is_color_like(ground) else "white")  # empty cells show it, as on the page
     axes.set_axis_off()
     axes.autoscale_view()
     for limits, span in ((axes.set_xlim, plot.x_range), (axes.set_ylim, plot.y_range)):
@@ -79,7 +82,7 @@ def _draw(plot: Any, target: Path) -> None:
         if all(edge.size == 1 and np.isfinite(edge).all() for edge in edges):
             limits(float(edges[0].item()), float(edges[1].item()))
     axes.set_aspect("auto")
-    figure.savefig(target, facecolor="white")
+    figure.savefig(target, facecolor="auto")
 
 
 # --- layers, by the name of Bokeh's glyph ----------------------------------------------------------------------------

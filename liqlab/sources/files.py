@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.market import Market, nanoseconds, step_of, timeframe_of
+from liqlab.clock import nanoseconds, step_of, timeframe_of
+from liqlab.market import Market
 from liqlab.sources.layouts import CANDLE_TABLES, parse
 from liqlab.sources.opening import load
 
@@ -146,8 +147,8 @@ def _finished(table: pd.DataFrame, name: str, file: str, timeframe: str, now: pd
     stated = timeframe if name == "candles" else ""
     if len(distinct) == 1 and not stated:
         if name in ("candles", "path"):
-            raise ValueError(f"{file}: only one row, so its time frame cannot be seen; "
-                             + ("pass timeframe='1h' or the like" if name == "candles" else "pass a longer path"))  # fmt: skip
+            remedy = "pass timeframe='1h' or the like" if name == "candles" else "pass a longer path"
+            raise ValueError(f"{file}: only one row, so its time frame cannot be seen; {remedy}")
         return table
     step = step_of(distinct, stated)
     if stated and len(distinct) > 1 and (found := step_of(distinct)) != step and (found < step or len(distinct) > 2):
@@ -157,7 +158,8 @@ def _finished(table: pd.DataFrame, name: str, file: str, timeframe: str, now: pd
     opens = table.index[late].unique()
     if len(opens) > 1:
         raise ValueError(f"{file}: {len(opens)} bars close after now ({now:%Y-%m-%d %H:%M} UTC), the last opens at "
-                         f"{opens[-1]}; if the times are not UTC, pass timezone='Europe/Berlin' or the like")  # fmt: skip
+                         f"{opens[-1]}; if the times are not UTC, pass timezone='Europe/Berlin' "
+                         "or the like")  # fmt: skip
     if late.all():
         raise ValueError(f"{file}: the only bar, open at {opens[0]}, has not closed yet; read it again later")
     if late.any():
@@ -198,5 +200,5 @@ def _check_order(candles: pd.DataFrame, file: str) -> None:
     swapped_jump = np.abs(closes[1:] - opens[:-1])[joined].sum()
     # Two bars' moves against no move: real candles give 1 : 20 and more, so 1 : 4 over 8 bars is no accident.
     if joined.sum() >= 8 and 4 * swapped_jump < jump:
-        raise ValueError(f"{file}: bars open where the bar before *opened* and not where it closed: open and close look "
-                         "swapped, or time runs backwards; rename the two columns")  # fmt: skip
+        raise ValueError(f"{file}: bars open where the bar before *opened* and not where it closed: open and close "
+                         "look swapped, or time runs backwards; rename the two columns")  # fmt: skip

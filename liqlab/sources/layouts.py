@@ -98,7 +98,8 @@ POSITIONS: dict[int, tuple[str, ...]] = {
 }  # fmt: skip
 
 _IN_QUOTE = ("holds open interest in quote (USD) and not in coins, so every price move would look like positions; "
-             "fetch the amount in coins, or divide by the price of that very instant and name it open_interest")  # fmt: skip
+             "fetch the amount in coins, or divide by the price of that very instant and name it "
+             "open_interest")  # fmt: skip
 _IN_CONTRACTS = ("holds open interest of a coin-margined contract, counted in contracts; multiply by the contract size "
                  "[USD], divide by the price of that very instant, and name it open_interest")  # fmt: skip
 # column that gives it away, column in coins that would make it fine, reason
@@ -235,8 +236,9 @@ def _one_symbol(found: pd.DataFrame, symbol: str, file: str) -> pd.DataFrame:
         if not mine.any():
             raise ValueError(f"{file}: no row is of {symbol}; the symbol column holds {_listed(names.unique()[:20])}")
         return found[mine].reset_index(drop=True)
-    if names.nunique() > 1:
-        raise ValueError(f"{file}: {names.nunique()} symbols in one table: {_listed(names.unique()[:20])}; "
+    different = names.unique()
+    if len(different) > 1:
+        raise ValueError(f"{file}: {len(different)} symbols in one table: {_listed(different[:20])}; "
                          "pass symbol= to choose one")  # fmt: skip
     return found
 

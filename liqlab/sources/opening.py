@@ -134,8 +134,9 @@ def _delimiter(lines: list[str], file: str) -> str:
         raise ValueError(f"{file}: no delimiter (comma, semicolon, tab, bar) in the first line, columns found: "
                          f"{lines[0][:200]!r}; is it a table?")  # fmt: skip
     row = next(number for number, width in enumerate(widths[mark]) if width != widths[mark][0])
-    raise ValueError(f"{file}: rows of unequal length: {widths[mark][0]} field(s) in the first line {lines[0][:200]!r}, "
-                     f"{widths[mark][row]} in line {row + 1} {lines[row][:200]!r}; {_RAGGED}")  # fmt: skip
+    raise ValueError(f"{file}: rows of unequal length: {widths[mark][0]} field(s) in the first line "
+                     f"{lines[0][:200]!r}, {widths[mark][row]} in line {row + 1} {lines[row][:200]!r}; "
+                     f"{_RAGGED}")  # fmt: skip
 
 
 def _is_number(text: str) -> bool:
@@ -149,7 +150,8 @@ def _is_number(text: str) -> bool:
 def _positions(width: int, table: str, file: str) -> tuple[str, ...]:
     if table not in CANDLE_TABLES or width not in POSITIONS:
         raise ValueError(f"{file}: {table} without column names, {width} column(s) wide; only candles are understood "
-                         "so: 6 (ccxt: time, open, high, low, close, volume) or 12 (Binance klines); add a header")  # fmt: skip
+                         "so: 6 (ccxt: time, open, high, low, close, volume) or 12 (Binance klines); "
+                         "add a header")  # fmt: skip
     return POSITIONS[width]
 
 

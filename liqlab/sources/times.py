@@ -100,7 +100,8 @@ def _from_text(text: pd.Series, column: pd.Series, zone: str | None, file: str) 
 def _localised(naive: pd.DatetimeIndex, column: pd.Series, zone: str | None, file: str) -> pd.DatetimeIndex:
     if zone is None:
         warnings.warn(f"{file}: {len(naive)} time(s) carry no zone and were read as UTC; pass timezone='UTC' if that "
-                      "is right, else the zone they are in, such as timezone='Europe/Berlin'", stacklevel=2)  # fmt: skip
+                      "is right, else the zone they are in, such as timezone='Europe/Berlin'",
+                      stacklevel=2)  # fmt: skip
         return naive.tz_localize("UTC")
     local = naive.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     skipped = naive.tz_localize(zone, ambiguous=np.zeros(len(naive), bool), nonexistent="NaT").isna()

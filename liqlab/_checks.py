@@ -1,0 +1,130 @@
+"""What every table of a market must fulfil: columns, index, numbers, order. `market` says which table needs what."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab.clock import nanoseconds, timeframe_of
+
+PRICES = ("open", "high", "low", "close")
+
+
+def columns_of(table: Any, name: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pd.DataFrame:
+    """The columns that a table must have, and those of the optional ones that it has."""
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"{name} must be a pandas DataFrame, got {type(table).__name__}; lq.read loads files")
+    missing = [column for column in required if column not in table.columns]
+    if missing:
+        raise ValueError(f"{name} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
+                         f"; rename what you have to {', '.join(required)}")  # fmt: skip
+    doubled = table.columns[table.columns.duplicated()]
+    if len(doubled):
+        raise ValueError(f"{name} has the column {doubled[0]!r} twice; drop one")
+    return table[[*required, *(column for column in optional if column in table.columns)]]
+
+
+def clean_table(
+    table: Any, name: str, *, required: tuple[str, ...], optional: tuple[str, ...] = (), may_lack: str = ""
+) -> pd.DataFrame:
+    """Columns, index, numbers: what every time table must fulfil. `may_lack`: prefix of columns that may hold NaN."""
+    chosen = columns_of(table, name, required, optional)
+    if chosen.empty:
+        raise ValueError(f"{name} is empty; it needs at least one row")
+    clean = _check_index(chosen, name)
+    for column in clean.columns:
+        clean[column] = _numbers(clean[column], name)
+        bad = ~np.isfinite(clean[column])
+        if may_lack and str(column).startswith(may_lack):
+            bad &= ~clean[column].isna()
+        refuse(clean, name, column, bad, "numbers must be finite; drop the row or correct it")
+    return _drop_duplicates(clean, name)
+
+
+def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    index = table.index
+    if not isinstance(index, pd.DatetimeIndex):
+        raise TypeError(f"{name} must be indexed by time, got {type(index).__name__}; use "
+                        "frame.set_index(pd.to_datetime(frame['time'], utc=True)) or lq.read")  # fmt: skip
+    if index.tz is None:
+        raise ValueError(f"{name}: the index has no time zone, so its hours are a guess; use "
+                         "frame.tz_localize('UTC') if they are UTC")  # fmt: skip
+    if index.hasnans:
+        raise ValueError(
+            f"{name}: the index holds {int(np.asarray(index.isna()).sum())} missing time(s); drop these rows"
+        )
+    if not index.is_monotonic_increasing:
+        row = int(np.flatnonzero(np.diff(index.as_unit("ns").asi8) < 0)[0]) + 1
+        raise ValueError(f"{name}: row {row} ({index[row]}) stands before the row above it ({index[row - 1]}); "
+                         "use frame.sort_index()")  # fmt: skip
+    clean = table.copy()
+    clean.index = index.tz_convert("UTC").rename("time")
+    clean.columns.name = None
+    return clean
+
+
+def _numbers(column: pd.Series, name: str) -> pd.Series:
+    try:
+        return column.astype("float64")
+    except (ValueError, TypeError) as error:
+        numbers = pd.to_numeric(column, errors="coerce")
+        stamp = column.index[np.flatnonzero(numbers.isna())[0]]
+        raise ValueError(f"{name}: column {column.name!r} at {stamp} is not a number: {column.loc[stamp]!r}; "
+                         "correct or drop the row") from error  # fmt: skip
+
+
+def _drop_duplicates(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    again = np.asarray(table.index.duplicated(keep="first"))
+    if not again.any():
+        return table
+    identical = table.reset_index().duplicated(keep="first").to_numpy()
+    conflict = again & ~identical
+    if conflict.any():
+        stamp = table.index[np.flatnonzero(conflict)[0]]
+        raise ValueError(f"{name}: {int(conflict.sum())} stamp(s) stand twice with different values, first {stamp}; "
+                         "decide which row is true and drop the other")  # fmt: skip
+    warnings.warn(f"{name}: dropped {int(again.sum())} duplicate row(s) (identical to their twin)", stacklevel=2)
+    return table[~again]
+
+
+def check_ohlc(table: pd.DataFrame, name: str) -> None:
+    """Prices are > 0, and low and high hold open and close between them."""
+    for column in PRICES:
+        refuse(table, name, column, table[column] <= 0, "prices are > 0; drop or correct the row")
+    body_low, body_high = table[["open", "close"]].min(axis=1), table[["open", "close"]].max(axis=1)
+    refuse(table, name, "low", table["low"] > body_low, "low must be <= open and close; check the column order")
+    refuse(table, name, "high", table["high"] < body_high, "high must be >= open and close; check the column order")
+
+
+def refuse(table: pd.DataFrame, name: str, column: Any, bad: pd.Series, remedy: str) -> None:
+    """Raise for the first bad row of a column; the message gives the row, the value, the count and the remedy."""
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        value = float(table[column].iloc[row])
+        raise ValueError(f"{name}: column {column!r}, row {row} ({table.index[row]}) is {value!r} "
+                         f"({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
+
+
+def report_gaps(table: pd.DataFrame, name: str) -> None:
+    """Refuse stamps off the regular step; report gaps with their count."""
+    if len(table) < 3:
+        return
+    distance = np.diff(nanoseconds(table.index))
+    step = int(distance.min())
+    off = distance % step != 0
+    if off.any():
+        row = int(np.flatnonzero(off)[0]) + 1
+        regular = timeframe_of(pd.Timedelta(step, unit="ns"))
+        raise ValueError(f"{name}: row {row} ({table.index[row]}) is off the regular step of {regular}; "
+                         "resample the table to one time frame")  # fmt: skip
+    gaps = distance > step
+    if gaps.any():
+        first = table.index[int(np.flatnonzero(gaps)[0])]
+        warnings.warn(
+            f"{name}: {int(gaps.sum())} gap(s), {int((distance[gaps] // step - 1).sum())} row(s) missing in all, "
+            f"the first after {first}; nothing was filled in",
+            stacklevel=2,
+        )
