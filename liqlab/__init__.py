@@ -12,18 +12,21 @@ __version__ = "0.1.0"
 _ROOMS = {
     "market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
                "check_taker", "check_mark_candles", "check_leverage_tiers"],
-    "margin": ["liquidation_price", "bankruptcy_price", "tiers_for"],
+    "margin": ["liquidation_price", "bankruptcy_price", "tiers_for", "tiers_from_ccxt"],
     "laws": ["Law", "law"],
     "maps": ["heatmap", "liquidation_map"],
     "tables": ["expected_liquidations", "balance", "levels"],
+    "bands": ["explain"],
+    "aggregate": ["combine"],
     "stories": ["told_levels", "episodes", "swing_sweeps"],
+    "synthetic": ["Simulation", "simulate"],
     "datasets": ["examples", "load_example"],
     "sources": ["read"],
     "plot": ["show"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-_SUBMODULES = ["market", "margin", "laws", "models", "maps", "tables", "stories", "datasets", "sources", "plot",
-               "report", "cli"]  # fmt: skip
+_SUBMODULES = ["market", "margin", "laws", "models", "maps", "tables", "stories", "synthetic", "datasets", "sources",
+               "plot", "report", "cli"]  # fmt: skip
 
 __all__ = sorted([*_ROOM_OF, "plot"])
 

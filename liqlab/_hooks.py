@@ -94,3 +94,11 @@ def unlinked(plot: Any, element: Any) -> None:
 def below(plot: Any, element: Any) -> None:
     """Room for the heatmap's colour bar, so that both price axes end at the same height."""
     plot.state.min_border_bottom = 92
+
+
+def use_bokeh() -> None:
+    """Bokeh as the backend, without touching what a notebook has loaded already."""
+    import holoviews as hv
+
+    if "bokeh" not in hv.Store.registry or hv.Store.current_backend != "bokeh":
+        hv.extension("bokeh", logo=False)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 LONG, SHORT = "#e69f00", "#56b4e9"
 RISE, FALL, EDGE = "#ffffff", "#1b1b1b", "#d9d9d9"
+HEIGHT, NARROWEST = 500, 190  # [px]; a heatmap and its profile side by side still fit a phone
+WIDE = {"responsive": True, "height": HEIGHT, "min_width": NARROWEST}
+FONT = {"title": "9pt", "labels": "9pt", "ticks": "8pt", "legend": "8pt", "clabel": "8pt", "cticks": "8pt"}
 # The four colour scales in circulation, by name; the first two are perceptually uniform and safe for colour-blind eyes.
 SCALES = {
     "purple-yellow": "viridis",
@@ -18,6 +21,10 @@ SCALES = {
     "green-red": "RdYlGn_r",
     "violet-red": "turbo",
 }
+HEIGHT, STRIP, SIDE = 500, 150, 150
+NARROWEST = 190  # a heatmap and its profile side by side still fit a phone
+WIDE = {"responsive": True, "height": HEIGHT, "min_width": NARROWEST}
+FONT = {"title": "9pt", "labels": "9pt", "ticks": "8pt", "legend": "8pt", "clabel": "8pt", "cticks": "8pt"}
 # Limits of the colour scale, as quantiles of the positive cells: a few huge cells must not black out the rest.
 QUANTILES = (0.35, 0.999)
 
@@ -34,8 +41,16 @@ def limits(total: np.ndarray, threshold: float) -> tuple[float, float]:
     positive = total[total > 0]
     if not positive.size:
         return 1.0, 10.0
-    low, high = np.quantile(positive, QUANTILES)
-    return max(float(low), threshold * float(high), 1e-3 * float(high)), float(high)
+    low, high = (float(x) for x in np.quantile(positive, QUANTILES))
+    low = max(low, threshold * high, 1e-3 * high)
+    return (low if low < high else 0.1 * high), high
+
+
+def colours_of(scale: str) -> str:
+    """Name of a scale's colour map."""
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+    return SCALES[scale]
 
 
 def lowest(scale: str) -> str:
@@ -43,7 +58,7 @@ def lowest(scale: str) -> str:
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    return to_hex(colormaps[SCALES[scale]](0.0))
+    return to_hex(colormaps[colours_of(scale)](0.0))
 
 
 def heading(heat: xr.Dataset, title: str | None) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab._ink import LONG, RISE, SCALES, SHORT, heading, limits, lowest, view
+from liqlab._ink import LONG, RISE, SHORT, colours_of, heading, limits, lowest, view
+from liqlab._panels import cells, column_width, middles
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +35,7 @@ def png(
     heat : Dataset
         From `liqlab.heatmap`.
     path : path-like
-        File to write; an existing one is replaced once the new one is whole.
+        File to write; an existing one is replaced once the new one is whole, and stays if it cannot be written.
     scale, price_range, title
         As in `heatmap`.
     width : float
@@ -54,46 +55,53 @@ def png(
     figure = Figure(figsize=(width, 0.56 * width), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharey=True, width_ratios=[6, 1])
-    _png_heat(figure, axes[0], heat.sel(price=slice(low, high)), scale)
+    _png_heat(figure, axes[0], heat, (low, high), scale)
     _png_profile(axes[1], heat, (low, high))
     axes[0].set_ylim(low, high)
     figure.suptitle(heading(heat, title), fontsize=9, x=0.01, ha="left")
     target = Path(path)
     part = target.with_name(target.name + ".tmp")
-    figure.savefig(part, format="png")
-    part.replace(target)
+    try:
+        figure.savefig(part, format="png")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
     return target
 
 
-def _png_heat(figure: Any, axes: Any, shown: xr.Dataset, scale: str) -> None:
+def _png_heat(figure: Any, axes: Any, heat: xr.Dataset, price_range: tuple[float, float], scale: str) -> None:
     from matplotlib import colormaps
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LogNorm
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.ticker import EngFormatter, LogLocator
 
-    total = shown["notional"].sum([d for d in shown["notional"].dims if d not in ("time", "price")]).to_numpy()
+    table, quote = cells(heat, price_range), heat.attrs["quote"]
+    total, price = table["estimated"].to_numpy(), table["price"].to_numpy()
     low, high = limits(total, 0.0)
-    times = date2num(np.append(shown["time"].to_numpy(), shown["close_time"].to_numpy()[-1:]))
-    price = shown["price"].to_numpy()
-    half = (price[1] - price[0]) / 2 if len(price) > 1 else 0.5
-    colours = colormaps[SCALES[scale]].with_extremes(bad=lowest(scale), under=lowest(scale))
+    half = pd.Timedelta(column_width(heat) / 2)
+    first, last = table["time"].to_numpy()[[0, -1]]
+    times, rim = date2num([pd.Timestamp(first) - half, pd.Timestamp(last) + half]), (price[1] - price[0]) / 2
+    colours = colormaps[colours_of(scale)].with_extremes(bad=lowest(scale), under=lowest(scale))
     image = axes.imshow(
         np.where(total > 0, total, np.nan).T, origin="lower", aspect="auto", interpolation="nearest", cmap=colours,
-        norm=LogNorm(low, high), extent=(times[0], times[-1], price[0] - half, price[-1] + half),
+        norm=LogNorm(low, high), extent=(*times, price[0] - rim, price[-1] + rim),
     )  # fmt: skip
-    middle = (times[1:] + times[:-1]) / 2
-    ohlc = {name: shown[name].to_numpy() for name in ("open", "high", "low", "close")}
+    middle = date2num(middles(heat))
+    ohlc = {name: heat[name].to_numpy() for name in ("open", "high", "low", "close")}
     bodies = np.where(ohlc["close"] >= ohlc["open"], RISE, FALLEN)
-    for a, b, colour, wide in (("low", "high", "white", 0.6), ("open", "close", bodies, max(1.0, 250 / len(middle)))):
+    for a, b, colour, wide in (
+        ("low", "high", "white", 0.6),
+        ("open", "close", bodies, max(1.0, 250 / table.sizes["time"])),
+    ):
         lines = np.stack([np.column_stack([middle, ohlc[a]]), np.column_stack([middle, ohlc[b]])], axis=1)
         axes.add_collection(LineCollection(list(lines), colors=colour, linewidths=wide))
     locator = AutoDateLocator()
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_ylabel(f"price [{shown.attrs['quote']}]")
+    axes.set_ylabel(f"price [{quote}]")
     axes.set_xlabel("time [UTC]")
-    bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03, label=f"estimated [{shown.attrs['quote']} per bin]")
+    bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03, label=f"estimated [{quote} per bin]")
     bar.ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
     bar.ax.yaxis.set_major_formatter(EngFormatter(sep=""))
     bar.minorticks_off()

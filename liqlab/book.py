@@ -21,7 +21,7 @@ import numpy as np
 
 from liqlab._kernel import run_nb
 
-__all__ = ["STEP", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "price_of", "run"]
+__all__ = ["STEP", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "first_cell", "price_of", "run"]
 
 SIDES = ["long", "short"]  # the order of every side axis
 STEP = 5e-5  # grid step in log price: 0.5 bp, finer than any tick that matters, coarse enough for a small state
@@ -177,6 +177,11 @@ def cell_of(price: Any, *, step: float = STEP) -> np.ndarray:
     return np.floor(np.log(price) / step).astype(np.int64)
 
 
+def first_cell(edges: Any, *, step: float = STEP) -> np.ndarray:
+    """First grid cell of each bin; a cell belongs to the bin that holds its centre, ``edge <= price_of(cell)``."""
+    return np.ceil(np.log(edges) / step - 0.5).astype(np.int64)
+
+
 def price_of(cell: Any, *, step: float = STEP) -> np.ndarray:
     """Price at the centre of a cell [quote]: the price of a level that stands there."""
     return np.exp((np.asarray(cell) + 0.5) * step)
@@ -224,7 +229,7 @@ def run(
     flow = np.zeros((2, 6, n_steps if flows else 0))
     rungs = np.zeros((2, n_steps if by_rung else 0, n_rungs, 3))
     entry_price = price_of(state.origin + np.arange(size), step=step)
-    first = np.ceil(np.log(columns.edges) / step - 0.5).astype(np.int64) - state.origin
+    first = first_cell(columns.edges, step=step) - state.origin
     for s, sign in enumerate((-1.0, 1.0)):
         # shorts run in the mirror: highs take the place of lows, and cells and bins count from the other end
         touch, since = (steps.touch_high, steps.since_high) if s else (steps.touch_low, steps.since_low)

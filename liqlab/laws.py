@@ -6,7 +6,7 @@ and short apart; `distances` turns its classes into exact distances through `mar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from liqlab.margin import Tiers, liquidation_price
 
-__all__ = ["Law", "distances", "law"]
+__all__ = ["PRESETS", "Law", "distances", "law"]
 
 # Leverages that traders name; ten classes resolve the law about as finely as its evidence does.
 LEVERAGES = (2.0, 3.0, 5.0, 10.0, 20.0, 25.0, 50.0, 75.0, 100.0, 125.0)
@@ -59,14 +59,16 @@ class Law:
         return f"Law {self.name!r} (long/short): {', '.join(shares)}"
 
 
-def law(law: str | Law | Mapping[float, float] = "measured") -> Law:
+def law(law: str | Law | Mapping[float, float] | Sequence[float] = "measured") -> Law:
     """A law by name, or from your own shares.
 
     Parameters
     ----------
-    law : str, Law or mapping {leverage: share}
+    law : str, Law, mapping {leverage: share} or sequence of leverages
         ``measured`` (the default of every model): the distances measured on isolated Hyperliquid positions, long
-        and short apart, put on the leverages that traders name. A mapping serves both sides and is normalised.
+        and short apart, put on the leverages that traders name. ``retail``: a mix with much high leverage, as maps
+        of vendors commonly assume it. ``uniform``: every leverage of the presets alike. A mapping gives your own
+        shares, for both sides, and is normalised; a sequence of leverages gives them equal shares.
 
     Returns
     -------
@@ -80,12 +82,15 @@ def law(law: str | Law | Mapping[float, float] = "measured") -> Law:
     Assumptions
     -----------
     ``measured`` describes positions *standing* on one venue in 2025; positions opened elsewhere, earlier and in cross
-    margin differ, and short-lived high leverage is under-represented among standing positions.
+    margin differ, and short-lived high leverage is under-represented among standing positions. ``retail`` and
+    ``uniform`` rest on no measurement.
 
     Examples
     --------
     >>> law({10: 3, 50: 1})
     Law 'own' (long/short): 10x 75.0%/75.0%, 50x 25.0%/25.0%
+    >>> law([25, 50, 100]).name
+    'uniform 25x 50x 100x'
     """
     if isinstance(law, Law):
         return law
@@ -93,9 +98,14 @@ def law(law: str | Law | Mapping[float, float] = "measured") -> Law:
         leverage = np.array(sorted(float(x) for x in law))
         share = np.array([law[x] for x in sorted(law, key=float)], float)
         return Law("own", leverage, share, share, "given by the user")
-    if law == "measured":
-        return _measured()
-    raise ValueError(f"no law is called {law!r}; pass 'measured', a mapping such as {{10: 0.5, 50: 0.5}}, or a Law")
+    if isinstance(law, str):
+        if law not in PRESETS:
+            raise ValueError(f"no law is called {law!r}; there are {', '.join(PRESETS)}, or pass a mapping such as "
+                             "{10: 0.5, 50: 0.5}, a list of leverages, or a Law")  # fmt: skip
+        return PRESETS[law]()
+    leverage = np.sort(np.asarray(law, float))
+    even = np.full(leverage.size, 1.0)
+    return Law(f"uniform {' '.join(f'{x:g}x' for x in leverage)}", leverage, even, even, "equal shares, no evidence")
 
 
 def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +164,19 @@ def _measured() -> Law:
     return Law("measured", np.array(LEVERAGES), long, short, reason)
 
 
+def _retail() -> Law:
+    share = np.array([0.04, 0.06, 0.12, 0.22, 0.18, 0.10, 0.14, 0.05, 0.06, 0.03])
+    reason = "what maps commonly assume: 10x to 50x carry most of the volume; no measurement stands behind it"
+    return Law("retail", np.array(LEVERAGES), share, share, reason)
+
+
+def _uniform() -> Law:
+    even = np.ones(len(LEVERAGES))
+    return Law(
+        "uniform", np.array(LEVERAGES), even, even, "every leverage alike: the absence of an assumption, not a fact"
+    )
+
+
 def _from_quantiles(quantiles: tuple[float, float, float]) -> np.ndarray:
     """Mass of each leverage: the law's probability between the geometric midpoints of neighbouring distances 1/L."""
     p10, median, p90 = np.log(quantiles)
@@ -172,3 +195,6 @@ def _shares(share: Any, leverage: np.ndarray, side: str) -> np.ndarray:
         raise ValueError(f"a law's {side} shares must be >= 0, one for each of {leverage.size} leverages, with a "
                          f"positive sum; got {weight.tolist()}")  # fmt: skip
     return weight / weight.sum()
+
+
+PRESETS = {"measured": _measured, "retail": _retail, "uniform": _uniform}

@@ -100,13 +100,13 @@ def heatmap(
     (('time', 'price', 'side'), 96)
     """
     script = write(market, model, law=law, **options)
-    last, frame = _columns(market, start, end, column)
+    last, width, frame = _columns(market, start, end, column)
     edges = _edges(frame, price_range, price_step)
     last_step = np.searchsorted(script.bar, last, side="right") - 1
     alive = _alive(market, script, last, lookback)
     columns = Columns(last_step, alive, edges, by_leverage)
     record = run(script.steps, script.ladder, columns=columns, same_bar=same_bar)
-    attrs = _attrs(market, model, script, lookback, same_bar)
+    attrs = _attrs(market, model, script, width, lookback, same_bar)
     return _dataset(record, frame, edges, script.ladder.leverage if by_leverage else None, attrs)
 
 
@@ -148,8 +148,8 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def _columns(market: Market, start: Any, end: Any, column: Any) -> tuple[np.ndarray, pd.DataFrame]:
-    """Last candle of every column, and the columns' own candles."""
+def _columns(market: Market, start: Any, end: Any, column: Any) -> tuple[np.ndarray, int, pd.DataFrame]:
+    """Last candle of every column, a column's width [ns], and the columns' own candles."""
     stamps = nanoseconds(market.candles.index)
     chosen = np.flatnonzero(between(stamps, start, end))
     if not chosen.size:
@@ -172,7 +172,7 @@ def _columns(market: Market, start: Any, end: Any, column: Any) -> tuple[np.ndar
         },
         index=naive(market.candles.index[first]),
     )
-    return last, frame
+    return last, width, frame
 
 
 def _width(step: int, stamps: np.ndarray, column: Any) -> int:
@@ -196,17 +196,17 @@ def _edges(frame: pd.DataFrame, price_range: tuple[float, float] | None, price_s
         raise ValueError(f"price_range must be (low, high) with 0 < low < high, got {price_range!r}")
     if price_step is not None and not price_step > 0:
         raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
-    width = price_step or _round_number(BIN * frame["open"].iloc[0])
+    width = price_step or round_number(BIN * frame["open"].iloc[0])
     while price_step is None and (high - low) / width > MOST_BINS:
-        width = _round_number(width * 1.999)
+        width = round_number(width * 1.999)
     first = max(np.floor(low / width * (1 + 1e-12)), 1.0)
     return np.arange(first, max(np.ceil(high / width * (1 - 1e-12)), first + 1) + 1) * width
 
 
-def _round_number(x: float) -> float:
+def round_number(x: float) -> float:
     """1, 2, 2.5 or 5 × 10^k, the nearest in ratio.
 
-    >>> _round_number(29.75), _round_number(0.0048)
+    >>> round_number(29.75), round_number(0.0048)
     (25.0, 0.005)
     """
     power = 10.0 ** np.floor(np.log10(x))
@@ -224,13 +224,14 @@ def _alive(market: Market, script: Script, last: np.ndarray, lookback: Any) -> n
     return np.searchsorted(script.bar, bar, side="left")
 
 
-def _attrs(market: Market, model: str, script: Script, lookback: Any, same_bar: float) -> dict[str, str]:
+def _attrs(market: Market, model: str, script: Script, width: int, lookback: Any, same_bar: float) -> dict[str, str]:
     """Provenance, in strings, so that a Dataset can be saved."""
     return {
         "title": "Estimated liquidation heatmap",
         "symbol": market.symbol,
         "exchange": market.exchange,
         "timeframe": market.timeframe,
+        "column": timeframe_of(pd.Timedelta(width, unit="ns")),
         "quote": market.quote,
         "coin": market.coin,
         "model": model,

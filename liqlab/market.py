@@ -195,7 +195,18 @@ def check_candles(candles: pd.DataFrame, *, name: str = "candles") -> pd.DataFra
 
 
 def check_mark_candles(candles: pd.DataFrame) -> pd.DataFrame:
-    """Check mark-price candles: open, high, low, close [quote]; rules as in `check_candles`, without volume."""
+    """Check mark-price candles: rules as in `check_candles`, without volume.
+
+    Parameters
+    ----------
+    candles : DataFrame (time,)
+        open, high, low, close [quote] > 0 of the mark price.
+
+    Returns
+    -------
+    DataFrame
+        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised.
+    """
     table = clean_table(candles, "mark_candles", required=PRICES)
     check_ohlc(table, "mark_candles")
     report_gaps(table, "mark_candles")
@@ -213,10 +224,18 @@ def check_path(path: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_open_interest(open_interest: pd.DataFrame) -> pd.DataFrame:
-    """Check open interest: one column open_interest [coins] ≥ 0, stamps are instants, ascending.
+    """Check open interest, one-sided, whose stamps are instants.
 
-    Open interest in contracts or in quote must be converted first (contracts × contract size; value ÷ price): a table
-    cannot show its unit, so it is never guessed.
+    Parameters
+    ----------
+    open_interest : DataFrame (time,)
+        open_interest [coins] ≥ 0. What is in contracts or in quote must be converted first (contracts × contract size;
+        value ÷ price): a table cannot show its unit, so it is never guessed.
+
+    Returns
+    -------
+    DataFrame
+        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised.
     """
     table = clean_table(open_interest, "open_interest", required=("open_interest",))
     refuse(table, "open_interest", "open_interest", table["open_interest"] < 0, "open interest is >= 0 coins")
@@ -225,7 +244,18 @@ def check_open_interest(open_interest: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_funding_rate(funding_rate: pd.DataFrame) -> pd.DataFrame:
-    """Check funding: one column funding_rate [1 per interval], a fraction (0.0001 is 1 bp), ascending stamps."""
+    """Check funding rates.
+
+    Parameters
+    ----------
+    funding_rate : DataFrame (time,)
+        funding_rate [1 per interval], a fraction (0.0001 is 1 bp), between −0.5 and 0.5.
+
+    Returns
+    -------
+    DataFrame
+        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised.
+    """
     table = clean_table(funding_rate, "funding_rate", required=("funding_rate",))
     wild = table["funding_rate"].abs() > 0.5
     refuse(table, "funding_rate", "funding_rate", wild, "rates are fractions per interval (0.0001 = 0.01 %)")
@@ -233,7 +263,18 @@ def check_funding_rate(funding_rate: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_liquidations(liquidations: pd.DataFrame) -> pd.DataFrame:
-    """Check *observed* liquidations: long, short [coins per bar] ≥ 0 by the side of the position."""
+    """Check *observed* liquidations.
+
+    Parameters
+    ----------
+    liquidations : DataFrame (time,)
+        long, short [coins per bar] ≥ 0, by the side of the position; stamped by the open of the bar.
+
+    Returns
+    -------
+    DataFrame
+        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised.
+    """
     table = clean_table(liquidations, "liquidations", required=("long", "short"))
     for side in ("long", "short"):
         refuse(table, "liquidations", side, table[side] < 0, "amounts are >= 0 coins; the column gives the side")
@@ -241,7 +282,18 @@ def check_liquidations(liquidations: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_taker(taker: pd.DataFrame) -> pd.DataFrame:
-    """Check a coarser taker-buy share: one column taker_buy_share [0..1], stamped by the open of its bars."""
+    """Check a taker-buy share that is coarser than the candles.
+
+    Parameters
+    ----------
+    taker : DataFrame (time,)
+        taker_buy_share [0..1], stamped by the open of its bars.
+
+    Returns
+    -------
+    DataFrame
+        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised.
+    """
     table = clean_table(taker, "taker", required=("taker_buy_share",))
     share = table["taker_buy_share"]
     refuse(table, "taker", "taker_buy_share", (share < 0) | (share > 1), "a share lies between 0 and 1")

@@ -12,7 +12,22 @@ import numpy as np
 import pandas as pd
 
 from liqlab import _hooks
-from liqlab._ink import EDGE, FALL, LONG, RISE, SCALES, SHORT, heading, limits, lowest, view
+from liqlab._ink import (
+    EDGE,
+    FALL,
+    FONT,
+    HEIGHT,
+    LONG,
+    RISE,
+    SCALES,
+    SHORT,
+    WIDE,
+    heading,
+    limits,
+    lowest,
+    view,
+)  # fmt: skip
+from liqlab._lessons import explain, law, levels
 from liqlab._png import png
 from liqlab.clock import naive, utc
 from liqlab.market import Market
@@ -21,10 +36,9 @@ if TYPE_CHECKING:
     import holoviews as hv
     import xarray as xr
 
-__all__ = ["SCALES", "heatmap", "levels", "liquidation_map", "png", "show"]
+__all__ = ["SCALES", "explain", "heatmap", "law", "levels", "liquidation_map", "png", "show"]
 
-HEIGHT, STRIP, SIDE = 500, 150, 150
-NARROWEST = 190  # a heatmap and its profile side by side still fit a phone
+STRIP, SIDE = 150, 150
 # More cells than a screen has pixels only make the page heavy: bins are summed, and `show` takes wider columns.
 MOST_BINS, MOST_COLUMNS = 400, 700
 
@@ -73,7 +87,7 @@ def heatmap(
     """
     import holoviews as hv
 
-    _extension()
+    _hooks.use_bokeh()
     low, high = price_range or view(heat)
     shown = heat.sel(price=slice(low, high))
     if not shown.sizes["price"]:
@@ -87,7 +101,7 @@ def heatmap(
     main = main.opts(
         hv.opts.Overlay(
             title=heading(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
-            show_grid=False, fontsize=_FONT, toolbar="above", hooks=[_hooks.borders, _hooks.prices], **_WIDE,
+            show_grid=False, fontsize=FONT, toolbar="above", hooks=[_hooks.borders, _hooks.prices], **WIDE,
         )
     )  # fmt: skip
     if not (strip or profile):
@@ -125,12 +139,16 @@ def liquidation_map(
     width : int, optional
         Width [px] of a panel beside a heatmap, which lends it its price axis; default: as wide as the page, with an
         axis of its own.
+
+    Returns
+    -------
+    holoviews Overlay
     """
     import holoviews as hv
 
     from liqlab.maps import liquidation_map as moment_of
 
-    _extension()
+    _hooks.use_bokeh()
     snap = moment_of(heat, at=at)
     low, high = price_range or view(heat)
     snap = snap.sel(price=slice(low, high))
@@ -145,50 +163,18 @@ def liquidation_map(
         bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "bottom", "amount", "top"], label=f"{side}s")
         parts.append(bars.opts(color=colour, line_width=0))
     parts += [hv.HLine(mark).opts(color="#555555", line_dash="dotted", line_width=1) for mark in marks]
-    closed = f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
+    quote, closed = heat.attrs["quote"], f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
     if width is None:
-        look: dict[str, Any] = {"title": f"Estimated liquidation map, {closed} UTC", "ylabel": f"price [{heat.attrs['quote']}]",
-                                "hooks": [_hooks.si_axis("x"), _hooks.prices], **_WIDE, "height": 400}  # fmt: skip
+        look: dict[str, Any] = {"title": f"Estimated liquidation map, {closed} UTC", "ylabel": f"price [{quote}]",
+                                "hooks": [_hooks.si_axis("x"), _hooks.prices], **WIDE, "height": 400}  # fmt: skip
     else:
         look = {"title": f"\n\nmap at its close\n{closed}", "yaxis": None, "width": width, "height": HEIGHT,
                 "hooks": [_hooks.si_axis("x"), _hooks.below]}  # fmt: skip
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
-            ylim=(low, high), fontsize=_FONT, xlabel=f"estimated [{heat.attrs['quote']}]", legend_position="bottom_right",
+            ylim=(low, high), fontsize=FONT, xlabel=f"estimated [{quote}]", legend_position="bottom_right",
             toolbar=None, xticks=2, show_legend=True, **look,
         )
-    )  # fmt: skip
-
-
-def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated liquidation levels") -> hv.Overlay:
-    """Draw a table of `liqlab.levels`: each level from its opening to its touch.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `liqlab.levels`.
-    quote : str
-        Unit of the price axis.
-    title : str
-        First line.
-    """
-    import holoviews as hv
-
-    _extension()
-    end = table["touched_at"].max() if table["touched_at"].notna().any() else table["opened_at"].max()
-    rows = table.assign(until=table["touched_at"].fillna(max(end, table["opened_at"].max()) + pd.Timedelta("1min")))
-    rows = rows.assign(opened_at=naive(pd.Index(rows["opened_at"])), until=naive(pd.Index(rows["until"])))
-    kdims = ["opened_at", "liquidation_price", "until", "again"]
-    lines = []
-    for side, colour in (("long", LONG), ("short", SHORT)):
-        part = rows[rows["side"] == side].assign(again=lambda x: x["liquidation_price"])
-        lines.append(
-            hv.Segments(part, kdims=kdims, vdims=["leverage", "entry_price"], label=f"{side}s").opts(color=colour)
-        )
-    return hv.Overlay(lines).opts(
-        hv.opts.Segments(tools=["hover"], line_width=1.5),
-        hv.opts.Overlay(title=title, xlabel="", ylabel=f"liquidation price [{quote}]", fontsize=_FONT,
-                        legend_position="top_left", hooks=[_hooks.prices], **_WIDE),
     )  # fmt: skip
 
 
@@ -207,6 +193,11 @@ def show(
         What is shown; default: the case's window, or a market's last three days.
     **options
         Those of `heatmap` here (``scale=``, ``threshold=``, …) and of `liqlab.heatmap` (``lookback=``, ``law=``, …).
+
+    Returns
+    -------
+    holoviews Layout or Overlay
+        As `heatmap` here.
     """
     from liqlab import datasets, maps
 
@@ -224,16 +215,6 @@ def show(
 
 
 _DRAWING = ("scale", "log", "threshold", "at", "strip", "profile", "title")
-_WIDE = {"responsive": True, "height": HEIGHT, "min_width": NARROWEST}
-_FONT = {"title": "9pt", "labels": "9pt", "ticks": "8pt", "legend": "8pt", "clabel": "8pt", "cticks": "8pt"}
-
-
-def _extension() -> None:
-    """Bokeh as the backend, without touching what a notebook has loaded already."""
-    import holoviews as hv
-
-    if "bokeh" not in hv.Store.registry or hv.Store.current_backend != "bokeh":
-        hv.extension("bokeh", logo=False)
 
 
 def _image(shown: xr.Dataset, scale: str, log: bool, threshold: float) -> hv.Image:
@@ -252,7 +233,7 @@ def _image(shown: xr.Dataset, scale: str, log: bool, threshold: float) -> hv.Ima
     quote = shown.attrs["quote"]
     image = table.hvplot.image(
         x="time", y="price", z="estimated", cmap=SCALES[scale], logz=log, clim=(low, high) if log else (0, high),
-        clabel=f"estimated, standing [{quote} per {_bin(shown):g} {quote} of price]", **_WIDE,
+        clabel=f"estimated, standing [{quote} per {_bin(shown):g} {quote} of price]", **WIDE,
     )  # fmt: skip
     image = image.clone(table, vdims=[*image.vdims, *sides])  # hvPlot draws one variable; the hover reads all three
     hover = [
@@ -297,7 +278,7 @@ def _strip(heat: xr.Dataset, market: Market | None) -> hv.Element:
     """Open interest where the market has it, else the volume, on the heatmap's time axis."""
     import hvplot.pandas  # noqa: F401  (registers .hvplot)
 
-    shared: dict[str, Any] = {**_WIDE, "height": STRIP, "xlabel": "time [UTC]", "grid": True, "title": "",
+    shared: dict[str, Any] = {**WIDE, "height": STRIP, "xlabel": "time [UTC]", "grid": True, "title": "",
                               "hover": False, "color": "#7f7f7f"}  # fmt: skip
     coin = heat.attrs["coin"]
     if market is None or market.open_interest is None:
@@ -314,7 +295,7 @@ def _strip(heat: xr.Dataset, market: Market | None) -> hv.Element:
             {"open_interest": table["open_interest"].to_numpy()[on]}, index=pd.Index(stamps[on], name="time")
         )
         picture = line.hvplot.step(y="open_interest", where="post", ylabel=f"OI{whose} [{coin}]", **shared)
-    return picture.opts(fontsize=_FONT, toolbar=None, yticks=3, hooks=[_hooks.si_axis("y"), _hooks.borders])
+    return picture.opts(fontsize=FONT, toolbar=None, yticks=3, hooks=[_hooks.si_axis("y"), _hooks.borders])
 
 
 def _coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
@@ -334,5 +315,5 @@ def _coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
     return hv.Overlay(bars).opts(
         title=title, width=SIDE, height=STRIP, ylim=(0, 1), xlim=(-0.6, 1.6), xlabel="", ylabel="", toolbar=None,
         xticks=[(0, f"L {share[0]:.0%}"), (1, f"S {share[1]:.0%}")] if known else 0, yticks=[(0, ""), (1, "")],
-        fontsize=_FONT, hooks=[_hooks.unlinked],
+        fontsize=FONT, hooks=[_hooks.unlinked],
     )  # fmt: skip

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from liqlab import models
 from liqlab.book import STEP, Ladder, Steps, cell_of
-from liqlab.clock import nanoseconds, step_of
+from liqlab.clock import nanoseconds
 from liqlab.laws import Law, distances, law
 from liqlab.margin import tier_history
 from liqlab.market import Market
+from liqlab.pieces import cut
 
-ENTRIES = ("spread",)
+ENTRIES = ("spread", "vwap", "extremes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +64,9 @@ def write(
         A name from `models.names()`.
     law : str, Law or mapping {leverage: share}
         How far from their entries positions are liquidated, see `laws.law`.
-    entries : 'spread'
-        Where in the bar positions open: evenly over its range, in log price.
+    entries : 'spread', 'vwap' or 'extremes'
+        Where in the bar positions open: evenly over its range in log price (default); at its volume-weighted price,
+        where that is known, else at (high + low + close) / 3; half at its low and half at its high.
     position_notional : float
         Notional [quote] of one typical position: it decides the maintenance tier.
     **options
@@ -83,7 +84,7 @@ def write(
     flow = models.find(model)(market, **options)
     chosen = _law(law)
     ladder, epoch, tiers = _ladder(market, chosen, position_notional)
-    steps, bar, path = _steps(market, flow, epoch)
+    steps, bar, path = _steps(market, flow, epoch, entries)
     if flow.late is not None and flow.late.any():
         steps, bar = _with_late(steps, bar, flow)
     used = {**flow.used, "law": chosen.name, "tiers": tiers, "touch": path}
@@ -126,24 +127,49 @@ def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder,
     return ladder, epoch, words + (f" ({', '.join(flags)})" if flags else "")
 
 
-def _steps(market: Market, flow: models.Flow, epoch: np.ndarray) -> tuple[Steps, np.ndarray, str]:
+def _steps(market: Market, flow: models.Flow, epoch: np.ndarray, entries: str) -> tuple[Steps, np.ndarray, str]:
     """One step per candle, or, where a finer path covers it, one per piece of the path."""
-    if market.path is None:
-        low, high = (cell_of(market.candles[name].to_numpy()) for name in ("low", "high"))
-        steps = Steps(low, high, low, high, flow.opened, flow.open_interest, epoch)
-        return steps, np.arange(len(market.candles)), "last price"
-    bar, low_price, high_price, weight = _pieces(market, market.path)
-    low, high = cell_of(low_price), cell_of(high_price)
-    # Inside a candle, its openings and its change of open interest pass in step with the path's volume.
+    pieces = cut(market, typical=entries == "vwap")
+    bar = pieces.bar
+    low, high = cell_of(pieces.low), cell_of(pieces.high)
+    same = pieces.touch_low is pieces.low
+    touch = (low, high) if same else (cell_of(pieces.touch_low), cell_of(pieces.touch_high))
+    opened, target = flow.opened, flow.open_interest
+    if len(bar) != len(market.candles):
+        opened, target = opened[:, bar] * pieces.weight, _passing(target, bar, pieces.weight)
+    steps = Steps(*touch, low, high, opened, target, epoch[bar])
+    if pieces.typical is not None:
+        middle = cell_of(pieces.typical)
+        steps = replace(steps, entry_low=middle, entry_high=middle)
+    elif entries == "extremes":
+        steps, bar = _halved(steps), np.repeat(bar, 2)
+    return steps, bar, pieces.words
+
+
+def _passing(open_interest: np.ndarray, bar: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Open interest after each piece: inside a candle it passes from the old to the new in step with the volume."""
     final = np.append(bar[1:] != bar[:-1], True)
     so_far = np.cumsum(weight)
     done = so_far - np.concatenate([[0.0], so_far[final]])[np.cumsum(np.concatenate([[0], final[:-1]]))]
-    before = np.concatenate([flow.open_interest[:1], flow.open_interest[:-1]])[bar]
-    after = flow.open_interest[bar]
-    target = np.where(final | np.isnan(before), after, before + done * (after - before))
-    covered = int((np.bincount(bar) > 1).sum())
-    words = f"last price, its order inside {covered} of {len(market.candles)} candles from a finer path"
-    return Steps(low, high, low, high, flow.opened[:, bar] * weight, target, epoch[bar]), bar, words
+    before = np.concatenate([open_interest[:1], open_interest[:-1]])[bar]
+    after = open_interest[bar]
+    return np.where(final | np.isnan(before), after, before + done * (after - before))
+
+
+def _halved(steps: Steps) -> Steps:
+    """Two steps for one: half of the openings at its low, half at its high."""
+
+    def twice(array: np.ndarray) -> np.ndarray:
+        return np.repeat(array, 2, axis=-1)
+
+    low, high = twice(steps.entry_low), twice(steps.entry_high)
+    edge = np.where(np.arange(len(low)) % 2, high, low)
+    before = np.concatenate([steps.open_interest[:1], steps.open_interest[:-1]])
+    half = np.where(np.isnan(before), steps.open_interest, (before + steps.open_interest) / 2)
+    return Steps(
+        twice(steps.touch_low), twice(steps.touch_high), edge, edge, twice(steps.opened) / 2,
+        np.column_stack([half, steps.open_interest]).ravel(), twice(steps.epoch),
+    )  # fmt: skip
 
 
 def _with_late(steps: Steps, bar: np.ndarray, flow: models.Flow) -> tuple[Steps, np.ndarray]:
@@ -183,32 +209,3 @@ def _extremes(of: np.ufunc, values: np.ndarray, first: np.ndarray, final: np.nda
     """Minimum or maximum of each range first … final."""
     ranges = np.column_stack([first, final + 1]).ravel()
     return of.reduceat(np.append(values, values[-1]), ranges)[::2]
-
-
-def _pieces(market: Market, path: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Cut every candle that the path covers wholly into the path's bars: candle, low, high and weight of each piece.
-
-    The path says in which order prices were reached. What was reached is said by the candle: pieces are clipped to its
-    range, and the piece with the path's extreme takes the candle's, for the path may be another venue's.
-    """
-    candles, step, finer = market.candles, market.step.as_unit("ns").value, step_of(path).as_unit("ns").value
-    opens, stamps = nanoseconds(candles.index), nanoseconds(path.index)
-    of = np.searchsorted(opens, stamps, side="right") - 1
-    inside = (of >= 0) & (stamps + finer <= opens[of] + step)
-    covered = np.bincount(of[inside], minlength=len(opens)) == step // finer
-    row = np.flatnonzero(inside & covered[of])
-    bare = np.flatnonzero(~covered)
-    bar = np.concatenate([of[row], bare])
-    order = np.argsort(bar, kind="stable")
-    low, high = (np.concatenate([path[x].to_numpy()[row], candles[x].to_numpy()[bare]])[order] for x in ("low", "high"))
-    volume = path["volume"].to_numpy()[row] if "volume" in path else np.ones(len(row))
-    volume, bar = np.concatenate([volume, np.ones(len(bare))])[order], bar[order]
-    first = np.flatnonzero(np.diff(bar, prepend=-1))
-    floor, ceiling = candles["low"].to_numpy()[bar], candles["high"].to_numpy()[bar]
-    lowest, highest = np.minimum.reduceat(low, first), np.maximum.reduceat(high, first)
-    pieces = np.diff(np.append(first, len(bar)))
-    low = np.where(low == np.repeat(lowest, pieces), floor, np.clip(low, floor, ceiling))
-    high = np.where(high == np.repeat(highest, pieces), ceiling, np.clip(high, floor, ceiling))
-    total = np.repeat(np.add.reduceat(volume, first), pieces)
-    even = 1.0 / np.repeat(pieces, pieces)
-    return bar, low, high, np.divide(volume, total, out=even, where=total > 0)

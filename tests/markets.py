@@ -59,13 +59,13 @@ def oi(values: Sequence[float], *, every: str = "15min", start: Any = START) -> 
 
 
 def tiers(
-    *rows: tuple[float, float, float, float, float], as_of: str = "2024-01-01", symbol: str = "X/USDT:USDT"
+    *rows: tuple[float, float, float, float, float], as_of: str = "2024-01-01", symbol: str = "X/USDT:USDT", exchange: str = "venue"
 ) -> Any:
     """Tiers from (floor, ceiling, rate, amount, max leverage); default: one endless tier of 1 %, up to 125x."""
     rows = rows or ((0.0, 1e12, 0.01, 0.0, 125.0),)
     names = ["min_notional", "max_notional", "maintenance_margin_rate", "maintenance_amount", "max_leverage"]
     table = pd.DataFrame(rows, columns=names)
-    return table.assign(exchange="venue", symbol=symbol, as_of=pd.Timestamp(as_of), tier=range(1, len(rows) + 1))
+    return table.assign(exchange=exchange, symbol=symbol, as_of=pd.Timestamp(as_of), tier=range(1, len(rows) + 1))
 
 
 def market(rows: Sequence[Any], *, every: str = "15min", **tables: Any) -> Market:

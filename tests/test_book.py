@@ -163,6 +163,17 @@ def test_columns_do_not_depend_on_which_others_are_taken(case: Case, data: Any) 
     assert np.array_equal(full.balance[:, :, some], sparse.balance)
 
 
+def test_what_is_caught_late_leaves_older_positions_on_the_same_entry_alone() -> None:
+    """8 coins from 100 stand at 90, opened after price was at 85. 2 more from 100, reported late, may be as old as that:
+    they are caught. The 8 are not: nobody has been at 90 since they were opened."""
+    steps, ladder = by_hand([(100, 100, 8, 0, NAN), (100, 100, 2, 0, NAN), (90, 100, 0, 0, NAN)])
+    steps = replace(steps, since_low=np.array([100, 85, 90]), since_high=steps.touch_high)
+    book = play((steps, ladder), columns=every_step(steps))
+    close(book.placed[:, 0], [8, 8, 0])
+    close(book.liquidated[:, 0], [0, 1, 8])
+    close(book.notional[0].sum(axis=1), np.array([8, 8, 0]) * price_of(90, step=GRID))
+
+
 def test_a_dead_market_loses_no_digit_of_what_opens_after_it() -> None:
     """Half of all is closed 60 times, then all; a coin opened afterwards on the same cell is one coin."""
     rows = [(100, 100, 1e6, 0, 1e6)] + [(100, 100, 5e5, 0, 5e5)] * 60 + [(100, 100, 0, 0, 0), (100, 100, 1, 0, 1)]
@@ -219,10 +230,7 @@ def test_no_ghost_stands_where_the_step_has_been(case: Case) -> None:
 def test_prices_shifted_by_cells_shift_the_map(case: Case, cells: int) -> None:
     """Prices × exp(n·step): the same flows bit for bit, the same map n cells on, dearer by exp(n·step)."""
     steps, ladder = case
-    moved = Steps(
-        *(getattr(steps, f.name) + cells for f in fields(Steps)[:4]),
-        *(getattr(steps, f.name) for f in fields(Steps)[4:]),
-    )
+    moved = each(steps, lambda cell: cell + cells, only=lambda name: name.endswith(("_low", "_high")))
     columns = every_step(steps)
     there = replace(columns, edges=columns.edges * np.exp(cells * GRID))
     one, other = play(case, columns=columns), play((moved, ladder), columns=there)

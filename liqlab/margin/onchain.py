@@ -1,0 +1,65 @@
+"""Hyperliquid and dYdX v4: linear contracts whose accounts anyone can read, isolated and cross.
+
+Hyperliquid: ``LP = E − s·available/q / (1 − l·s)``, l = 1/maintenance leverage = m, available = margin − m·q·E (+ c):
+the same price as ``(W + c − s·q·E) / (q·m − s·q)``, which is what is solved. The rate of every tier is half the initial
+margin at the tier's highest leverage, ``m = 1 / (2·max_leverage)``: pass ``max_leverage=40`` instead of a rate. The
+deductions c make the margin continuous over the tiers. In cross margin the account value stands for the margin.
+
+dYdX v4: ``p' = (e − z·p − MMR_o) / (|z|·MMF − z)`` with z = s·q the signed size, e the equity, MMR_o the maintenance
+margin of the other positions; MMF is one fraction per market. The oracle price triggers.
+
+Bankruptcy is the price at which the margin is used up: ``E·(1 − s/L)``.
+
+Checked: Hyperliquid, 60,000 at 10x, max 40x → 54,683.5443 and 65,185.1852. dYdX, e = 1000, short 3 at 3000, MMF 5 % →
+3,174.6032.
+
+References
+----------
+Hyperliquid docs, "Liquidations" (computing liquidation price) and "Margin tiers".
+dYdX documentation, "Liquidations" (isolated and cross liquidation price).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from liqlab.margin._solve import Formula, at_liquidation, margin_used_up
+
+
+def maintenance_rate(max_leverage: np.ndarray) -> np.ndarray:
+    """Hyperliquid's rate: half the initial margin at the highest leverage allowed.
+
+    Examples
+    --------
+    >>> float(maintenance_rate(40.0))
+    0.0125
+    """
+    return 1.0 / (2.0 * max_leverage)
+
+
+FORMULAS = (
+    Formula(
+        name="hyperliquid",
+        exchanges=("hyperliquid",),
+        contract="linear",
+        equation="E − s·(margin − m·q·E + c)/q / (1 − s·m), m = 1/(2·max leverage), tier at LP",
+        seen="undated",
+        status="D",
+        source="Hyperliquid docs, Liquidations and Margin tiers",
+        solve=at_liquidation,
+        bankrupt=margin_used_up,
+        others=True,
+    ),
+    Formula(
+        name="dydx",
+        exchanges=("dydx",),
+        contract="linear",
+        equation="(e − z·p − MMR_o) / (|z|·MMF − z), z = s·q",
+        seen="undated",
+        status="D",
+        source="dYdX documentation, Liquidations",
+        solve=at_liquidation,
+        bankrupt=margin_used_up,
+        others=True,
+    ),
+)

@@ -1,0 +1,278 @@
+"""The contract: public names and signatures, a light import, rooms that know only what lies before them, house style."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import statistics
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import liqlab as lq
+from liqlab import models
+
+PACKAGE = Path(lq.__file__).parent
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if "_shipped" not in path.parts and "theme" not in path.parts
+}
+
+# --- names and signatures: what users type ----------------------------------------------------------------------------
+
+BOOK = "market, model='open_interest'"
+TIERS = "exchange='binanceusdm', symbol='BTC/USDT:USDT', as_of=None, leverage_tiers=None"
+PUBLIC = {
+    "Law": "name, leverage, long, short, reason=''",
+    "Market": (
+        "candles, open_interest=None, funding_rate=None, liquidations=None, taker=None, path=None, mark_candles=None, "
+        "leverage_tiers=None, symbol='', exchange='', timeframe='', sources=<factory>"
+    ),
+    "balance": f"{BOOK}, *, by_leverage=False, same_bar=0.5, **options",
+    "bankruptcy_price": "entry_price, *, side, leverage",
+    "check_candles": "candles, *, name='candles'",
+    "check_funding_rate": "funding_rate",
+    "check_leverage_tiers": "tiers",
+    "check_liquidations": "liquidations",
+    "check_mark_candles": "candles",
+    "check_open_interest": "open_interest",
+    "check_taker": "taker",
+    "episodes": "market, spans",
+    "examples": "",
+    "expected_liquidations": f"{BOOK}, *, unit='quote', same_bar=0.5, **options",
+    "heatmap": (
+        f"{BOOK}, *, start=None, end=None, lookback=None, column=None, price_range=None, price_step=None, "
+        "by_leverage=False, same_bar=0.5, law='measured', **options"
+    ),
+    "law": "law='measured'",
+    "levels": f"{BOOK}, *, start=None, end=None, at=None, same_bar=0.5, **options",
+    "liquidation_map": "heat, at=None",
+    "liquidation_price": (
+        f"entry_price, *, side, leverage=None, quantity=None, {TIERS}, wallet_balance=None, "
+        "maintenance_margin_rate=None, maintenance_amount=None, other_maintenance_margin=0.0, other_unrealised_pnl=0.0"
+    ),
+    "load_example": "name",
+    "plot.heatmap": (
+        "heat, market=None, *, scale='purple-yellow', log=True, threshold=0.0, price_range=None, at=None, strip=True, "
+        "profile=True, title=None"
+    ),
+    "plot.levels": "table, *, quote='quote', title='Estimated liquidation levels'",
+    "plot.liquidation_map": "heat, *, at=None, price_range=None, marks=(), width=None",
+    "plot.png": "heat, path, *, scale='purple-yellow', price_range=None, title=None, width=10.0, dpi=110",
+    "plot.show": "case, model='open_interest', *, start=None, end=None, **options",
+    "read": (
+        "candles, *, symbol='', exchange='', timeframe='', open_interest=None, funding_rate=None, liquidations=None, "
+        "taker=None, path=None, mark_candles=None, leverage_tiers=None, timezone=None"
+    ),
+    "show": "case, model='open_interest', *, start=None, end=None, **options",
+    "swing_sweeps": "market, *, side, window='7d', horizon='24h'",
+    "tiers_for": "exchange, symbol, as_of=None, *, leverage_tiers=None",
+    "told_levels": "heat, path, told, *, moments, width",
+}
+MODELS = {
+    "open_interest": {"share_of_volume": 0.1, "open_interest_scale": 1.0, "days_of_volume": 0.3},
+    "volume": {"share_of_volume": 1.0},
+}
+
+
+def public() -> dict[str, Any]:
+    """Every name a user may type, with what it stands for; the names of `plot` with their room before them."""
+    found = {name: getattr(lq, name) for name in lq.__all__ if name != "plot"}
+    return found | {f"plot.{name}": getattr(lq.plot, name) for name in lq.plot.__all__ if name != "SCALES"}
+
+
+def signature(function: Any) -> str:
+    """Parameters with their kinds and defaults, without types."""
+    given = inspect.signature(function)
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in given.parameters.values()]
+    return str(given.replace(parameters=bare, return_annotation=inspect.Signature.empty)).strip("()")
+
+
+def test_public_names_and_signatures_are_those_written_here() -> None:
+    """A change of a name, an order, a kind or a default breaks somebody's notebook: it is made here too, on purpose."""
+    assert {name: signature(thing) for name, thing in public().items()} == PUBLIC
+
+
+def test_models_and_their_options_are_those_written_here() -> None:
+    assert {name: models.options_of(name) for name in models.names()} == MODELS
+
+
+def test_every_public_name_resolves_is_listed_and_comes_from_the_package() -> None:
+    assert set(lq.__all__) <= set(dir(lq))
+    for name, thing in public().items():
+        assert thing.__module__.startswith("liqlab."), name
+    with pytest.raises(AttributeError, match="liqlab has no 'heat_map'; it has: .*heatmap"):
+        _ = lq.heat_map
+
+
+def test_no_room_bears_the_name_of_a_public_function() -> None:
+    """Importing a module ``liqlab.heatmap`` would hide the function ``liqlab.heatmap``."""
+    rooms = {name.partition(".")[0] for name in FILES} - {"plot"}  # plot is itself the public name
+    assert not rooms & set(lq.__all__)
+
+
+def test_options_are_keyword_only() -> None:
+    """At most three things are told by their place; what has a default and is no such thing is told by its name."""
+    for name, thing in public().items():
+        if inspect.isfunction(thing):
+            by_place = [p for p in inspect.signature(thing).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+            assert len(by_place) <= 3, name
+
+
+# --- a light import -------------------------------------------------------------------------------------------------
+
+HEAVY = "xarray numba hvplot holoviews bokeh panel ccxt papermill matplotlib scipy".split()
+
+
+def fresh(code: str) -> str:
+    """What a new interpreter prints."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=PACKAGE.parent).stdout
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "None",
+        "liqlab.liquidation_price(60_000, side='long', leverage=25)",
+        "liqlab.load_example('btc-2024-05')",
+        "dir(liqlab), liqlab.check_candles, liqlab.read, liqlab.law({10: 1})",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(use: str) -> None:
+    code = f"import sys, json, liqlab; {use}; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    assert json.loads(fresh(code)) == []
+
+
+def test_importing_liqlab_costs_no_more_than_importing_pandas() -> None:
+    """Medians of fresh processes, taken in turns; a busy machine gets three chances."""
+
+    def seconds(module: str) -> float:
+        return float(fresh(f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"))
+
+    ratios = []
+    for _ in range(3):
+        pairs = [(seconds("liqlab, liqlab.market, liqlab.margin"), seconds("pandas")) for _ in range(5)]
+        ours, pandas = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ratios.append(ours / pandas)
+        if ratios[-1] <= 1.3:
+            return
+    raise AssertionError(f"import liqlab costs {ratios} times import pandas")
+
+
+# --- rooms know only the rooms before them ----------------------------------------------------------------------------
+
+# Each line may import the lines above it and its own; a package counts as one room.
+ORDER = [
+    {"clock"}, {"_checks"}, {"market"},
+    {"datasets"},  # a leaf, but for one thing: margin reads the tier tables that are shipped
+    {"margin"}, {"laws"}, {"models"},
+    {"_jit"}, {"_kernel"}, {"book"}, {"steps"},
+    {"maps", "tables"},
+    {"zones"}, {"impact"}, {"validation"}, {"stories"},
+]  # fmt: skip
+PICTURES = {"plot", "_hooks", "_ink", "_panels", "_png"}
+LEAVES = [PICTURES, {"sources"}, {"synthetic"}, {"report", "cli"}]
+ONLY_IN: dict[str, set[str]] = {
+    "hvplot": PICTURES,
+    "holoviews": PICTURES,
+    "bokeh": PICTURES | {"report"},  # the report puts finished figures into pages
+    "panel": set(),
+    "numba": {"_jit"},
+    **dict.fromkeys(["ccxt", "requests", "httpx", "aiohttp", "urllib", "http", "socket"], {"sources"}),
+    **dict.fromkeys(["papermill", "nbconvert", "nbformat", "sphinx"], {"report"}),
+}
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text(encoding="utf-8"))
+
+
+def imports(module: str) -> set[str]:
+    """Dotted names of everything a module imports, at its top or inside its functions."""
+    found = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            names = {f"liqlab.{alias.name}" for alias in node.names} if node.module == "liqlab" else {str(node.module)}
+            found |= names
+    return found
+
+
+def rooms_of(module: str) -> set[str]:
+    """Rooms of liqlab that a module imports, its own left out."""
+    found = {name.split(".")[1] for name in imports(module) if name.startswith("liqlab.")}
+    return found - {module.partition(".")[0], "__version__"}
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if name != "__init__"])
+def test_imports_run_one_way(module: str) -> None:
+    room = module.partition(".")[0]
+    leaf = next((group for group in LEAVES if room in group), None)
+    place = next((k for k, group in enumerate(ORDER) if room in group), len(ORDER))
+    assert leaf is not None or place < len(ORDER), f"{room} has no place: put it into ORDER or LEAVES"
+    allowed = set().union(*ORDER[: place + 1], leaf or set())
+    assert rooms_of(module) <= allowed, f"{module} imports what comes after it"
+
+
+def test_the_table_of_contents_imports_no_room() -> None:
+    assert imports("__init__") <= {"importlib", "typing"}
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_known_only_where_it_belongs(library: str) -> None:
+    users = {m.partition(".")[0] for m in FILES for name in imports(m) if name.partition(".")[0] == library}
+    assert users <= ONLY_IN[library]
+
+
+# --- house style ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_files_and_functions_stay_short(module: str) -> None:
+    """At most 350 lines a file and 60 a function body, its docstring not counted."""
+    assert len(FILES[module].read_text(encoding="utf-8").splitlines()) <= 350
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+            assert body[-1].end_lineno - body[0].lineno + 1 <= 60, f"{module}.{node.name}"
+
+
+@pytest.mark.parametrize("name", [name for name, thing in public().items() if inspect.isfunction(thing)])
+def test_public_functions_are_documented(name: str) -> None:
+    """Parameters names each of them, and no other; Returns says what comes back."""
+    function = public()[name]
+    text = inspect.getdoc(function) or ""
+    assert re.search(r"\n\nReturns\n-------\n\S", text)
+    section = re.search(r"\n\nParameters\n----------\n(.*?)(?:\n\n\w+\n---|$)", text, re.DOTALL)
+    heads = re.findall(r"^(?! )(.+?)(?: : |$)", section[1], re.MULTILINE) if section else []
+    named = [parameter.strip(" *") for head in heads for parameter in head.split(",")]
+    assert sorted(named) == sorted(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_models_state_idea_equation_assumptions_and_references(name: str) -> None:
+    text = inspect.getdoc(models.find(name)) or ""
+    for word in ("Idea:", "Equation:", "Parameters\n", "Returns\n", "Assumptions\n", "References\n"):
+        assert word in text, f"{name}: no {word.strip()}"
+
+
+def test_frozen_results_do_not_compare_arrays() -> None:
+    """``==`` of tables would be an array; results are told apart by identity."""
+    law = lq.law({10: 1.0})
+    assert law == law
+    assert law != lq.Law("own", law.leverage, law.long, law.short)
+    with pytest.raises(AttributeError):
+        law.name = "other"
+    assert np.isclose(law.long.sum(), 1.0)
