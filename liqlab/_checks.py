@@ -11,6 +11,8 @@ import pandas as pd
 from liqlab.clock import nanoseconds, timeframe_of
 
 PRICES = ("open", "high", "low", "close")
+TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
+                "max_leverage", "maintenance_amount")  # fmt: skip
 
 
 def columns_of(table: Any, name: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -128,3 +130,22 @@ def report_gaps(table: pd.DataFrame, name: str) -> None:
             f"the first after {first}; nothing was filled in",
             stacklevel=2,
         )
+
+
+def brackets(part: pd.DataFrame, where: str) -> None:
+    """Brackets of one tier table start at 0 and join, rates are shares, the margin does not jump at an edge."""
+    floor, rate = part["min_notional"].to_numpy(float), part["maintenance_margin_rate"].to_numpy(float)
+    amount, ceiling = part["maintenance_amount"].to_numpy(float), part["max_notional"].to_numpy(float)
+    if floor[0] != 0 or not np.array_equal(floor[1:], ceiling[:-1]):
+        raise ValueError(f"{where}: brackets must start at 0 and join; got floors {floor.tolist()}")
+    if not ((rate > 0) & (rate < 1)).all():
+        raise ValueError(f"{where}: maintenance_margin_rate must lie in (0, 1), got {rate.tolist()}")
+    highest = part["max_leverage"].to_numpy(float)
+    if not (highest >= 1).all():
+        raise ValueError(f"{where}: max_leverage must be >= 1, got {highest.tolist()}")
+    if not np.isfinite(amount).all():
+        raise ValueError(f"{where}: maintenance_amount must be finite, got {amount.tolist()}")
+    jump = amount[1:] - amount[:-1] - floor[1:] * np.diff(rate)
+    if (np.abs(jump) > np.maximum(0.5, 1e-3 * np.abs(amount[1:]))).any():
+        raise ValueError(f"{where}: the maintenance margin jumps at a bracket's edge by {jump.tolist()} quote; "
+                         "correct maintenance_amount")  # fmt: skip

@@ -36,16 +36,6 @@ def sheet(parts: list[Any], columns: int) -> hv.Layout:
     )
 
 
-def hover(tooltips: list[tuple[str, str]]) -> Any:
-    def hook(plot: Any, element: Any) -> None:
-        hover = plot.handles.get("hover")
-        if hover is not None:
-            hover.tooltips = tooltips
-            hover.formatters = {"$x": "datetime"}
-
-    return hook
-
-
 # 12.5M and not bokeh's 12.5m, which a trader reads as thousandths
 _SI = """
 const size = Math.abs(tick);
@@ -54,6 +44,24 @@ for (const [unit, name] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
 }
 return "" + +tick.toPrecision(3);
 """
+
+
+def hover(tooltips: list[tuple[str, str]]) -> Any:
+    """Lines of the hover; ``{custom}`` is for amounts."""
+
+    def hook(plot: Any, element: Any) -> None:
+        from bokeh.models import CustomJSHover
+
+        hover = plot.handles.get("hover")
+        if hover is not None:
+            amounts = [field.removesuffix("{custom}") for _, field in tooltips if field.endswith("{custom}")]
+            hover.tooltips = tooltips
+            hover.formatters = {
+                "$x": "datetime",
+                **{field: CustomJSHover(code=f"const tick = value;{_SI}") for field in amounts},
+            }
+
+    return hook
 
 
 def si_colorbar(plot: Any, element: Any) -> None:

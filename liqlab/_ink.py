@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 LONG, SHORT = "#e69f00", "#56b4e9"
 RISE, FALL, EDGE = "#ffffff", "#1b1b1b", "#d9d9d9"
-HEIGHT, NARROWEST = 500, 190  # [px]; a heatmap and its profile side by side still fit a phone
+HEIGHT, STRIP, SIDE, NARROWEST = 500, 150, 120, 236  # [px]; a heatmap and its profile side by side fit a phone
 WIDE = {"responsive": True, "height": HEIGHT, "min_width": NARROWEST}
-FONT = {"title": "9pt", "labels": "9pt", "ticks": "8pt", "legend": "8pt", "clabel": "8pt", "cticks": "8pt"}
+FONT = {"title": "8pt", "labels": "9pt", "ticks": "8pt", "legend": "8pt", "clabel": "8pt", "cticks": "8pt"}
 # The four colour scales in circulation, by name; the first two are perceptually uniform and safe for colour-blind eyes.
 SCALES = {
     "purple-yellow": "viridis",
@@ -21,10 +21,6 @@ SCALES = {
     "green-red": "RdYlGn_r",
     "violet-red": "turbo",
 }
-HEIGHT, STRIP, SIDE = 500, 150, 150
-NARROWEST = 190  # a heatmap and its profile side by side still fit a phone
-WIDE = {"responsive": True, "height": HEIGHT, "min_width": NARROWEST}
-FONT = {"title": "9pt", "labels": "9pt", "ticks": "8pt", "legend": "8pt", "clabel": "8pt", "cticks": "8pt"}
 # Limits of the colour scale, as quantiles of the positive cells: a few huge cells must not black out the rest.
 QUANTILES = (0.35, 0.999)
 

@@ -18,17 +18,19 @@ PLACED, TOTAL, SCALE = 0, 1, 2
 
 @jit
 def run_nb(
-    touch, since, near, far, sign, shift, opened, open_interest, epoch, cells, share, rung_epoch, level_price,
-    entry_price, last, alive, bins, same_bar, entries, swept, top, fresh, book, notional, balance, flow, rungs,
+    touch, near, far, sign, shift, opened, open_interest, epoch, cells, share, rung_epoch, level_price,
+    entry_price, last, alive, bins, same_bar, entries, swept, top, fresh, book, standing, notional, balance,
+    flow, rungs,
 ):  # fmt: skip
     """All steps of one side in order: touch what stood, open, catch what is reached at once, close, photograph.
 
     Grid cells (of the touch, and of the two ends of the entries) become storage indices by ``sign·cell + shift``.
     """
     lookback = alive.size > 0 and alive[-1] > 0
-    added, expired, shown, work, hull, gap, got = _paper_nb(opened.size, entries, cells.size, bins.size, lookback)
+    added, expired, shown, work, hull, gap, got = _paper_nb(opened.size, entries, cells.size, bins, lookback)
     nearest = _nearest_nb(cells, rung_epoch, entries.shape[0])
-    standing = _standing_nb(share, rung_epoch, entries, swept, book[SCALE], rungs.shape[0] > 0)
+    if rungs.shape[0] > 0 and np.isnan(standing).any():
+        _recount_nb(share, rung_epoch, entries, swept, book[SCALE], standing)
     reach, placed, total, scale = _reach_nb(cells, rung_epoch, top, fresh), book[PLACED], book[TOTAL], book[SCALE]
     column, dead = 0, np.int64(0)
     for t in range(opened.size):
@@ -45,9 +47,8 @@ def run_nb(
                 entries[np.uint64(g), e] += part
             fresh[g], reach = max(fresh[g], high), max(reach, high - nearest[g])
             hull[g, 0], hull[g, 1] = min(hull[g, 0], low), max(hull[g, 1], high)
-            begun = sign * since[t] + shift
-            if begun + nearest[g] <= high:
-                caught, more = _catch_nb(g, begun, low, high, part, cells, share, rung_epoch, level_price, entry_price,
+            if at + nearest[g] <= high:
+                caught, more = _catch_nb(g, at, low, high, part, cells, share, rung_epoch, level_price, entry_price,
                                          entries, swept, got)  # fmt: skip
                 value += same_bar * more
             if lookback:
@@ -84,12 +85,12 @@ def run_nb(
 
 
 @jit
-def _paper_nb(n_steps, entries, n_rungs, n_edges, lookback):
+def _paper_nb(n_steps, entries, n_rungs, bins, lookback):
     """What a run writes on, for itself."""
     epochs, size = entries.shape
     added = np.zeros(n_steps if lookback else 0)  # by every step to each of its entry cells
     expired = np.zeros((epochs, size if lookback else 0))
-    shown, work = np.zeros((n_rungs, n_edges - 1)), np.empty(size)
+    shown, work = np.zeros((n_rungs, bins.size - 1)), np.empty(max(bins[-1] - bins[0], 0))
     hull = np.zeros((epochs, 2), np.int64)  # entry cells opened or expired since the last photograph
     hull[:, 1] = size - 1
     gap = np.zeros((n_rungs, 2), np.int64)  # entry cells swept since, by rung
@@ -203,19 +204,25 @@ def _sum_bins_nb(first, final, away, weight, price, bins, entries, swept, expire
     start, stop = max(_count_nb(bins, first) - 1, 0), min(_count_nb(bins, final), bins.size - 1)
     if start >= stop:
         return
-    low = min(max(bins[start] + away, 0), entries.size)
-    high = max(min(bins[stop] + away, entries.size), low)
-    opened, gone, p, product = entries[low:high], swept[low:high], price[low:high], work[: high - low]
-    if expired.size > 0:
-        late = expired[low:high]
-        for k in range(product.size):
-            product[k] = (opened[k] - max(gone[k], late[k])) * p[k]
-    else:
-        for k in range(product.size):
-            product[k] = (opened[k] - gone[k]) * p[k]
+    low, high = bins[start] + away, bins[stop] + away
+    product = work[: high - low]
+    product[:] = (
+        0.0  # cells that no step has reached count as empty: the sums do not depend on how far the book reaches
+    )
+    first_cell, last_cell = max(low, 0), min(high, entries.size)
+    if first_cell < last_cell:
+        opened, gone, p = entries[first_cell:last_cell], swept[first_cell:last_cell], price[first_cell:last_cell]
+        inner = product[first_cell - low : last_cell - low]
+        if expired.size > 0:
+            late = expired[first_cell:last_cell]
+            for k in range(inner.size):
+                inner[k] = (opened[k] - max(gone[k], late[k])) * p[k]
+        else:
+            for k in range(inner.size):
+                inner[k] = (opened[k] - gone[k]) * p[k]
     k = np.uint64(0)
     for b in range(start, stop):
-        end = np.uint64(max(min(bins[b + 1] + away, high), low) - low)
+        end = np.uint64(bins[b + 1] + away - low)
         one, two, three, four = 0.0, 0.0, 0.0, 0.0  # sums that the processor carries on at once
         while k + np.uint64(3) < end:
             one += product[k]
@@ -227,6 +234,15 @@ def _sum_bins_nb(first, final, away, weight, price, bins, entries, swept, expire
             one += product[k]
             k += np.uint64(1)
         shown[shown.size - 1 - b if mirror else b] = weight * ((one + two) + (three + four))
+
+
+@jit
+def prices_nb(origin, size, step):
+    """Price at the centre of each cell; scalar exp, so that a cell's price never depends on its place in an array."""
+    prices = np.empty(size)
+    for k in range(size):
+        prices[k] = np.exp((origin + k + 0.5) * step)
+    return prices
 
 
 @jit
@@ -286,11 +302,9 @@ def _reach_nb(cells, rung_epoch, top, fresh):
 
 
 @jit
-def _standing_nb(share, rung_epoch, entries, swept, scale, wanted):
-    """Coins that stand on every rung; zeros where nobody asks."""
-    standing = np.zeros(rung_epoch.size)
-    if wanted:
-        for j in range(rung_epoch.size):
-            for e in range(entries.shape[1]):
-                standing[j] += share[j] * scale * (entries[rung_epoch[j], e] - swept[j, e])
-    return standing
+def _recount_nb(share, rung_epoch, entries, swept, scale, standing):
+    """Coins that stand on every rung, summed anew."""
+    for j in range(rung_epoch.size):
+        standing[j] = 0.0
+        for e in range(entries.shape[1]):
+            standing[j] += share[j] * scale * (entries[rung_epoch[j], e] - swept[j, e])

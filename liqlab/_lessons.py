@@ -66,6 +66,10 @@ def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay
         The one explained.
     top : int
         So many bars, those with the largest share, are marked: the larger the share, the larger the dot.
+
+    Returns
+    -------
+    holoviews Overlay
     """
     import holoviews as hv
 
@@ -111,6 +115,11 @@ def law(law: Any = "measured", *, tiers: Tiers | None = None, position_notional:
         Maintenance tiers for the exact distances; default: the newest of BTC/USDT:USDT on Binance.
     position_notional : float
         Notional [quote] of one typical position.
+
+    Returns
+    -------
+    holoviews Layout
+        Longs and shorts side by side.
     """
     import holoviews as hv
 

@@ -32,17 +32,17 @@ def image(heat: xr.Dataset, price_range: tuple[float, float], scale: str, log: b
     quote, sides = heat.attrs["quote"], ["longs", "shorts"]
     picture = table.hvplot.image(
         x="time", y="price", z="estimated", cmap=colours, logz=log, clim=(low, high) if log else (0, high),
-        clabel=f"estimated, standing [{quote} per {_bin(table):g} {quote} of price]", **WIDE,
+        clabel=f"estimated, standing [{quote} per {bin_of(table):g} {quote} of price]", **WIDE,
     )  # fmt: skip
     picture = picture.clone(table, vdims=[*picture.vdims, *sides])  # hvPlot draws one variable; the hover reads all
     hover = [
         ("time", "$x{%F %H:%M}"),
         ("price", "$y{0,0.[0000]}"),
-        ("longs", "@longs{0.0a}"),
-        ("shorts", "@shorts{0.0a}"),
+        ("longs", "@longs{custom}"),
+        ("shorts", "@shorts{custom}"),
     ]
     return picture.opts(
-        bgcolor=lowest(scale), tools=["crosshair"], hooks=[_hooks.hover(hover), _hooks.si_colorbar],
+        bgcolor=lowest(scale), tools=["hover", "crosshair"], hooks=[_hooks.hover(hover), _hooks.si_colorbar],
         colorbar_position="bottom",
         colorbar_opts={"height": 9, "title_text_font_size": "8pt", "title_standoff": 3, "padding": 2},
     )  # fmt: skip
@@ -85,7 +85,7 @@ def column_width(heat: xr.Dataset) -> pd.Timedelta:
     return timedelta(heat.attrs["column"]).as_unit("ns")
 
 
-def _bin(table: xr.Dataset) -> float:
+def bin_of(table: xr.Dataset) -> float:
     """Width of a bin [quote]."""
     price = table["price"].to_numpy()
     return float(f"{price[1] - price[0]:.9g}")

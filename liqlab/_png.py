@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab._ink import LONG, RISE, SHORT, colours_of, heading, limits, lowest, view
-from liqlab._panels import cells, column_width, middles
+from liqlab._panels import bin_of, cells, column_width, middles
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,7 +101,9 @@ def _png_heat(figure: Any, axes: Any, heat: xr.Dataset, price_range: tuple[float
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_ylabel(f"price [{quote}]")
     axes.set_xlabel("time [UTC]")
-    bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03, label=f"estimated [{quote} per bin]")
+    bar = figure.colorbar(
+        image, ax=axes, pad=0.01, fraction=0.03, label=f"estimated [{quote} per {bin_of(table):g} {quote}]"
+    )
     bar.ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
     bar.ax.yaxis.set_major_formatter(EngFormatter(sep=""))
     bar.minorticks_off()

@@ -87,12 +87,10 @@ def _lots(script: Script, survival: np.ndarray, s: int, j: int, level: int, step
     entry = level + ladder.cells[s, j] if s == 0 else level - ladder.cells[s, j]
     # in the mirror of the shorts "touched" always means: the extreme is at or below the level
     extreme, height = (all_steps.touch_low, level) if s == 0 else (-all_steps.touch_high, -level)
-    since = all_steps.since_low if s == 0 else all_steps.since_high
-    begun = extreme if since is None else (since if s == 0 else -since)
     touched = np.flatnonzero(extreme <= height)
     fresh = steps[steps > touched[-1]] if len(touched) else steps
     here = fresh[(all_steps.entry_low[fresh] <= entry) & (all_steps.entry_high[fresh] >= entry)
-                 & (all_steps.epoch[fresh] == ladder.epoch[j]) & (begun[fresh] > height)]  # fmt: skip
+                 & (all_steps.epoch[fresh] == ladder.epoch[j])]  # fmt: skip
     cells = all_steps.entry_high[here] - all_steps.entry_low[here] + 1
     coins = all_steps.opened[s, here] * ladder.share[s, j] / cells
     standing = coins * np.cumprod(survival[::-1])[::-1][here]

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from liqlab._kernel import run_nb
+from liqlab._kernel import prices_nb, run_nb
 
 __all__ = ["STEP", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "first_cell", "price_of", "run"]
 
@@ -65,8 +65,6 @@ class Steps:
         Open interest [coins] after the step; NaN: nothing closes but what is touched.
     epoch : ndarray (step,), int64
         Tier table in force.
-    since_low, since_high : ndarray (step,), int64, optional
-        Extremes since the step's positions may have been opened, where that was before the step; default: the touch.
     """
 
     touch_low: np.ndarray
@@ -76,8 +74,6 @@ class Steps:
     opened: np.ndarray
     open_interest: np.ndarray
     epoch: np.ndarray
-    since_low: np.ndarray | None = None
-    since_high: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.touch_low)
@@ -122,7 +118,9 @@ class State:
     fresh : ndarray (side, epoch), int64
         Highest entry cell opened since `top` was brought up to date.
     amounts : ndarray (side, 3)
-        Standing coins ÷ scale; open interest whose entries are unknown [coins]; scale.
+        Standing coins ÷ scale; placed + unplaced [coins]; scale.
+    standing : ndarray (side, rung)
+        Coins on each rung, NaN where the last run did not write them down.
     """
 
     origin: int
@@ -131,6 +129,7 @@ class State:
     top: np.ndarray
     fresh: np.ndarray
     amounts: np.ndarray
+    standing: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +218,8 @@ def run(
     -------
     Record
     """
+    if not 0 <= same_bar <= 1:
+        raise ValueError(f"same_bar is a share in [0, 1], got {same_bar!r}; 0.5 counts half as liquidated")
     state = _room_for(state, steps, ladder)
     size, end = state.entries.shape[2], state.origin + state.entries.shape[2] - 1
     columns = columns or Columns(np.empty(0, np.int64), np.empty(0, np.int64), np.array([1.0, 2.0]))
@@ -228,21 +229,23 @@ def run(
     balance = np.empty((2, 2, len(columns.last)))
     flow = np.zeros((2, 6, n_steps if flows else 0))
     rungs = np.zeros((2, n_steps if by_rung else 0, n_rungs, 3))
-    entry_price = price_of(state.origin + np.arange(size), step=step)
+    entry_price = prices_nb(state.origin, size, step)
     first = first_cell(columns.edges, step=step) - state.origin
     for s, sign in enumerate((-1.0, 1.0)):
         # shorts run in the mirror: highs take the place of lows, and cells and bins count from the other end
-        touch, since = (steps.touch_high, steps.since_high) if s else (steps.touch_low, steps.since_low)
+        touch = steps.touch_high if s else steps.touch_low
         near, far = (steps.entry_high, steps.entry_low) if s else (steps.entry_low, steps.entry_high)
         run_nb(
-            touch, touch if since is None else since, near, far, 1 - 2 * s, end if s else -state.origin,
+            touch, near, far, 1 - 2 * s, end if s else -state.origin,
             steps.opened[s], steps.open_interest, steps.epoch,
             ladder.cells[s], ladder.share[s], ladder.epoch, np.exp(sign * step * ladder.cells[s]),
             entry_price[::-1].copy() if s else entry_price,
             columns.last, columns.alive, size - first[::-1] if s else first, same_bar,
-            state.entries[s], state.swept[s], state.top[s], state.fresh[s], state.amounts[s],
+            state.entries[s], state.swept[s], state.top[s], state.fresh[s], state.amounts[s], state.standing[s],
             notional[s], balance[s], flow[s], rungs[s],
         )  # fmt: skip
+    if not by_rung:
+        state.standing[:] = np.nan
     unknown = np.isnan(steps.open_interest)  # then nothing is said of what is not placed
     flow[:, 1, unknown[: flow.shape[2]]] = 0.0
     balance[:, 1, unknown[columns.last]] = 0.0
@@ -262,6 +265,7 @@ def _room_for(state: State | None, steps: Steps, ladder: Ladder) -> State:
         return State(
             origin=low, entries=np.zeros((2, n_epochs, size)), swept=np.zeros((2, n_rungs, size)),
             top=np.full((2, n_rungs), -1), fresh=np.full((2, n_epochs), -1), amounts=np.array([[0.0, 0.0, 1.0]] * 2),
+            standing=np.full((2, n_rungs), np.nan),
         )  # fmt: skip
     below = max(state.origin - low, 0)
     above = max(high - (state.origin + state.entries.shape[2] - 1), 0)
@@ -272,6 +276,7 @@ def _room_for(state: State | None, steps: Steps, ladder: Ladder) -> State:
         top=_shift(state.top, n_rungs, below, above),
         fresh=_shift(state.fresh, n_epochs, below, above),
         amounts=state.amounts.copy(),
+        standing=np.pad(state.standing, [(0, 0), (0, n_rungs - state.standing.shape[1])]),
     )
 
 

@@ -36,9 +36,14 @@ def nanoseconds(index: pd.Index) -> np.ndarray:
 
 
 def step_of(table: pd.DataFrame, timeframe: str = "") -> pd.Timedelta:
-    """Length of a table's bar: the stated time frame, else the smallest distance of two rows."""
+    """Length of a table's bar: the stated time frame, else the smallest distance of two rows.
+
+    A single row cannot show it; a table that `Market.until` has cut to one remembers it (``attrs["timeframe"]``).
+    """
     if timeframe:
         return timedelta(timeframe)
+    if len(table) < 2 and "timeframe" in table.attrs:
+        return timedelta(table.attrs["timeframe"])
     if len(table) < 2:
         raise ValueError("the time frame of a table of one row cannot be seen; pass timeframe='1h' or the like")
     return pd.Timedelta(np.diff(nanoseconds(table.index)).min(), unit="ns")

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from liqlab._checks import PRICES, check_ohlc, clean_table, columns_of, refuse, report_gaps
+from liqlab._checks import PRICES, TIER_COLUMNS, brackets, check_ohlc, clean_table, columns_of, refuse, report_gaps
 from liqlab.clock import step_of, timeframe_of, utc
 
 __all__ = [
@@ -24,8 +23,6 @@ __all__ = [
 ]  # fmt: skip
 
 OPTIONAL_CANDLE_COLUMNS = ("quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
-TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
-                "max_leverage", "maintenance_amount")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +134,9 @@ class Market:
             if name in ("open_interest", "funding_rate"):
                 cut[name] = table[table.index <= at]
             else:
-                cut[name] = table[table.index + step_of(table, self.timeframe if name == "candles" else "") <= at]
+                step = step_of(table, self.timeframe if name in ("candles", "mark_candles") else "")
+                cut[name] = table[table.index + step <= at].copy()
+                cut[name].attrs["timeframe"] = timeframe_of(step)
         if cut["candles"].empty:
             raise ValueError(f"no candle of {self.symbol or 'this market'} closed by {at}; the first closes at "
                              f"{self.start + self.step}")  # fmt: skip
@@ -321,20 +320,11 @@ def check_leverage_tiers(tiers: pd.DataFrame) -> pd.DataFrame:
         (``c[i] = c[i-1] + floor[i]·(m[i] − m[i-1])`` must hold, to half a unit of quote or 0.1 %).
     """
     table = columns_of(tiers, "leverage_tiers", TIER_COLUMNS).copy()
-    table["as_of"] = pd.to_datetime(table["as_of"], utc=True)
+    table["as_of"] = pd.to_datetime(table["as_of"], utc=True, format="mixed")
     table = table.sort_values(["exchange", "symbol", "as_of", "tier"], ignore_index=True)
     for (exchange, symbol, as_of), part in table.groupby(["exchange", "symbol", "as_of"], sort=False):
         where = f"leverage_tiers of {symbol} on {exchange} as of {as_of:%Y-%m-%d}"
-        floor, rate = part["min_notional"].to_numpy(float), part["maintenance_margin_rate"].to_numpy(float)
-        amount, ceiling = part["maintenance_amount"].to_numpy(float), part["max_notional"].to_numpy(float)
-        if floor[0] != 0 or not np.array_equal(floor[1:], ceiling[:-1]):
-            raise ValueError(f"{where}: brackets must start at 0 and join; got floors {floor.tolist()}")
-        if not ((rate > 0) & (rate < 1)).all():
-            raise ValueError(f"{where}: maintenance_margin_rate must lie in (0, 1), got {rate.tolist()}")
-        jump = amount[1:] - amount[:-1] - floor[1:] * np.diff(rate)
-        if (np.abs(jump) > np.maximum(0.5, 1e-3 * np.abs(amount[1:]))).any():
-            raise ValueError(f"{where}: the maintenance margin jumps at a bracket's edge by {jump.tolist()} quote; "
-                             "correct maintenance_amount")  # fmt: skip
+        brackets(part, where)
     return table
 
 

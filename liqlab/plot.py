@@ -11,22 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import (
-    EDGE,
-    FALL,
-    FONT,
-    HEIGHT,
-    LONG,
-    RISE,
-    SCALES,
-    SHORT,
-    WIDE,
-    heading,
-    limits,
-    lowest,
-    view,
-)  # fmt: skip
+from liqlab import _hooks, _panels
+from liqlab._ink import FONT, HEIGHT, LONG, SCALES, SHORT, SIDE, WIDE, heading, view
 from liqlab._lessons import explain, law, levels
 from liqlab._png import png
 from liqlab.clock import naive, utc
@@ -38,9 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCALES", "explain", "heatmap", "law", "levels", "liquidation_map", "png", "show"]
 
-STRIP, SIDE = 150, 150
-# More cells than a screen has pixels only make the page heavy: bins are summed, and `show` takes wider columns.
-MOST_BINS, MOST_COLUMNS = 400, 700
+MOST_COLUMNS = 700  # more than a screen has pixels only make the page heavy
 
 
 def heatmap(
@@ -70,7 +54,7 @@ def heatmap(
     log : bool
         Logarithmic colours (default) or linear ones.
     threshold : float
-        Share [0..1) of the brightest cell shown; dimmer cells are left dark.
+        Share [0..1) of the brightest colour; dimmer cells are left dark.
     price_range : (low, high), optional
         Prices shown [quote]; default: the candles' range and about as much around it.
     at : time-like, optional
@@ -89,12 +73,7 @@ def heatmap(
 
     _hooks.use_bokeh()
     low, high = price_range or view(heat)
-    shown = heat.sel(price=slice(low, high))
-    if not shown.sizes["price"]:
-        bottom, top = heat["price_edge"].to_numpy()[[0, -1]]
-        raise ValueError(f"price_range ({low:g}, {high:g}) holds no bin; bins run from {bottom:g} to {top:g}")
-    shown = shown.coarsen(price=-(-shown.sizes["price"] // MOST_BINS), boundary="trim").sum(keep_attrs=True)
-    main = _image(shown, scale, log, threshold) * _candles(heat)
+    main = _panels.image(heat, (low, high), scale, log, threshold) * _panels.candles(heat)
     if at is not None:
         moment = naive(pd.DatetimeIndex([utc(at)]))[0]
         main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
@@ -110,9 +89,9 @@ def heatmap(
     if profile:
         parts.append(liquidation_map(heat, at=at, price_range=(low, high), width=SIDE))
     if strip:
-        parts.append(_strip(heat, market))
+        parts.append(_panels.strip(heat, market))
     if strip and profile:
-        parts.append(_coverage(heat, at))
+        parts.append(_panels.coverage(heat, at))
     return _hooks.sheet(parts, 2 if profile else 1)
 
 
@@ -159,8 +138,8 @@ def liquidation_map(
     for side, colour in (("long", LONG), ("short", SHORT)):
         amount = amounts.sel(side=side).to_numpy()
         on = amount > 0
-        data = {"zero": np.zeros(on.sum()), "bottom": price[on] - half, "amount": amount[on], "top": price[on] + half}
-        bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "bottom", "amount", "top"], label=f"{side}s")
+        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
+        bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=f"{side}s")
         parts.append(bars.opts(color=colour, line_width=0))
     parts += [hv.HLine(mark).opts(color="#555555", line_dash="dotted", line_width=1) for mark in marks]
     quote, closed = heat.attrs["quote"], f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
@@ -215,105 +194,3 @@ def show(
 
 
 _DRAWING = ("scale", "log", "threshold", "at", "strip", "profile", "title")
-
-
-def _image(shown: xr.Dataset, scale: str, log: bool, threshold: float) -> hv.Image:
-    import hvplot.xarray  # noqa: F401  (registers .hvplot)
-
-    if scale not in SCALES:
-        raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
-    if not 0 <= threshold < 1:
-        raise ValueError(f"threshold is a share of the brightest cell in [0, 1), got {threshold!r}")
-    amount = shown["notional"].sum("leverage") if "leverage" in shown.dims else shown["notional"]
-    sides = {f"{side}s": amount.sel(side=side, drop=True).astype("float32") for side in ("long", "short")}
-    total = amount.sum("side").astype("float32")
-    low, high = limits(total.to_numpy(), threshold)
-    table = total.where(total >= (low if threshold else 0)).to_dataset(name="estimated").assign(sides)
-    table = table.drop_vars([name for name in table.coords if name not in ("time", "price")])
-    quote = shown.attrs["quote"]
-    image = table.hvplot.image(
-        x="time", y="price", z="estimated", cmap=SCALES[scale], logz=log, clim=(low, high) if log else (0, high),
-        clabel=f"estimated, standing [{quote} per {_bin(shown):g} {quote} of price]", **WIDE,
-    )  # fmt: skip
-    image = image.clone(table, vdims=[*image.vdims, *sides])  # hvPlot draws one variable; the hover reads all three
-    hover = [
-        ("time", "$x{%F %H:%M}"),
-        ("price", "$y{0,0.[0000]}"),
-        ("longs", "@longs{0.0a}"),
-        ("shorts", "@shorts{0.0a}"),
-    ]
-    return image.opts(
-        bgcolor=lowest(scale), tools=["crosshair"], hooks=[_hooks.hover(hover), _hooks.si_colorbar],
-        colorbar_position="bottom",
-        colorbar_opts={"height": 9, "title_text_font_size": "8pt", "title_standoff": 3, "padding": 2},
-    )  # fmt: skip
-
-
-def _bin(shown: xr.Dataset) -> float:
-    """Width of a bin [quote]."""
-    price = shown["price"].to_numpy()
-    return float(f"{price[1] - price[0]:.9g}") if len(price) > 1 else float("nan")
-
-
-def _candles(heat: xr.Dataset) -> hv.Overlay:
-    """Wicks and bodies over the image, in that order."""
-    import holoviews as hv
-
-    table = heat[["open", "high", "low", "close"]].to_dataframe()[["open", "high", "low", "close"]]
-    wide = pd.Timedelta((heat["close_time"] - heat["time"]).to_numpy().max())
-    middle, half = pd.DatetimeIndex(table.index) + 0.5 * wide, 0.36 * wide
-    up = (table["close"] >= table["open"]).to_numpy()
-    wicks = hv.Segments((middle, table["low"], middle, table["high"]), kdims=["time", "price", "time1", "price1"])
-    bodies = []
-    for mask, colour in ((up, RISE), (~up, FALL)):
-        body = table[["open", "close"]].to_numpy()[mask]
-        at = middle[mask]
-        box = (at - half, body.min(axis=1), at + half, body.max(axis=1))
-        bodies.append(hv.Rectangles(box, kdims=["time", "price", "time1", "price1"]).opts(color=colour, line_color=EDGE,
-                                                                                          line_width=0.5))  # fmt: skip
-    return hv.Overlay([wicks.opts(color=EDGE, line_width=1), *bodies])
-
-
-def _strip(heat: xr.Dataset, market: Market | None) -> hv.Element:
-    """Open interest where the market has it, else the volume, on the heatmap's time axis."""
-    import hvplot.pandas  # noqa: F401  (registers .hvplot)
-
-    shared: dict[str, Any] = {**WIDE, "height": STRIP, "xlabel": "time [UTC]", "grid": True, "title": "",
-                              "hover": False, "color": "#7f7f7f"}  # fmt: skip
-    coin = heat.attrs["coin"]
-    if market is None or market.open_interest is None:
-        volume = heat["volume"].to_dataframe()[["volume"]]
-        picture = volume.hvplot.step(y="volume", ylabel=f"volume [{coin}]", **shared)
-    else:
-        table = market.open_interest
-        first, last = heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]
-        stamps = naive(table.index)
-        on = (stamps >= first) & (stamps <= last)
-        kind = market.sources.get("open_interest", {})
-        whose = f" ({kind.get('exchange')})" if kind.get("kind") == "proxy" else ""
-        line = pd.DataFrame(
-            {"open_interest": table["open_interest"].to_numpy()[on]}, index=pd.Index(stamps[on], name="time")
-        )
-        picture = line.hvplot.step(y="open_interest", where="post", ylabel=f"OI{whose} [{coin}]", **shared)
-    return picture.opts(fontsize=FONT, toolbar=None, yticks=3, hooks=[_hooks.si_axis("y"), _hooks.borders])
-
-
-def _coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
-    """How much of the open interest the map accounts for: placed ÷ (placed + unplaced), by side."""
-    import holoviews as hv
-
-    from liqlab.maps import liquidation_map as moment_of
-
-    snap = moment_of(heat, at=at)
-    known = "unplaced" in snap and not heat.attrs["open_interest"].startswith("not used")
-    placed, unplaced = snap["placed"].to_numpy(), snap["unplaced"].to_numpy()
-    share = np.divide(placed, placed + unplaced, out=np.zeros(2), where=placed + unplaced > 0) if known else np.zeros(2)
-    bars = [hv.Rectangles([(k - 0.35, 0.0, k + 0.35, share[k])]).opts(color=colour, line_width=0)
-            for k, colour in enumerate((LONG, SHORT))]  # fmt: skip
-    assumed = heat.attrs["open_interest"].startswith("none")
-    title = ("coverage (OI assumed)" if assumed else "coverage [% of OI]") if known else "coverage: no OI used"
-    return hv.Overlay(bars).opts(
-        title=title, width=SIDE, height=STRIP, ylim=(0, 1), xlim=(-0.6, 1.6), xlabel="", ylabel="", toolbar=None,
-        xticks=[(0, f"L {share[0]:.0%}"), (1, f"S {share[1]:.0%}")] if known else 0, yticks=[(0, ""), (1, "")],
-        fontsize=FONT, hooks=[_hooks.unlinked],
-    )  # fmt: skip

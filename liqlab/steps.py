@@ -176,7 +176,8 @@ def _with_late(steps: Steps, bar: np.ndarray, flow: models.Flow) -> tuple[Steps,
     """Add a step after each bar in which a coarser open interest reports openings of the bars before it.
 
     The candle's own steps keep the open interest that was known before; the added one opens what is reported, over the
-    range since the stamp before, touches nothing that stood (its own extremes are the bar's), and carries the jump.
+    range since the stamp before, touches nothing that stood (its own extremes are the bar's), and carries the jump. So
+    late positions count as opened in the bar that reports them: whether price had reached them before is not known.
     """
     late, since = np.asarray(flow.late), np.asarray(flow.since)
     bars = np.flatnonzero(late.any(axis=0))
@@ -191,17 +192,14 @@ def _with_late(steps: Steps, bar: np.ndarray, flow: models.Flow) -> tuple[Steps,
 
     low = _extremes(np.minimum, steps.entry_low, begin, final)
     high = _extremes(np.maximum, steps.entry_high, begin, final)
-    touch_low, touch_high = steps.touch_low, steps.touch_high
     return Steps(
-        touch_low=insert(touch_low, touch_low[final]),
-        touch_high=insert(touch_high, touch_high[final]),
+        touch_low=insert(steps.touch_low, steps.touch_low[final]),
+        touch_high=insert(steps.touch_high, steps.touch_high[final]),
         entry_low=insert(steps.entry_low, low),
         entry_high=insert(steps.entry_high, high),
         opened=insert(steps.opened * own[:, bar], late[:, bars]),
         open_interest=insert(target, flow.open_interest[bars]),
         epoch=insert(steps.epoch, steps.epoch[final]),
-        since_low=insert(touch_low, _extremes(np.minimum, touch_low, begin, final)),
-        since_high=insert(touch_high, _extremes(np.maximum, touch_high, begin, final)),
     ), insert(bar, bars)
 
 

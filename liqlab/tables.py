@@ -175,9 +175,6 @@ def _levels_of(
     # mirror the shorts, so that "touched" always means: the first step from its own on whose extreme is <= the level
     extreme, height = (steps.touch_low, level) if s == 0 else (-steps.touch_high, -level)
     touched = _first_at_or_below(extreme, step, height)
-    if steps.since_low is not None and steps.since_high is not None:
-        begun = steps.since_low if s == 0 else -steps.since_high
-        touched = np.where(begun[step] <= height, step, touched)
     opened = steps.opened[s, step] * ladder.share[s, j] / width
     left = np.where(touched < 0, _survival(record.survival[:, s], step), 0.0)
     price = price_of(level)

@@ -33,12 +33,11 @@ import pandas as pd
 
 import liqlab as lq
 
-YEAR = 365 * 24 * 60  # candles
+YEAR, REPEAT = 365 * 24 * 60, 5  # candles, turns
 LAW = dict.fromkeys((2, 3, 5, 10, 20, 25, 50, 75, 100, 125), 1.0)
 PRICES, TIMES = 1_000, 2_000
 PARTS = ("heatmap", "book.run")
 AIM = 5.0  # times the floor
-REPEAT = 5
 # label: model, minutes between two stamps of open interest (0: none), options of the map
 CASES: dict[str, tuple[str, int, dict[str, Any]]] = {
     "volume": ("volume", 0, {}),
@@ -165,8 +164,7 @@ def growth(candles: pd.DataFrame) -> None:
     """Seconds of the whole call for 1 … 5 years; steady growth is 5 for five years, a map of no steps would be 1."""
     print("\ngrowth: seconds of heatmap for 1 … 5 years of 1m, 1000 × 2000 × 2 each, best of 3")
     for label in ("volume", "open_interest, 1m", "open_interest, 1h"):
-        model, every, _ = CASES[label]
-        best = []
+        (model, every, _), best = CASES[label], []
         for year in range(1, 6):
             part = candles.iloc[: year * YEAR]
             call = partial(lq.heatmap, market(part, every), model, **frame_of(part))

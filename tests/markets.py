@@ -49,7 +49,7 @@ def frame(rows: Sequence[Any], columns: str, *, every: str = "15min", start: Any
 
 def candles(rows: Sequence[Any], *, every: str = "15min", start: Any = START) -> pd.DataFrame:
     """Candles from (open, high, low, close, volume[, taker_buy_volume]) per row."""
-    names = "open high low close volume taker_buy_volume".split()[: len(rows[0])]
+    names = ["open", "high", "low", "close", "volume", "taker_buy_volume"][: len(rows[0])]
     return frame(rows, " ".join(names), every=every, start=start)
 
 
@@ -59,7 +59,10 @@ def oi(values: Sequence[float], *, every: str = "15min", start: Any = START) -> 
 
 
 def tiers(
-    *rows: tuple[float, float, float, float, float], as_of: str = "2024-01-01", symbol: str = "X/USDT:USDT", exchange: str = "venue"
+    *rows: tuple[float, float, float, float, float],
+    as_of: str = "2024-01-01",
+    symbol: str = "X/USDT:USDT",
+    exchange: str = "venue",
 ) -> Any:
     """Tiers from (floor, ceiling, rate, amount, max leverage); default: one endless tier of 1 %, up to 125x."""
     rows = rows or ((0.0, 1e12, 0.01, 0.0, 125.0),)
@@ -96,17 +99,14 @@ def steps_and_ladders(draw: Any, *, longest: int = 25) -> tuple[Steps, Ladder]:
     over = np.maximum(over, -(width // 2))
     opened = draw(st.lists(st.sampled_from(COINS), min_size=2 * n, max_size=2 * n))
     epoch = np.sort(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
-    touch, since = (low - over, high + over), (None, None)
-    if draw(st.booleans()):  # some openings are reported late: price has been elsewhere since
-        wider = np.array(draw(st.lists(st.sampled_from([0, 0, 3, 20]), min_size=n, max_size=n)))
-        since = (np.minimum(touch[0], low) - wider, np.maximum(touch[1], high) + wider[::-1])
-    steps = Steps(*touch, low, high, np.reshape(opened, (2, n)), draw(interests(n)), epoch, *since)
+    touch = (low - over, high + over)
+    steps = Steps(*touch, low, high, np.reshape(opened, (2, n)), draw(interests(n)), epoch)
     return steps, draw(ladders())
 
 
 @st.composite
 def interests(draw: Any, n: int) -> np.ndarray:
-    """Open interest after each step: unknown, steady, wild, collapsing to 1 % and to 0, or known only here and there."""
+    """Open interest after each step: unknown, steady, wild, collapsing to 1 % and to 0, or known here and there."""
     kind = draw(st.sampled_from(["unknown", "steady", "wild", "collapse", "holes"]))
     if kind == "unknown":
         return np.full(n, np.nan)
@@ -136,7 +136,9 @@ def ladders(draw: Any) -> Ladder:
 
 
 @st.composite
-def markets(draw: Any, *, longest: int = 14, finer: bool = True, interest: bool | None = None) -> Market:
+def markets(
+    draw: Any, *, longest: int = 14, finer: bool = True, mark: bool = False, interest: bool | None = None
+) -> Market:
     """A market of 1 … `longest` quarter hours with everything that goes wrong in real tables."""
     n = draw(st.integers(1, longest))
     base = draw(st.sampled_from([1e-6, 1.0, 60_000.0, 1e6]))
@@ -153,6 +155,10 @@ def markets(draw: Any, *, longest: int = 14, finer: bool = True, interest: bool 
         given["open_interest"] = draw(_interest_tables(n))
     if finer and draw(st.booleans()):
         given["path"] = draw(_paths(rows))
+    if mark and draw(st.booleans()):  # a little off, and not for every candle
+        off = draw(st.sampled_from([1.0, 1.0005, 0.999]))
+        table = frame([tuple(off * x for x in row[:4]) for row in rows], "open high low close")
+        given["mark_candles"] = table.iloc[: draw(st.integers(1, n))]
     if draw(st.booleans()):
         other = tiers((0.0, 1e12, 0.004, 0.0, 125.0), as_of="2024-05-01T01:00")
         given["leverage_tiers"] = pd.concat([tiers(), other], ignore_index=True)
@@ -175,7 +181,7 @@ def _rows(draw: Any, n: int, base: float) -> list[tuple[float, ...]]:
 
 @st.composite
 def _interest_tables(draw: Any, n: int) -> pd.DataFrame:
-    """Stamps from before, at or after the first open; steps larger than the volume; holes; a collapse; a dead market."""
+    """Stamps at the first open or after it; changes larger than the volume; holes; a collapse; a dead market."""
     kind = draw(st.sampled_from(["every bar", "holes", "hourly", "one", "late", "collapse"]))
     size = st.sampled_from([0.0, 0.3, 10.0, 10.5, 11.0, 1000.0])
     if kind == "one":
@@ -193,7 +199,7 @@ def _interest_tables(draw: Any, n: int) -> pd.DataFrame:
 
 @st.composite
 def _paths(draw: Any, rows: list[tuple[float, ...]]) -> pd.DataFrame:
-    """Three five-minute bars per candle: the candle's own, or another venue's a little off; with a bar missing or not."""
+    """Three five-minute bars per candle: the candle's own, or another venue's, a little off; a bar may be missing."""
     off = draw(st.sampled_from([1.0, 1.0003, 0.9991]))
     pieces = []
     for open_, high, low, close, *_ in rows:

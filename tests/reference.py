@@ -4,8 +4,7 @@ A *lot* is one opened amount on one level. In every step, on each side:
 
 1. touch: every standing lot whose level the step reaches is liquidated (longs: low <= level, shorts: high >= level);
 2. open: the step's coins spread evenly over its entry cells, and over the rungs of its epoch by their shares; a lot
-   whose level the very same step reaches never stands: a share `same_bar` is liquidated, the rest is closed. Where the
-   positions may be older than the step, its reach is that of all the time since (`since_low`, `since_high`);
+   whose level the very same step reaches never stands: a share `same_bar` is liquidated, the rest is closed;
 3. close: lots and the unplaced part shrink by one factor, so that placed + unplaced = open interest; where there is
    too little of them the unplaced part grows. Where the open interest is not known (NaN) nothing closes,
    and nothing is said of the unplaced part, which waits unchanged.
@@ -91,7 +90,7 @@ def play_side(
             standing.append(lot)
     for lot in openings(steps, ladder, t, s):
         opened_rung[lot.rung] += lot.coins
-        if reached_since(steps, t, s, lot.level):
+        if reached(steps, t, s, lot.level):
             liquidated += same_bar * lot.coins
             value += same_bar * lot.coins * price_at(lot.level, grid)
             closed += (1 - same_bar) * lot.coins
@@ -120,13 +119,6 @@ def play_side(
 def reached(steps: Steps, t: int, s: int, level: int) -> bool:
     """Does the step reach the level? Closed: an equal cell counts."""
     return int(steps.touch_low[t]) <= level if s == 0 else int(steps.touch_high[t]) >= level
-
-
-def reached_since(steps: Steps, t: int, s: int, level: int) -> bool:
-    """Has price been at the level since the step's own positions may have been opened?"""
-    if steps.since_low is None or steps.since_high is None:
-        return reached(steps, t, s, level)
-    return int(steps.since_low[t]) <= level if s == 0 else int(steps.since_high[t]) >= level
 
 
 def openings(steps: Steps, ladder: Ladder, t: int, s: int) -> list[Lot]:

@@ -1,4 +1,4 @@
-"""The contract: public names and signatures, a light import, rooms that know only what lies before them, house style."""
+"""The contract: names and signatures, a light import, rooms that know only what lies before them, house style."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILES = {
 # --- names and signatures: what users type ----------------------------------------------------------------------------
 
 BOOK = "market, model='open_interest'"
-TIERS = "exchange='binanceusdm', symbol='BTC/USDT:USDT', as_of=None, leverage_tiers=None"
+TIERS = "exchange=None, symbol=None, as_of=None, leverage_tiers=None"
 PUBLIC = {
     "Law": "name, leverage, long, short, reason=''",
     "Market": (
@@ -37,7 +37,11 @@ PUBLIC = {
         "leverage_tiers=None, symbol='', exchange='', timeframe='', sources=<factory>"
     ),
     "balance": f"{BOOK}, *, by_leverage=False, same_bar=0.5, **options",
-    "bankruptcy_price": "entry_price, *, side, leverage",
+    "Simulation": "market, positions, path",
+    "bankruptcy_price": (
+        "entry_price, *, side, leverage=None, quantity=None, exchange=None, symbol=None, wallet_balance=None, "
+        "added_margin=0.0, taker_fee=None, formula=None"
+    ),
     "check_candles": "candles, *, name='candles'",
     "check_funding_rate": "funding_rate",
     "check_leverage_tiers": "tiers",
@@ -45,8 +49,10 @@ PUBLIC = {
     "check_mark_candles": "candles",
     "check_open_interest": "open_interest",
     "check_taker": "taker",
+    "combine": "markets, model='open_interest', *, start=None, end=None, price_range=None, price_step=None, **options",
     "episodes": "market, spans",
     "examples": "",
+    "explain": f"{BOOK}, *, price, at=None, price_step=None, lookback=None, same_bar=0.5, **options",
     "expected_liquidations": f"{BOOK}, *, unit='quote', same_bar=0.5, **options",
     "heatmap": (
         f"{BOOK}, *, start=None, end=None, lookback=None, column=None, price_range=None, price_step=None, "
@@ -57,13 +63,16 @@ PUBLIC = {
     "liquidation_map": "heat, at=None",
     "liquidation_price": (
         f"entry_price, *, side, leverage=None, quantity=None, {TIERS}, wallet_balance=None, "
-        "maintenance_margin_rate=None, maintenance_amount=None, other_maintenance_margin=0.0, other_unrealised_pnl=0.0"
+        "maintenance_margin_rate=None, maintenance_amount=None, other_maintenance_margin=0.0, "
+        "other_unrealised_pnl=0.0, added_margin=0.0, taker_fee=None, funding_rate=0.0, max_leverage=None, formula=None"
     ),
     "load_example": "name",
+    "plot.explain": "table, market, *, top=12",
     "plot.heatmap": (
         "heat, market=None, *, scale='purple-yellow', log=True, threshold=0.0, price_range=None, at=None, strip=True, "
         "profile=True, title=None"
     ),
+    "plot.law": "law='measured', *, tiers=None, position_notional=10000.0",
     "plot.levels": "table, *, quote='quote', title='Estimated liquidation levels'",
     "plot.liquidation_map": "heat, *, at=None, price_range=None, marks=(), width=None",
     "plot.png": "heat, path, *, scale='purple-yellow', price_range=None, title=None, width=10.0, dpi=110",
@@ -73,8 +82,15 @@ PUBLIC = {
         "taker=None, path=None, mark_candles=None, leverage_tiers=None, timezone=None"
     ),
     "show": "case, model='open_interest', *, start=None, end=None, **options",
+    "simulate": (
+        "days=30, *, timeframe='5m', seed=0, price=60000.0, start='2024-01-01', volatility=0.025, "
+        "positions_per_day=9000.0, position_notional=20000.0, cross_share=0.45, added_margin_share=0.2, "
+        "maker_turnover=3.0, magnet=0.0, throttled=False, open_interest_every='', open_interest_missing=0.0, "
+        "warmup=20.0"
+    ),
     "swing_sweeps": "market, *, side, window='7d', horizon='24h'",
     "tiers_for": "exchange, symbol, as_of=None, *, leverage_tiers=None",
+    "tiers_from_ccxt": "tiers, *, symbol, exchange, as_of, notional_per_unit=None",
     "told_levels": "heat, path, told, *, moments, width",
 }
 MODELS = {
@@ -97,7 +113,7 @@ def signature(function: Any) -> str:
 
 
 def test_public_names_and_signatures_are_those_written_here() -> None:
-    """A change of a name, an order, a kind or a default breaks somebody's notebook: it is made here too, on purpose."""
+    """A changed name, order, kind or default breaks somebody's notebook: it is changed here too, on purpose."""
     assert {name: signature(thing) for name, thing in public().items()} == PUBLIC
 
 
@@ -109,7 +125,7 @@ def test_every_public_name_resolves_is_listed_and_comes_from_the_package() -> No
     assert set(lq.__all__) <= set(dir(lq))
     for name, thing in public().items():
         assert thing.__module__.startswith("liqlab."), name
-    with pytest.raises(AttributeError, match="liqlab has no 'heat_map'; it has: .*heatmap"):
+    with pytest.raises(AttributeError, match=r"liqlab has no 'heat_map'; it has: .*heatmap"):
         _ = lq.heat_map
 
 
@@ -129,7 +145,7 @@ def test_options_are_keyword_only() -> None:
 
 # --- a light import -------------------------------------------------------------------------------------------------
 
-HEAVY = "xarray numba hvplot holoviews bokeh panel ccxt papermill matplotlib scipy".split()
+HEAVY = ["xarray", "numba", "hvplot", "holoviews", "bokeh", "panel", "ccxt", "papermill", "matplotlib", "scipy"]
 
 
 def fresh(code: str) -> str:
@@ -175,11 +191,11 @@ ORDER = [
     {"clock"}, {"_checks"}, {"market"},
     {"datasets"},  # a leaf, but for one thing: margin reads the tier tables that are shipped
     {"margin"}, {"laws"}, {"models"},
-    {"_jit"}, {"_kernel"}, {"book"}, {"steps"},
-    {"maps", "tables"},
+    {"_jit"}, {"_kernel"}, {"book"}, {"pieces"}, {"steps"},
+    {"maps", "tables"}, {"bands", "aggregate"},
     {"zones"}, {"impact"}, {"validation"}, {"stories"},
 ]  # fmt: skip
-PICTURES = {"plot", "_hooks", "_ink", "_panels", "_png"}
+PICTURES = {"plot", "_hooks", "_ink", "_lessons", "_panels", "_png"}
 LEAVES = [PICTURES, {"sources"}, {"synthetic"}, {"report", "cli"}]
 ONLY_IN: dict[str, set[str]] = {
     "hvplot": PICTURES,
@@ -187,8 +203,8 @@ ONLY_IN: dict[str, set[str]] = {
     "bokeh": PICTURES | {"report"},  # the report puts finished figures into pages
     "panel": set(),
     "numba": {"_jit"},
-    **dict.fromkeys(["ccxt", "requests", "httpx", "aiohttp", "urllib", "http", "socket"], {"sources"}),
-    **dict.fromkeys(["papermill", "nbconvert", "nbformat", "sphinx"], {"report"}),
+    **{name: {"sources"} for name in ("ccxt", "requests", "httpx", "aiohttp", "urllib", "http", "socket")},
+    **{name: {"report"} for name in ("papermill", "nbconvert", "nbformat", "sphinx")},
 }
 
 

@@ -101,15 +101,6 @@ def test_a_swept_level_does_not_come_back() -> None:
     assert book.placed[:, 0].tolist() == [8, 0, 0, 3, 0]
 
 
-def test_what_was_opened_earlier_than_reported_is_caught_by_prices_since() -> None:
-    """12 coins over 95 … 106 reported late, price was at 88 since: levels 85 … 96, those from 88 on are gone: nine."""
-    steps, ladder = by_hand([(95, 106, 12, 12, NAN)])
-    late = replace(steps, since_low=np.array([88]), since_high=steps.touch_high)
-    book = play((late, ladder))
-    close(book.placed[0], [3, 10])
-    close(book.liquidated[0], [4.5, 1])
-
-
 @pytest.mark.parametrize("same_bar", [0.0, 0.25, 0.5, 1.0])
 def test_what_its_own_step_reaches_never_stands(same_bar: float) -> None:
     """12 coins over the cells 95 … 106, levels at 85 … 96: the low of 95 reaches two of twelve, on both sides alike."""
@@ -125,7 +116,7 @@ def test_what_its_own_step_reaches_never_stands(same_bar: float) -> None:
 @given(steps_and_ladders(), st.sampled_from([0.0, 0.5, 1.0]))
 def test_flows_equal_the_plain_twin(case: Case, same_bar: float) -> None:
     """Placed, unplaced, closed, liquidated, their notional and the survival, by side; and the first four by rung."""
-    steps, ladder = case
+    steps, _ = case
     book, twin = play(case, same_bar=same_bar), reference.play(*case, grid=GRID, same_bar=same_bar)
     for name in FLOWS[:-1]:
         close(getattr(book, name), twin.flows[name], amount(steps) * 10)
@@ -161,17 +152,6 @@ def test_columns_do_not_depend_on_which_others_are_taken(case: Case, data: Any) 
     full, sparse = play(case, columns=columns), play(case, columns=replace(columns, last=some, alive=0 * some))
     assert np.array_equal(full.notional[:, some], sparse.notional)
     assert np.array_equal(full.balance[:, :, some], sparse.balance)
-
-
-def test_what_is_caught_late_leaves_older_positions_on_the_same_entry_alone() -> None:
-    """8 coins from 100 stand at 90, opened after price was at 85. 2 more from 100, reported late, may be as old as that:
-    they are caught. The 8 are not: nobody has been at 90 since they were opened."""
-    steps, ladder = by_hand([(100, 100, 8, 0, NAN), (100, 100, 2, 0, NAN), (90, 100, 0, 0, NAN)])
-    steps = replace(steps, since_low=np.array([100, 85, 90]), since_high=steps.touch_high)
-    book = play((steps, ladder), columns=every_step(steps))
-    close(book.placed[:, 0], [8, 8, 0])
-    close(book.liquidated[:, 0], [0, 1, 8])
-    close(book.notional[0].sum(axis=1), np.array([8, 8, 0]) * price_of(90, step=GRID))
 
 
 def test_a_dead_market_loses_no_digit_of_what_opens_after_it() -> None:
@@ -215,7 +195,7 @@ def test_coins_are_conserved_by_step_side_and_class(case: Case) -> None:
 
 @given(steps_and_ladders())
 def test_no_ghost_stands_where_the_step_has_been(case: Case) -> None:
-    """After every step the cells from its low to its high are empty: exactly 0.0, on both sides, and beyond for each."""
+    """After every step the cells from its low to its high are empty, exactly 0.0, on both sides."""
     steps, _ = case
     columns = every_step(steps)
     first = round(float(np.log(columns.edges[0])) / GRID)
@@ -251,11 +231,10 @@ def test_coins_in_another_unit_change_the_unit_only(case: Case, unit: float) -> 
 
 @given(steps_and_ladders())
 def test_the_mirror_world_swaps_longs_and_shorts(case: Case) -> None:
-    """In 1/price a cell c is −1 − c: longs become shorts, flows in coins stay, and coins stand at the mirrored cells."""
+    """In 1/price a cell c is −1 − c: longs become shorts, flows stay, and coins stand at the mirrored cells."""
     steps, ladder = case
-    since = (None, None) if steps.since_low is None else (-1 - steps.since_high, -1 - steps.since_low)
     mirrored = Steps(-1 - steps.touch_high, -1 - steps.touch_low, -1 - steps.entry_high, -1 - steps.entry_low,
-                     steps.opened[::-1], steps.open_interest, steps.epoch, *since)  # fmt: skip
+                     steps.opened[::-1], steps.open_interest, steps.epoch)  # fmt: skip
     twin = replace(ladder, cells=ladder.cells[::-1], share=ladder.share[::-1])
     columns = every_step(steps)
     there = replace(columns, edges=1 / columns.edges[::-1])

@@ -22,7 +22,7 @@ from liqlab import models
 from liqlab.book import STEP, State, run
 from liqlab.market import Market
 from liqlab.models import Flow
-from liqlab.steps import Script, write
+from liqlab.steps import ENTRIES, Script, write
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gap.s.")
@@ -77,11 +77,12 @@ def check_levels(full: pd.DataFrame, cut: pd.DataFrame, known: Market) -> None:
 
 @pytest.mark.parametrize(("model", "law"), EVERY)
 @few(5)
-@given(market=markets(), data=st.data())
+@given(market=markets(mark=True), data=st.data())
 def test_cutting_the_future_off_changes_nothing_earlier(model: str, law: str, market: Market, data: Any) -> None:
+    entries = data.draw(st.sampled_from(ENTRIES))
     bar = data.draw(st.integers(0, len(market.candles) - 1))
     moment = market.candles.index[bar] + market.step + data.draw(st.sampled_from([0, 1])) * pd.Timedelta("7min")
-    check_no_look_ahead(market, model, moment, law=LAWS[law])
+    check_no_look_ahead(market, model, moment, law=LAWS[law], entries=entries)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -116,7 +117,7 @@ def test_a_table_may_have_one_row_so_far(table: str) -> None:
         "path": frame([flat, flat], "open high low close", every="15min"),
         "open_interest": oi([50.0, 60.0], every="1h", start=START + pd.Timedelta("1h")),
         "liquidations": frame([(0, 1), (2, 3)], "long short", every="1h"),
-        "mark_candles": frame([flat, flat], "open high low close", every="1h"),
+        "mark_candles": frame([flat, flat], "open high low close"),
     }
     told = market(rows, **{table: tables[table]})
     for minutes in (15, 30, 60, 75):
@@ -171,7 +172,9 @@ def check_conservation(market: Market, model: str, **options: Any) -> None:
     """placed grows by opened − liquidated − closed, by side and class; placed + unplaced = open interest."""
     scale = coins(market) * max(options.get("open_interest_scale", 1.0), 1.0)
     sheet = lq.balance(market, model, **options)
-    close(sheet["placed"].diff().fillna(sheet["placed"]), sheet["opened"] - sheet["liquidated"] - sheet["closed"], scale)
+    close(
+        sheet["placed"].diff().fillna(sheet["placed"]), sheet["opened"] - sheet["liquidated"] - sheet["closed"], scale
+    )
     known = sheet["open_interest"].notna()
     close((sheet["placed"] + sheet["unplaced"])[known], sheet["open_interest"][known], 1e-2 * scale)
     assert (sheet.drop(columns=["open_interest", "coverage"]) >= -1e-12 * scale).all().all()
@@ -180,11 +183,11 @@ def check_conservation(market: Market, model: str, **options: Any) -> None:
 
 @pytest.mark.parametrize(("model", "law"), EVERY)
 @few(8)
-@given(market=markets())
+@given(market=markets(mark=True))
 def test_coins_are_conserved(model: str, law: str, market: Market) -> None:
     """Together and by leverage; what is stored in the book is what the balance sheet says."""
     check_conservation(market, model, law=LAWS[law])
-    rungs = lq.balance(market, model, law=LAWS[law], by_leverage=True).unstack("leverage")
+    rungs = lq.balance(market, model, law=LAWS[law], by_leverage=True).unstack("leverage")  # noqa: PD010
     left = rungs["opened"] - rungs["liquidated"] - rungs["closed"]
     close(rungs["placed"].diff().fillna(rungs["placed"]), left, coins(market))
     check_stored(write(market, model, law=LAWS[law]), coins(market))
@@ -198,7 +201,7 @@ def test_coins_are_conserved_in_every_case(name: str) -> None:
 
 
 def check_stored(script: Script, scale: float) -> None:
-    """Σ share · scale · (opened − swept) over rungs and cells, the book's own equation, is what the sheet calls placed."""
+    """Σ share · scale · (opened − swept) over rungs and cells is what the sheet calls placed."""
     record = run(script.steps, script.ladder, flows=True)
     state, ladder = record.state, script.ladder
     for s in (0, 1):
@@ -213,9 +216,9 @@ def stored(state: State, side: int, rung: int, epoch: int) -> float:
 @few(20)
 @given(market=markets(interest=True), kappa=st.sampled_from([0.01, 0.1, 1.0]))
 def test_openings_respect_the_accounting_identity(market: Market, kappa: float) -> None:
-    """longs + shorts opened = K + ΔOI, K = max(κV, |ΔOI|); each within max(0, ΔOI) … min(K, K + ΔOI): no negative closing.
+    """longs + shorts opened = K + ΔOI, K = max(κV, |ΔOI|), each within max(0, ΔOI) … min(K, K + ΔOI).
 
-    The share is the taker's, a half where there is none.
+    So no closing is negative.
     """
     script = write(market, "open_interest", share_of_volume=kappa)
     level = lq.balance(market, share_of_volume=kappa)["open_interest"]["long"].to_numpy()
@@ -237,9 +240,9 @@ def test_openings_respect_the_accounting_identity(market: Market, kappa: float) 
 
 @pytest.mark.parametrize(("model", "law"), EVERY)
 @few(6)
-@given(market=markets())
+@given(market=markets(finer=False))
 def test_nothing_stands_where_the_newest_bars_have_traded(model: str, law: str, market: Market) -> None:
-    """Bins wholly inside a bar's range are empty, exactly 0.0, at its close: both sides; longs above it, shorts below."""
+    """Bins inside a bar's range, above it for longs and below it for shorts hold exactly 0.0 at its close."""
     price_step = 2e-5 * float(market.candles["open"].iloc[0])
     heat = lq.heatmap(market, model, law=LAWS[law], column=market.timeframe, price_step=price_step,
                       price_range=(0.97 * market.candles["low"].min(), 1.03 * market.candles["low"].min()))  # fmt: skip
@@ -281,7 +284,9 @@ def test_other_prices_shift_the_map(model: str, cells: int) -> None:
     """Prices × exp(n·step): the same sheet bit for bit, liquidations in quote × exp(n·step)."""
     rows = [[C, C + 3 * k, C - 5 * k, C - k] for k in range(9)]
     here, there = (
-        market([(*(at_cell(c + shift) for c in row), 2.0 + k) for k, row in enumerate(rows)], open_interest=oi([30.0] * 10))
+        market(
+            [(*(at_cell(c + shift) for c in row), 2.0 + k) for k, row in enumerate(rows)], open_interest=oi([30.0] * 10)
+        )
         for shift in (0, cells)
     )
     pd.testing.assert_frame_equal(*(lq.balance(m, model) for m in (here, there)), check_exact=True)
@@ -291,11 +296,13 @@ def test_other_prices_shift_the_map(model: str, cells: int) -> None:
 
 
 def test_the_size_of_one_position_and_not_of_the_market_chooses_the_tier() -> None:
-    """A small position stays in the first tier however much is opened; a large one moves its own level towards its entry."""
+    """Small positions stay in the first tier however much is opened; large ones have their level nearer."""
     table = tiers((0.0, 50_000.0, 0.01, 0.0, 125.0), (50_000.0, 1e12, 0.05, 2_000.0, 20.0))
     rows = [(100.0, 100.0, 100.0, 100.0, 1e6)]
     prices = [
-        lq.levels(market(rows, leverage_tiers=table), "volume", law={10: 1}, position_notional=size)["liquidation_price"]
+        lq.levels(market(rows, leverage_tiers=table), "volume", law={10: 1}, position_notional=size)[
+            "liquidation_price"
+        ]
         for size in (100.0, 10_000.0, 1e6)
     ]
     assert prices[0].tolist() == prices[1].tolist()

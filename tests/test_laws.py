@@ -38,7 +38,7 @@ def test_shares_sum_to_one_whatever_their_unit(shares: dict[float, float]) -> No
 
 
 def test_the_measured_law_has_the_measured_quantiles() -> None:
-    """Mass beyond the geometric midpoint of two classes' distances is what the quantiles, joined straight in log, say."""
+    """No more than the quantiles allow is nearer than half of them, or farther than twice."""
     law = lq.law("measured")
     assert law.leverage.tolist() == list(LEVERAGES) and "243,028" in law.reason and "unreviewed" in law.reason
     for side, shares in (("long", law.long), ("short", law.short)):
@@ -65,7 +65,9 @@ def test_a_list_of_leverages_shares_alike() -> None:
 
 def test_shorts_stand_nearer_than_longs_in_the_measured_law() -> None:
     law = lq.law()
-    assert (np.cumsum(law.long) >= np.cumsum(law.short) - 1e-12).all(), "at every leverage more of the longs are at or below it"
+    assert (np.cumsum(law.long) >= np.cumsum(law.short) - 1e-12).all(), (
+        "at every leverage more of the longs are at or below it"
+    )
 
 
 # --- distances ------------------------------------------------------------------------------------------------------
@@ -94,7 +96,9 @@ def test_distances_on_paper() -> None:
 
 def test_forbidden_leverages_leave_their_share_to_the_others() -> None:
     """The largest tier of a two-tier table allows 20x: 50x and 100x go, 10x and 20x keep their proportion."""
-    two = tiers_for("venue", "X/USDT:USDT", leverage_tiers=tiers((0.0, 1e5, 0.01, 0.0, 125.0), (1e5, 1e9, 0.02, 1e3, 20.0)))
+    two = tiers_for(
+        "venue", "X/USDT:USDT", leverage_tiers=tiers((0.0, 1e5, 0.01, 0.0, 125.0), (1e5, 1e9, 0.02, 1e3, 20.0))
+    )
     law = lq.law({10: 1, 20: 3, 50: 2, 100: 2})
     small, large = (distances(law, two, position_notional=size)[1] for size in (1e4, 1e6))
     assert small[0].tolist() == [0.125, 0.375, 0.25, 0.25] and large[0].tolist() == [0.25, 0.75, 0, 0]
@@ -108,7 +112,7 @@ def test_a_long_that_cannot_be_liquidated_stands_out_of_reach() -> None:
 
 
 def test_levels_behind_their_entry_are_not_put_on_its_far_side() -> None:
-    """125x under 1 % maintenance: the margin never covers it. Such a class keeps a distance and no level is at its entry."""
+    """125x under 1 % maintenance: the margin never covers it; such a class keeps a distance all the same."""
     distance, _ = distances(lq.law({125: 1}), FLAT, position_notional=100.0)
     assert (distance > 0).all()
 

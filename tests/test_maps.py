@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given
+from hypothesis import strategies as st
 
 import liqlab as lq
 from liqlab import models
 from liqlab.book import STEP
 from liqlab.market import Market
-from liqlab.steps import write
+from liqlab.steps import ENTRIES, write
 from tests import reference
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
 
@@ -53,11 +54,11 @@ def some_market(model: str = "volume", **tables: Any) -> Market:
 
 @pytest.mark.parametrize(("model", "law"), EVERY)
 @few(4)
-@given(market=markets(longest=8))
-def test_map_and_sheet_equal_the_plain_twin(model: str, law: str, market: Market) -> None:
-    """Every column, with and without lookback, together and by leverage; balance; expected liquidations in both units."""
-    options: dict[str, Any] = {"law": LAWS[law], "column": market.timeframe}
-    script = write(market, model, law=LAWS[law])
+@given(market=markets(longest=8, mark=True), entries=st.sampled_from(ENTRIES))
+def test_map_and_sheet_equal_the_plain_twin(model: str, law: str, market: Market, entries: str) -> None:
+    """Every column, with lookback, by leverage; the balance sheet; expected liquidations in both units."""
+    options: dict[str, Any] = {"law": LAWS[law], "column": market.timeframe, "entries": entries}
+    script = write(market, model, law=LAWS[law], entries=entries)
     final = np.append(np.flatnonzero(np.diff(script.bar)), len(script.bar) - 1)
     twin = reference.play(script.steps, script.ladder, grid=STEP, at=tuple(final))
     heat = lq.heatmap(market, model, **options)
@@ -76,7 +77,7 @@ def test_map_and_sheet_equal_the_plain_twin(model: str, law: str, market: Market
                 close(layers[at].sel(leverage=x), reference.column(mine, edges, grid=STEP), size(market))
             for name in ("placed", "unplaced"):
                 close(heat[name].sel(side=side)[bar], twin.flows[name][t][s], coins(market))
-    check_sheets(market, model, law, twin, script.bar)
+    check_sheets(market, model, {"law": LAWS[law], "entries": entries}, twin, script.bar)
 
 
 def open_in_lookback(market: Market, bar: int, span: str) -> int:
@@ -85,16 +86,16 @@ def open_in_lookback(market: Market, bar: int, span: str) -> int:
     return sum(1 for stamp in market.candles.index if stamp < close - pd.Timedelta(span))
 
 
-def check_sheets(market: Market, model: str, law: str, twin: reference.Story, bar: np.ndarray) -> None:
+def check_sheets(market: Market, model: str, options: Any, twin: reference.Story, bar: np.ndarray) -> None:
     """Balance and expected liquidations, summed over the steps of each bar."""
-    sheet = lq.balance(market, model, law=LAWS[law])
+    sheet = lq.balance(market, model, **options)
     for unit, name in (("quote", "liquidated_notional"), ("coins", "liquidated")):
-        found = lq.expected_liquidations(market, model, law=LAWS[law], unit=unit)
+        found = lq.expected_liquidations(market, model, **options, unit=unit)
         close(found, by_bar(twin.flows[name], bar), size(market) if unit == "quote" else coins(market))
     close(sheet["liquidated"], by_bar(twin.flows["liquidated"], bar), coins(market))
     close(sheet["closed"], by_bar(twin.flows["closed"], bar), coins(market))
     close(sheet["opened"], by_bar(np.sum(twin.opened_rung, axis=-1), bar), coins(market))
-    rungs = lq.balance(market, model, law=LAWS[law], by_leverage=True)
+    rungs = lq.balance(market, model, **options, by_leverage=True)
     for name in ("opened", "liquidated", "closed", "placed"):
         close(rungs[name].groupby(level="time").sum(), sheet[name], coins(market))
 
@@ -108,7 +109,7 @@ def by_bar(flow: Any, bar: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("model", "law"), EVERY)
 @few(4)
-@given(market=markets(longest=10))
+@given(market=markets(longest=10, mark=True))
 def test_levels_put_on_bins_are_the_map(model: str, law: str, market: Market) -> None:
     """The long table, at three moments: its notional by bin is the column, its touched rows stand with exactly 0."""
     heat = lq.heatmap(market, model, law=LAWS[law], column=market.timeframe)
@@ -125,11 +126,9 @@ def test_levels_put_on_bins_are_the_map(model: str, law: str, market: Market) ->
 
 
 @few(10)
-@given(market=markets())
+@given(market=markets(finer=False, interest=False))
 def test_levels_name_the_bar_that_touched_them(market: Market) -> None:
-    """`touched_at` is the first bar from its own on whose range, cell by cell, reaches the level; never an earlier one."""
-    if market.path is not None:
-        return  # inside a bar the path's order decides: see below
+    """`touched_at` is the first bar from its own on whose range, cell by cell, reaches the level."""
     rows = lq.levels(market, "volume", law={125: 1.0})
     low, high = (np.floor(np.log(market.candles[x].to_numpy()) / STEP) for x in ("low", "high"))
     sample = rows.iloc[:: max(len(rows) // 60, 1)]
@@ -160,7 +159,7 @@ def path_case(first_up: bool) -> Market:
 
 
 def test_the_path_decides_what_was_open_when_price_came() -> None:
-    """125x: 81 cells down, 79 up. Falling, longs of the top third are reached; rising, only shorts of the bottom are."""
+    """125x: 81 cells down, 79 up. Falling, longs of the top third are reached; rising, shorts of the bottom."""
     falling, rising = (lq.balance(path_case(x), "volume", law={125: 1.0}) for x in (True, False))
     # from 90 … 100 down to 0: levels 10 … 20 above 0, all half coins reached; from 40 … 60 (levels −40 …): none
     assert falling["liquidated"]["long"].item() == pytest.approx(0.0 + long_part(range(90, 101)))
@@ -303,7 +302,8 @@ def test_an_unknown_model_is_named_with_those_there_are(verb: Any) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value", "words"),
-    [("entries", "close", "entries must be one of spread, got 'close'"), ("position_notional", 0, "must be > 0 quote"),
+    [("entries", "close", "entries must be one of .*spread.*, got 'close'"),
+     ("position_notional", 0, "must be > 0 quote"),
      ("law", "mine", "no law is called 'mine'"), ("share_of_volume", 0, r"must lie in \(0, 1\], got 0"),
      ("share_of_volume", 1.5, r"must lie in \(0, 1\], got 1.5"), ("open_interest_scale", -1, "must be > 0, got -1"),
      ("days_of_volume", 0, "must be > 0, got 0"), ("same_bar", 1.5, "same_bar"), ("same_bar", -0.1, "same_bar"),
@@ -328,8 +328,8 @@ def test_a_map_says_what_it_was_made_from(model: str) -> None:
         some_market(sources=source), model, law={5: 1, 25: 3}, share_of_volume=0.2, lookback="24h", same_bar=0.3
     )
     assert all(isinstance(value, str) for value in heat.attrs.values())
-    expected = {"symbol": "X/USDT:USDT", "exchange": "venue", "timeframe": "15m", "quote": "USDT", "coin": "X", "model": model,
-                "law": "own", "lookback": "1d", "liqlab": lq.__version__}  # fmt: skip
+    expected = {"symbol": "X/USDT:USDT", "exchange": "venue", "timeframe": "15m", "quote": "USDT", "coin": "X",
+                "model": model, "law": "own", "lookback": "1d", "liqlab": lq.__version__}  # fmt: skip
     assert {name: heat.attrs[name] for name in expected} == expected
     for name in ("title", "taker", "open_interest", "tiers", "touch"):
         assert heat.attrs[name], name

@@ -1,4 +1,4 @@
-"""Exact margin arithmetic: the published examples to their last digit, the fixed point, the dated tables, the errors."""
+"""Exact margin arithmetic: published examples to their last digit, the fixed point, dated tables, errors."""
 
 from __future__ import annotations
 
@@ -92,8 +92,10 @@ OTHERS = [
     ("bybit", "BTC/USD:BTC", "short", 50_000, 10, 60_000, {"maintenance_margin_rate": 0.005}, "55,248.62"),
     ("bybit", "BTC/USD:BTC", "short", 50_000, 10, 60_000,
      {"maintenance_margin_rate": 0.005, "formula": "bybit-inverse-2026"}, "55,277.78"),
-    ("okx", "X/USDT:USDT", "long", 10, 5, 1, {"maintenance_margin_rate": 0.01, "taker_fee": 0.0006}, "8.085708510208207"),
-    ("gate", "X/USDT:USDT", "short", 10, 5, 1, {"maintenance_margin_rate": 0.01, "taker_fee": 0.0006}, "11.87413417771621"),
+    ("okx", "X/USDT:USDT", "long", 10, 5, 1,
+     {"maintenance_margin_rate": 0.01, "taker_fee": 0.0006}, "8.085708510208207"),
+    ("gate", "X/USDT:USDT", "short", 10, 5, 1,
+     {"maintenance_margin_rate": 0.01, "taker_fee": 0.0006}, "11.87413417771621"),
     ("hyperliquid", "BTC/USDC:USDC", "long", 60_000, 10, 1, {"max_leverage": 40}, "54683.5443"),
     ("hyperliquid", "BTC/USDC:USDC", "short", 60_000, 10, 1, {"max_leverage": 40}, "65185.1852"),
 ]  # fmt: skip
@@ -111,9 +113,11 @@ def test_other_venues_examples(
 
 
 def test_coin_margined_and_on_chain_examples() -> None:
-    """Binance COIN-M exact 33,599.42 (its calculator prints 33,599.40); dYdX: equity 1000 beside a short of 3 at 3000."""
-    coin = liquidation_price(45_000, side="long", quantity=10_000_000, wallet_balance=101, exchange="binancecoinm",
-                             symbol="BTC/USD:BTC", maintenance_margin_rate=0.125, maintenance_amount=11.605)  # fmt: skip
+    """Binance COIN-M, exactly 33,599.42 (its calculator: 33,599.40); dYdX, equity 1000, short 3 at 3000."""
+    coin = liquidation_price(
+        45_000, side="long", quantity=10_000_000, wallet_balance=101, maintenance_margin_rate=0.125,
+        maintenance_amount=11.605, exchange="binancecoinm", symbol="BTC/USD:BTC",
+    )  # fmt: skip
     check(coin, "33,599.42")
     # e = 1000 at p = 3000, so that is the wallet of a position just opened
     chain = liquidation_price(3_000, side="short", quantity=3, wallet_balance=1_000, exchange="dydx",
@@ -289,8 +293,8 @@ def test_a_table_of_ones_own() -> None:
     """As a DataFrame and as `Tiers`; the date chooses within it."""
     own = dated()
     for as_of, rate in (("2024-02-01", 0.01), ("2024-05-01", 0.02)):
-        found = liquidation_price(100, side="long", leverage=10, exchange="binanceusdm", symbol="X/USDT:USDT", as_of=as_of,
-                                  leverage_tiers=own)  # fmt: skip
+        found = liquidation_price(100, side="long", leverage=10, exchange="binanceusdm", symbol="X/USDT:USDT",
+                                  as_of=as_of, leverage_tiers=own)  # fmt: skip
         assert found == pytest.approx(90 / (1 - rate))
     table = tiers_for("binanceusdm", "X/USDT:USDT", leverage_tiers=own)
     assert liquidation_price(100, side="long", leverage=10, leverage_tiers=table) == pytest.approx(90 / 0.97)

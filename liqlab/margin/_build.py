@@ -42,6 +42,7 @@ def position_of(
 
 
 def _fee(rule: Formula, taker_fee: Any) -> np.ndarray:
+    """The fee given, the venue's default, or 0 where the formula has none."""
     if taker_fee is None:
         return np.asarray(rule.taker_fee or 0.0)
     if rule.taker_fee is None:
@@ -50,14 +51,16 @@ def _fee(rule: Formula, taker_fee: Any) -> np.ndarray:
 
 
 def others(rule: Formula, maintenance: Any, pnl: Any) -> np.ndarray:
+    """What the other positions of the wallet add to the margin, where the formula has a term for them."""
     if not rule.others and (given(maintenance) or given(pnl)):
         raise ValueError(f"the formula {rule.name} has no term for other positions; leave other_maintenance_margin "
-                         "and other_unrealised_pnl out, and pass what is left for this one as wallet_balance")  # fmt: skip
+                         "and other_unrealised_pnl out, and pass what is left as wallet_balance")  # fmt: skip
     required = finite(maintenance, "other_maintenance_margin", "that of the other positions")
     return finite(pnl, "other_unrealised_pnl", "that of the other positions") - required
 
 
 def funding(rule: Formula, funding_rate: Any) -> np.ndarray:
+    """The funding rate, where the formula has a term for it."""
     if given(funding_rate) and not rule.funding:
         raise ValueError(
             f"the formula {rule.name} has no funding in it, got funding_rate {funding_rate!r}; leave it out"
@@ -99,6 +102,7 @@ def from_table(rule: Formula, table: Tiers, position: Position, *, first_only: b
 
 
 def check_leverage(need: Requirement, position: Position, leverage: Any) -> None:
+    """Refuse a leverage above that of the tier that holds the notional at entry."""
     if leverage is None:
         return
     notional = position.entry * position.quantity

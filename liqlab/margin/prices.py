@@ -124,7 +124,7 @@ def liquidation_price(
         raise ValueError("added margin and other positions need a quantity to be compared with; pass quantity")
     other = others(rule, other_maintenance_margin, other_unrealised_pnl)
     position = position_of(rule, entry_price, side, leverage, quantity, wallet_balance, added_margin, taker_fee,
-                         other, funding(rule, funding_rate))  # fmt: skip
+                           other, funding(rule, funding_rate))  # fmt: skip
     if maintenance_margin_rate is not None or max_leverage is not None:
         if leverage_tiers is not None:
             raise ValueError("give either leverage_tiers or a maintenance rate, not both")

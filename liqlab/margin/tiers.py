@@ -167,7 +167,7 @@ def tiers_from_ccxt(
     Raises
     ------
     ValueError
-        No tiers, a missing number, contracts without their worth, or brackets that do not join.
+        No tiers, a missing number, contracts without their worth, rates in percent, or brackets that do not join.
 
     Assumptions
     -----------
@@ -199,11 +199,15 @@ def tiers_from_ccxt(
     if exchange in IN_CONTRACTS:  # "0 to 500", "501 to 1000": whole contracts leave no gap
         floor = np.concatenate([floor[:1], ceiling[:-1]])
     rate = np.array([_number(tier, "maintenanceMarginRate") for tier in rows])
+    highest = np.array([_number(tier, "maxLeverage") for tier in rows])
+    if (rate * highest > 1 + 1e-9).any():
+        k = int(np.argmax(rate * highest))
+        raise ValueError(f"tier {k + 1} keeps {rate[k]:g} of the notional as maintenance margin, but allows "
+                         f"{highest[k]:g}x; rates are fractions, divide percentages by 100")  # fmt: skip
     table = pd.DataFrame({
         "exchange": exchange, "symbol": symbol, "as_of": utc(as_of), "tier": np.arange(1, len(rows) + 1),
         "min_notional": floor, "max_notional": ceiling, "maintenance_margin_rate": rate,
-        "max_leverage": [_number(tier, "maxLeverage") for tier in rows],
-        "maintenance_amount": _amounts(rows, floor, rate),
+        "max_leverage": highest, "maintenance_amount": _amounts(rows, floor, rate),
     })  # fmt: skip
     return check_leverage_tiers(table)
 

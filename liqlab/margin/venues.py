@@ -29,8 +29,8 @@ def formulas() -> pd.DataFrame:
 
     Examples
     --------
-    >>> formulas().loc["bybit-inverse-2026", ["contract", "default", "status"]].tolist()
-    ['inverse', False, 'U']
+    >>> formulas().loc["bybit-inverse-2026", ["contract", "status"]].tolist()
+    ['inverse', 'U']
     """
     first = {(name, f.contract): f.name for f in reversed(FORMULAS.values()) for name in f.exchanges}
     rows = [

@@ -55,9 +55,15 @@ def taker_share(market: Market) -> tuple[np.ndarray, str]:
 
 def at_close(market: Market, known_at: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Last value known at every candle's close, NaN before the first (backward join on the moment of completion)."""
-    close = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
-    row = np.searchsorted(known_at, close, side="right") - 1
+    row = row_at_close(market, known_at)
     return np.where(row >= 0, value[np.maximum(row, 0)], np.nan)
+
+
+def row_at_close(market: Market, known_at: np.ndarray) -> np.ndarray:
+    """Last row of a table, complete at ascending moments [ns], that is known at every candle's close; −1 before."""
+    close = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
+    first = np.searchsorted(close, known_at)  # each row's first candle: fewer look-ups than the other way round
+    return np.cumsum(np.bincount(first, minlength=len(close) + 1)[: len(close)]) - 1
 
 
 def _halves(share: np.ndarray, words: str) -> tuple[np.ndarray, str]:

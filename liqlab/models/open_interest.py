@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from liqlab.clock import nanoseconds
 from liqlab.market import Market
-from liqlab.models._flow import Flow, at_close, taker_share
+from liqlab.models._flow import Flow, row_at_close, taker_share
 from liqlab.models.volume import check_share
 
 DAY = 86_400 * 10**9
@@ -62,35 +63,41 @@ def open_interest(
         if not value > 0:
             raise ValueError(f"{name} must be > 0, got {value!r}")
     share, taker_words = taker_share(market)
-    level, change, words = _level(market, open_interest_scale, days_of_volume)
+    row = None if market.open_interest is None else row_at_close(market, nanoseconds(market.open_interest.index))
+    level, change, words = _level(market, row, open_interest_scale, days_of_volume)
     traded = kappa * market.candles["volume"].to_numpy()
     size = np.maximum(traded, np.abs(change))
     longs = np.clip(share * (size + change), np.maximum(0.0, change), np.minimum(size, size + change))
     opened = np.stack([longs, size + change - longs])
     used = {"taker": taker_words, "open_interest": words}
-    since = _since(market)
+    since = None if market.open_interest is None or row is None else _since(market, market.open_interest, row)
     if since is None:
         return Flow(opened, level, used)
     beyond = np.maximum(change, opened - traded * np.stack([share, 1.0 - share]))
-    return Flow(opened, level, used, late=np.where(change > 0, np.minimum(beyond, opened), 0.0), since=since)
+    coarse = (change > 0) & (since < np.arange(len(since)))
+    return Flow(opened, level, used, late=np.where(coarse, np.minimum(beyond, opened), 0.0), since=since)
 
 
-def _level(market: Market, scale: float, days: float) -> tuple[np.ndarray, np.ndarray, str]:
+def _level(market: Market, row: np.ndarray | None, scale: float, days: float) -> tuple[np.ndarray, np.ndarray, str]:
     """Open interest at every bar's close, its change where the change is known, and in words whose it is.
 
     Across a hole in the table, and before its first stamp, nobody knows when positions were opened: the change counts
     as 0 there, and the book lets its unplaced part take up the difference.
     """
-    if market.open_interest is None:
+    if market.open_interest is None or row is None:
         level = _assumed(market, days)
         return level, _changes(level), f"none (assumed: {days:g} days of the mean volume so far)"
-    stamps = nanoseconds(market.open_interest.index)
-    known = scale * at_close(market, stamps, market.open_interest["open_interest"].to_numpy())
-    before = np.isnan(known)
-    level = np.where(before, _assumed(market, days), known) if before.any() else known
+    known = scale * market.open_interest["open_interest"].to_numpy()
+    before = row < 0
+    level = np.where(before, _assumed(market, days), known[row]) if before.any() else known[row]
     change = _changes(level)
     change[~before & np.concatenate([[True], before[:-1]])] = 0.0
-    change[_after_holes(market, stamps)] = 0.0
+    stamps, open_ = nanoseconds(market.open_interest.index), nanoseconds(market.candles.index[:1])[0]
+    if stamps[0] <= open_:  # known at the very beginning, so the first bar has a change as well
+        change[0] = level[0] - known[np.searchsorted(stamps, open_, side="right") - 1]
+    hole = _holes(stamps, market.step.as_unit("ns").value)
+    if hole.any():
+        change[hole[row] & ~before & (np.diff(row, prepend=-1) != 0)] = 0.0
     return level, change, _words(market, scale, int(before.sum()))
 
 
@@ -98,24 +105,22 @@ def _changes(level: np.ndarray) -> np.ndarray:
     return np.diff(level, prepend=level[0])
 
 
-def _after_holes(market: Market, stamps: np.ndarray) -> np.ndarray:
-    """Bars that close on the first stamp after a hole (a distance of more than twice the usual) in the table."""
+def _holes(stamps: np.ndarray, step: int) -> np.ndarray:
+    """Stamps that come more than twice as late as the one before them did: judged by the past alone."""
     distance = np.diff(stamps, prepend=stamps[0])
-    usual = max(np.median(distance[1:]) if len(distance) > 1 else 0, market.step.as_unit("ns").value)
-    row = at_close(market, stamps, np.arange(len(stamps), dtype=float))
-    first = np.diff(row, prepend=np.nan) != 0
-    return first & (distance[np.nan_to_num(row).astype(np.int64)] > 2 * usual)
+    usual = np.maximum(np.concatenate([[0, 0], distance[1:-1]])[: len(distance)], step)
+    hole = distance > 2 * usual
+    hole[:2] = False
+    return hole
 
 
-def _since(market: Market) -> np.ndarray | None:
+def _since(market: Market, table: pd.DataFrame, row: np.ndarray) -> np.ndarray | None:
     """First candle after the stamp before the last one known at each close; None where no stamp spans several."""
-    if market.open_interest is None:
+    stamps, opens = nanoseconds(table.index), nanoseconds(market.candles.index)
+    if len(stamps) < 2 or np.diff(stamps).max() <= market.step.as_unit("ns").value:
         return None
-    stamps, opens = nanoseconds(market.open_interest.index), nanoseconds(market.candles.index)
-    if len(stamps) < 2 or np.median(np.diff(stamps)) <= market.step.as_unit("ns").value:
-        return None
-    row = np.nan_to_num(at_close(market, stamps, np.arange(len(stamps), dtype=float))).astype(np.int64)
-    return np.minimum(np.searchsorted(opens, stamps[np.maximum(row - 1, 0)]), np.arange(len(opens)))
+    begin = np.concatenate([[0], np.searchsorted(opens, stamps[:-1])])
+    return np.minimum(begin[np.maximum(row, 0)], np.arange(len(opens)))
 
 
 def _words(market: Market, scale: float, assumed: int) -> str:

@@ -183,6 +183,20 @@ def _columns(root: Any) -> int:
     return sum(columns) if isinstance(root, Row) else max(columns)
 
 
+def _least_width(root: Any) -> int:
+    """What plots side by side need: a fixed width its own, a stretching plot the least it asks for."""
+    from bokeh.models import GridPlot
+
+    if not isinstance(root, GridPlot):
+        return _NARROWEST * _columns(root)
+    least = [0] * _columns(root)
+    for spot in root.children:
+        plot, column = spot[0], spot[2]
+        fixed = plot.width if plot.sizing_mode in (None, "fixed") else None
+        least[column] = max(least[column], int(fixed or plot.min_width or _NARROWEST))
+    return sum(least)
+
+
 def _titles(root: Any) -> Iterator[str]:
     for plot in plots_in(root):
         text = getattr(plot.title, "text", plot.title)
@@ -200,7 +214,7 @@ def _figure_html(root: Any, alt: str) -> str:
     item = serialize_json(json_item(root, target=ID(spot))).replace("</", "<\\/")
     label = alt or " · ".join(_titles(root)) or "figure"
     tall = sum(plot.height or 0 for plot in plots_in(root)) // _columns(root)
-    wide = _NARROWEST * _columns(root) if _columns(root) > 1 else 0  # side by side on a phone: scrolls in its box
+    wide = _least_width(root) if _columns(root) > 1 else 0  # side by side on a narrow phone: scrolls in its box
     return (
         f'<div class="lq-figure" role="figure" aria-label="{escape(label)}">'
         f'<div class="lq-plot" id="{spot}" style="min-height:{tall}px;min-width:{wide}px"></div>'

@@ -29,7 +29,8 @@ import pandas as pd
 
 from liqlab.clock import timedelta, utc
 from liqlab.synthetic import _tables as tables
-from liqlab.synthetic._agents import Lots, Setting, desks, run_nb
+from liqlab.synthetic._agents import run_nb
+from liqlab.synthetic._desk import Lots, Setting, desks
 from liqlab.synthetic._path import PER_DAY, SECONDS, Weather, weather
 from liqlab.synthetic._truth import Simulation
 
@@ -103,9 +104,9 @@ def simulate(
     -----------
     - Price: a range, a rise, a fall or a storm at a time; log-normal volatility on two time scales and by the hour of
       the day; Student shocks (4 degrees of freedom) and jumps every 10 s.
-    - Scalpers, swing traders and holders with planned lives of minutes to weeks; their leverage rises in calm and in
-      trends. Whole positions are liquidated when the path reaches their price; no funding, no insurance fund, no
-      price impact.
+    - Gamblers, scalpers, swing traders and holders with planned lives of minutes to weeks; their leverage rises in calm
+      and in trends. Whole positions are liquidated when the path reaches their price; no funding, no insurance fund,
+      no price impact.
     - Every trade has a buyer and a seller. What takers buy beyond what they sell is met by those who wait to close,
       then by new positions; market makers end every 10 s without a position.
 
@@ -125,6 +126,8 @@ def simulate(
     per_bar = _sub_steps(timeframe, "timeframe")
     every = _sub_steps(open_interest_every or timeframe, "open_interest_every")
     begin, inside = round(warmup * PER_DAY), round(days * PER_DAY) // per_bar * per_bar
+    if inside < 2 * per_bar:
+        raise ValueError(f"days must hold more than one candle of {timeframe}, got {days!r}; pass 1 or more")
     # streams of their own: the path is the same whatever agents do, and agents whatever is published
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
     sky = weather(streams[0], begin + inside, volatility=volatility)

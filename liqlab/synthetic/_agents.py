@@ -7,94 +7,28 @@ entries of a diary by sub-step (a decision to close, margin to add): nothing is 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from liqlab._jit import jit
+from liqlab.synthetic._desk import REACH
 
 CELL = 5e-4  # width of a price cell [log]
-REACH = 8_000  # cells on either side of the first price: a factor of e^4
 LONG, SHORT = 0, 1
 OPEN, CLOSED, LIQUIDATED = 0, 1, 2
 BUY, SELL, OPENED, OWN, FORCED = 0, 1, 2, 4, 6  # columns of the flows; the last three have one per side
-SCALPER, SWING, HOLDER = 0, 1, 2
+GAMBLER, SCALPER, SWING, HOLDER = 0, 1, 2, 3
 PATIENCE = 360  # sub-steps that a closing order waits for somebody who wants to open the other side
 
-# By kind: share of those who come, median leverage of longs and shorts, median planned life [sub-steps] and its
-# spread [log], chance of a stop, size.
-COMERS = np.array([0.45, 0.37, 0.18])
-LEVERAGE = np.array([[26.0, 34.0], [12.0, 19.0], [7.0, 14.0]])
-LIFE = np.array([270.0, 3_600.0, 60_000.0])
-LIFE_SPREAD = np.array([1.2, 1.3, 1.0])
-STOPS = np.array([0.6, 0.35, 0.1])
-SIZE = np.array([0.7, 1.0, 1.4])
-
-
-class Lots(NamedTuple):
-    """The positions; a position that is closed in part is split into two lots of one `origin`."""
-
-    side: np.ndarray
-    quantity: np.ndarray
-    entry: np.ndarray
-    leverage: np.ndarray
-    cross: np.ndarray
-    level: np.ndarray  # liquidation price at entry; 0: never
-    moved_level: np.ndarray  # the same after margin was added
-    stop: np.ndarray
-    target: np.ndarray
-    life: np.ndarray
-    opened: np.ndarray
-    moved: np.ndarray
-    closed: np.ndarray
-    reason: np.ndarray
-    waiting: np.ndarray
-    origin: np.ndarray
-
-
-class Desk(NamedTuple):
-    """The bookkeeping: lists by cell and by sub-step, the queues of patient closers, and what is counted."""
-
-    head: np.ndarray  # (direction, cell): first node touched on the way down, on the way up
-    near: np.ndarray  # (direction, cell): the level of the list that is touched first, or was before it went
-    after: np.ndarray  # (node,)
-    due: np.ndarray  # (step,): first diary entry
-    later: np.ndarray  # (entry,)
-    queue: np.ndarray  # (side, place)
-    ends: np.ndarray  # (side, 2): first and one past the last place of the queue
-    dense: np.ndarray  # (cell,): standing lots by liquidation price
-    used: np.ndarray  # (1,): lots in use
-
-
-class Setting(NamedTuple):
-    """Constants of one run."""
-
-    lot: float  # coins
-    size: float  # median notional of a position [quote]
-    floor: np.ndarray  # maintenance tiers
-    rate: np.ndarray
-    amount: np.ndarray
-    most: np.ndarray
-    cross: float
-    adders: float
-    log_first: float
-    usual: float  # typical sigma
-    magnet: float  # standard deviations per sub-step
-
-
-def desks(capacity: int, steps: int) -> tuple[Lots, Desk]:
-    """Empty books with room for a number of lots. Memory is taken by the system only where it is written to."""
-    real, whole, small = (lambda: np.empty(capacity)), (lambda: np.empty(capacity, np.int64)), np.int8
-    lots = Lots(
-        np.empty(capacity, small), whole(), real(), real(), np.empty(capacity, small), real(), real(), real(), real(),
-        real(), whole(), whole(), whole(), np.empty(capacity, small), np.empty(capacity, small), whole(),
-    )  # fmt: skip
-    desk = Desk(
-        np.full((2, 2 * REACH + 1), -1), np.zeros((2, 2 * REACH + 1)), np.empty(4 * capacity, np.int64), np.full(steps + 1, -1),
-        np.empty(2 * capacity, np.int64), np.empty((2, capacity), np.int64), np.zeros((2, 2), np.int64),
-        np.zeros(2 * REACH + 1, np.int64), np.zeros(1, np.int64),
-    )  # fmt: skip
-    return lots, desk
+# By kind: share of those who come, added up; median leverage of longs and shorts; median planned life [sub-steps] and
+# its spread [log]; chance of a stop; size.
+COMERS = np.array([0.2, 0.5, 0.82, 1.0])
+LEVERAGE = np.array([[60.0, 70.0], [26.0, 34.0], [12.0, 19.0], [7.0, 14.0]])
+LIFE = np.array([180.0, 270.0, 3_600.0, 60_000.0])
+LIFE_SPREAD = np.array([1.2, 1.2, 1.3, 1.0])
+STOPS = np.array([0.1, 0.6, 0.35, 0.1])
+SIZE = np.array([0.3, 0.7, 1.0, 1.4])
 
 
 @jit
@@ -161,8 +95,6 @@ def _hang_nb(node: Any, lots: Any, desk: Any, setting: Any) -> Any:
     up = (lots.side[node // 4] == SHORT) != (node % 4 == 2)
     cell = _cell_nb(level, setting)
     way = 1 if up else 0
-    if desk.head[way, cell] < 0 or (level < desk.near[way, cell]) == up:
-        desk.near[way, cell] = level
     desk.after[node] = desk.head[way, cell]
     desk.head[way, cell] = node
 
@@ -173,32 +105,20 @@ def _touch_nb(k: Any, way: Any, price: Any, before: Any, lots: Any, desk: Any, s
     cell, last = _cell_nb(before, setting), _cell_nb(price, setting)
     stride = 1 if way == 1 else -1
     while True:
-        near = desk.near[way, cell]
-        if desk.head[way, cell] >= 0 and ((way == 0 and near >= price) or (way == 1 and near <= price)):
-            _empty_nb(k, way, cell, price, lots, desk, setting, flow)
+        node, kept = desk.head[way, cell], -1
+        while node >= 0:
+            following, level = desk.after[node], _level_nb(node, lots)
+            if (way == 0 and level >= price) or (way == 1 and 0.0 < level <= price):
+                forced = node % 4 == 0 or node % 4 == 3
+                _leave_nb(k, node // 4, LIQUIDATED if forced else CLOSED, True, lots, desk, setting, flow)
+            elif level > 0.0:
+                desk.after[node] = kept
+                kept = node
+            node = following
+        desk.head[way, cell] = kept
         if cell == last:
             return
         cell += stride
-
-
-@jit
-def _empty_nb(k: Any, way: Any, cell: Any, price: Any, lots: Any, desk: Any, setting: Any, flow: Any) -> None:
-    """Take the touched nodes, and those that mean nothing any more, out of a list."""
-    node, kept = desk.head[way, cell], -1
-    desk.near[way, cell] = 0.0 if way == 0 else np.inf
-    while node >= 0:
-        following, level = desk.after[node], _level_nb(node, lots)
-        if level > 0.0:
-            if (way == 0 and level >= price) or (way == 1 and level <= price):
-                forced = node % 4 == 0 or node % 4 == 3
-                _leave_nb(k, node // 4, LIQUIDATED if forced else CLOSED, True, lots, desk, setting, flow)
-            else:
-                desk.after[node] = kept
-                kept = node
-                near = desk.near[way, cell]
-                desk.near[way, cell] = max(near, level) if way == 0 else min(near, level)
-        node = following
-    desk.head[way, cell] = kept
 
 
 @jit
@@ -294,9 +214,8 @@ def _add_margin_nb(rng: Any, k: Any, lot: Any, lots: Any, desk: Any, setting: An
 def _come_nb(rng: Any, k: Any, price: Any, fast: Any, slow: Any, calm: Any, lots: Any, desk: Any, setting: Any,
              flow: Any) -> None:  # fmt: skip
     """Somebody opens at the market: with the trend more often than against it."""
-    u = rng.random()
-    kind = SCALPER if u < COMERS[0] else SWING if u < COMERS[0] + COMERS[1] else HOLDER
-    lean = 0.35 * np.tanh(fast if kind == SCALPER else slow)
+    kind = np.searchsorted(COMERS, rng.random(), side="right")
+    lean = 0.35 * np.tanh(fast if kind <= SCALPER else slow)
     if rng.random() < 0.3:
         lean = -lean
     side = LONG if rng.random() < 0.52 + lean else SHORT

@@ -9,7 +9,8 @@ import pandas as pd
 
 from liqlab.clock import nanoseconds
 from liqlab.market import Market
-from liqlab.synthetic._agents import BUY, FORCED, LONG, OPEN, OPENED, OWN, SELL, Lots
+from liqlab.synthetic._agents import BUY, FORCED, LONG, OPEN, OPENED, OWN, SELL
+from liqlab.synthetic._desk import Lots
 from liqlab.synthetic._path import PER_DAY, SECONDS, Weather
 
 SYMBOL, EXCHANGE = "SIM/USDT:USDT", "synthetic"

@@ -68,6 +68,7 @@ class Simulation:
 
         Examples
         --------
+        >>> from liqlab import simulate
         >>> law = simulate(2, seed=1).law_on((5, 25))
         >>> law.name, law.leverage.tolist()
         ('planted', [5.0, 25.0])
