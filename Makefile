@@ -50,7 +50,7 @@ bench: $(READY)  ## how fast the book and the maps are here
 	$(BIN)/python -m tests.bench
 
 lock: $(READY)  ## resolve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --universal --python-version 3.11.7 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --universal --python-version 3.11.0 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
 
 clean:  ## remove what was built; .venv stays
