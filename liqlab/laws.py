@@ -38,6 +38,9 @@ class Law:
         Share of the coins opened on that side, each sums to 1.
     reason : str
         Why these shares: the evidence, or the lack of it.
+    spread : int
+        Rungs per class. 1: positions of a class stand exactly at its leverage. More: a class stands for the leverages
+        half-way to its neighbours as well, evenly in log leverage; it keeps its label.
     """
 
     name: str
@@ -45,14 +48,34 @@ class Law:
     long: np.ndarray
     short: np.ndarray
     reason: str = ""
+    spread: int = 1
 
     def __post_init__(self) -> None:
         leverage = np.asarray(self.leverage, float)
         if leverage.ndim != 1 or not leverage.size or not (leverage >= 1).all() or (np.diff(leverage) <= 0).any():
             raise ValueError(f"a law's leverages must be >= 1 and ascending, got {leverage.tolist()}; pass 25 for 25x")
         object.__setattr__(self, "leverage", leverage)
+        if self.spread < 1 or self.spread != int(self.spread):
+            raise ValueError(f"a law's spread must be a whole number of rungs >= 1, got {self.spread!r}")
         for side in ("long", "short"):
             object.__setattr__(self, side, _shares(getattr(self, side), leverage, side))
+
+    @property
+    def rungs(self) -> np.ndarray:
+        """Leverages at which positions stand (class · spread,), class by class; `leverage` where nothing is spread."""
+        if self.spread == 1 or len(self.leverage) == 1:
+            return np.repeat(self.leverage, self.spread)
+        middle = np.sqrt(self.leverage[1:] * self.leverage[:-1])
+        # nobody has less than 1x, and the highest class is a venue's limit, which nobody passes
+        low = np.concatenate([[max(self.leverage[0] ** 2 / middle[0], 1.0)], middle])
+        high = np.append(middle, self.leverage[-1])
+        part = (np.arange(self.spread) + 0.5) / self.spread
+        return (low[:, None] * (high / low)[:, None] ** part).ravel()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class of every rung (class · spread,)."""
+        return np.repeat(self.leverage, self.spread)
 
     def __repr__(self) -> str:
         shares = (f"{x:g}x {a:.1%}/{b:.1%}" for x, a, b in zip(self.leverage, self.long, self.short, strict=True))
@@ -121,9 +144,9 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.n
 
     Returns
     -------
-    distance : ndarray (side, class)
-        ``|ln(liquidation price / entry price)|`` > 0; long first.
-    share : ndarray (side, class)
+    distance : ndarray (side, rung)
+        ``|ln(liquidation price / entry price)|`` > 0; long first. Rungs are those of `Law.rungs`.
+    share : ndarray (side, rung)
         The law's shares without the leverages that the tier forbids, rescaled to sum to 1.
 
     Examples
@@ -136,15 +159,16 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.n
     (0.101352, 0.101352)
     """
     held = np.clip(np.searchsorted(tiers.floor, position_notional, side="right") - 1, 0, None)
-    allowed = law.leverage <= tiers.max_leverage[held]
+    leverage = law.rungs
+    allowed = leverage <= tiers.max_leverage[held]
     if not allowed.any():
         raise ValueError(f"the law {law.name!r} starts at {law.leverage[0]:g}x, but {tiers.symbol} allows a position "
                          f"of {position_notional:,.0f} only {tiers.max_leverage[held]:g}x; "
                          "lower position_notional")  # fmt: skip
-    distance = np.full((2, law.leverage.size), FARTHEST)
-    share = np.stack([law.long, law.short]) * allowed
+    distance = np.full((2, leverage.size), FARTHEST)
+    share = np.repeat(np.stack([law.long, law.short]) / law.spread, law.spread, axis=1) * allowed
     for row, side in enumerate(("long", "short")):
-        ratio = liquidation_price(1.0, side=side, leverage=law.leverage[allowed], quantity=position_notional,
+        ratio = liquidation_price(1.0, side=side, leverage=leverage[allowed], quantity=position_notional,
                                   leverage_tiers=tiers)  # fmt: skip
         with np.errstate(divide="ignore"):
             distance[row, allowed] = np.minimum(np.abs(np.log(ratio)), FARTHEST)
@@ -161,7 +185,8 @@ def _measured() -> Law:
         "1.9/7.9/32.5 %; github min66633/liquidation-cascade-research, unreviewed): the only measured law in public"
     )
     long, short = (_from_quantiles(MEASURED[side]) for side in ("long", "short"))
-    return Law("measured", np.array(LEVERAGES), long, short, reason)
+    # the evidence is of distances, not of leverages: classes are spread, so that no gap is claimed between them
+    return Law("measured", np.array(LEVERAGES), long, short, reason, spread=4)
 
 
 def _retail() -> Law:

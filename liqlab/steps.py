@@ -91,7 +91,7 @@ def write(
     shares = {
         f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)
     }
-    parameters = {**allowed, **options, "law": {chosen.name: shares}, "entries": entries,
+    parameters = {**allowed, **options, "law": {chosen.name: shares}, "law_spread": chosen.spread, "entries": entries,
                   "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
     return Script(steps, ladder, bar, flow.opened, used, parameters)
 
@@ -116,7 +116,7 @@ def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder,
         epoch[opens >= moment.as_unit("ns").value] = same[0] if same else len(rungs) - 1
     taken = [share.sum(axis=0) > 0 for _, share in rungs]
     ladder = Ladder(
-        leverage=np.concatenate([law.leverage[on] for on in taken]),
+        leverage=np.concatenate([law.labels[on] for on in taken]),
         cells=np.concatenate([cells[:, on] for (cells, _), on in zip(rungs, taken, strict=True)], axis=1),
         share=np.concatenate([share[:, on] for (_, share), on in zip(rungs, taken, strict=True)], axis=1),
         epoch=np.repeat(np.arange(len(rungs)), [int(on.sum()) for on in taken]),

@@ -31,7 +31,7 @@ FILES = {
 BOOK = "market, model='open_interest'"
 TIERS = "exchange=None, symbol=None, as_of=None, leverage_tiers=None"
 PUBLIC = {
-    "Law": "name, leverage, long, short, reason=''",
+    "Law": "name, leverage, long, short, reason='', spread=1",
     "Market": (
         "candles, open_interest=None, funding_rate=None, liquidations=None, taker=None, path=None, mark_candles=None, "
         "leverage_tiers=None, symbol='', exchange='', timeframe='', sources=<factory>"

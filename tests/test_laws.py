@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,3 +146,29 @@ def test_a_law_of_ones_own_is_checked_too() -> None:
     narrow = tiers_for("venue", "X/USDT:USDT", leverage_tiers=tiers((0.0, 1e9, 0.01, 0.0, 20.0)))
     with pytest.raises(ValueError, match=r"puts no long at a leverage that X/USDT:USDT allows \(up to 20x\)"):
         distances(one_sided, narrow, position_notional=100.0)
+
+
+def test_a_spread_class_keeps_its_label_and_its_share() -> None:
+    """Three classes of two rungs: labels twice each, shares halved, rungs between the neighbours' midpoints."""
+    law = replace(lq.law({5: 2, 20: 1, 80: 1}), spread=2)
+    assert law.labels.tolist() == [5, 5, 20, 20, 80, 80]
+    # 20x stands for 10x … 40x, geometric midpoints to 5x and 80x; its rungs at a quarter and three quarters of that
+    assert law.rungs[2:4] == pytest.approx([10 * 4**0.25, 10 * 4**0.75])
+    assert law.rungs[:2] == pytest.approx([2.5 * 4**0.25, 2.5 * 4**0.75])
+    assert law.rungs[4:] == pytest.approx([40 * 2**0.25, 40 * 2**0.75])
+    tiers = lq.tiers_for("binanceusdm", "BTC/USDT:USDT", "2024-05-01")
+    distance, share = distances(law, tiers, position_notional=10_000)
+    assert share[0] == pytest.approx([0.25, 0.25, 0.125, 0.125, 0.125, 0.125])
+    assert distance[0] == pytest.approx(np.log(0.996 / (1 - 1 / law.rungs)))
+    with pytest.raises(ValueError, match=r"spread must be a whole number of rungs >= 1, got 0"):
+        replace(law, spread=0)
+
+
+def test_a_spread_law_has_the_same_classes_on_the_map() -> None:
+    """By leverage the labels are those of the law, and their sum is the map without the split."""
+    market = lq.load_example("btc-2024-07")
+    window = {"start": "2024-07-04", "end": "2024-07-05"}
+    split = lq.heatmap(market, by_leverage=True, **window)
+    assert split["leverage"].to_numpy().tolist() == lq.law("measured").leverage.tolist()
+    whole = lq.heatmap(market, **window)
+    np.testing.assert_allclose(split["notional"].sum("leverage"), whole["notional"], rtol=1e-9, atol=1e-6)

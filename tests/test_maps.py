@@ -338,6 +338,7 @@ def test_a_map_says_what_it_was_made_from(model: str) -> None:
     assert set(parameters) == {
         *models.options_of(model),
         "law",
+        "law_spread",
         "entries",
         "position_notional",
         "grid_step",
