@@ -58,11 +58,11 @@ def lowest(scale: str) -> str:
 
 
 def heading(heat: xr.Dataset, title: str | None) -> str:
-    """Four short lines, so that a phone shows them whole."""
+    """Five short lines, so that a phone shows them whole."""
     a = heat.attrs
     window = f"opened within {a['lookback']}" if a["lookback"] else "all positions"
     first = title or "Estimated liquidation heatmap"
     who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
     whose = a["open_interest"].partition(":")[0].partition("(")[0].strip()
     origin = f" {a['open_interest'].partition(': ')[2].partition(',')[0]}" if whose == "proxy" else ""
-    return f"{first}\n{who}\nmodel {a['model']} · law {a['law']}\n{window} · OI {whose}{origin}"
+    return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window} · OI {whose}{origin}"

@@ -146,7 +146,7 @@ def coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
     bars = [hv.Rectangles([(k - 0.35, 0.0, k + 0.35, share[k])]).opts(color=colour, line_width=0)
             for k, colour in enumerate((LONG, SHORT))]  # fmt: skip
     assumed = heat.attrs["open_interest"].startswith("none")
-    title = ("coverage (OI assumed)" if assumed else "coverage [% of OI]") if known else "coverage: no OI used"
+    title = ("coverage, assumed" if assumed else "coverage [% of OI]") if known else "coverage: no OI"
     return hv.Overlay(bars).opts(
         title=title, width=SIDE, height=STRIP, ylim=(0, 1), xlim=(-0.6, 1.6), xlabel="", ylabel="", toolbar=None,
         xticks=[(0, f"L {share[0]:.0%}"), (1, f"S {share[1]:.0%}")] if known else 0, yticks=[(0, ""), (1, "")],

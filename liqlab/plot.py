@@ -147,7 +147,7 @@ def liquidation_map(
         look: dict[str, Any] = {"title": f"Estimated liquidation map, {closed} UTC", "ylabel": f"price [{quote}]",
                                 "hooks": [_hooks.si_axis("x"), _hooks.prices], **WIDE, "height": 400}  # fmt: skip
     else:
-        look = {"title": f"\n\nmap at its close\n{closed}", "yaxis": None, "width": width, "height": HEIGHT,
+        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "width": width, "height": HEIGHT,
                 "hooks": [_hooks.si_axis("x"), _hooks.below]}  # fmt: skip
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
