@@ -183,12 +183,18 @@ def _with_late(steps: Steps, bar: np.ndarray, flow: models.Flow) -> tuple[Steps,
     bars = np.flatnonzero(late.any(axis=0))
     final = np.searchsorted(bar, bars, side="right") - 1
     begin = np.searchsorted(bar, since[bars])
-    is_late = np.isin(bar, bars)
-    target = np.where(is_late, flow.open_interest[np.maximum(bar - 1, 0)], steps.open_interest)
+    is_late = np.zeros(len(flow.open_interest), bool)
+    is_late[bars] = True
+    before = flow.open_interest[np.maximum(bar - 1, 0)]
+    target = np.where(is_late[bar], before, steps.open_interest)
     own = np.divide(flow.opened - late, flow.opened, out=np.ones_like(late), where=flow.opened > 0)
+    old = np.ones(len(bar) + len(bars), bool)
+    old[final + 1 + np.arange(len(bars))] = False
 
     def insert(own_steps: np.ndarray, added: np.ndarray) -> np.ndarray:
-        return np.insert(own_steps, final + 1, added, axis=-1)
+        longer = np.empty((*own_steps.shape[:-1], len(old)), own_steps.dtype)
+        longer[..., old], longer[..., ~old] = own_steps, added
+        return longer
 
     low = _extremes(np.minimum, steps.entry_low, begin, final)
     high = _extremes(np.maximum, steps.entry_high, begin, final)
