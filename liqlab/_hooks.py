@@ -24,6 +24,7 @@ def sheet(parts: list[Any], columns: int) -> hv.Layout:
             def initialize_plot(self, *args: Any, **kwargs: Any) -> Any:
                 grid = super().initialize_plot(*args, **kwargs)
                 grid.toolbar.logo = None
+                grid.toolbar.active_drag = grid.toolbar.active_scroll = None
                 grid.cols = ["1fr", *["max-content"] * (self.cols - 1)]
                 return grid
 

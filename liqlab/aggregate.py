@@ -91,7 +91,8 @@ def _added(heats: list[xr.Dataset], venues: list[str]) -> xr.Dataset:
     share = xr.concat(each, dim="venue").transpose("time", "venue")
     total["venue_share"] = share / share.sum("venue").where(lambda x: x > 0)
     attrs = {name: " + ".join(dict.fromkeys(heat.attrs[name] for heat in heats))
-             for name in ("exchange", "open_interest", "taker", "tiers", "touch")}  # fmt: skip
+             for name in ("open_interest", "taker", "tiers", "touch")}  # fmt: skip
+    attrs["exchange"] = " + ".join(venues)
     sources = {venue: json.loads(heat.attrs["sources"]) for venue, heat in zip(venues, heats, strict=True)}
     return total.assign_coords(venue=venues).assign_attrs(attrs, sources=json.dumps(sources))
 

@@ -190,7 +190,11 @@ def _width(step: int, stamps: np.ndarray, column: Any) -> int:
 
 
 def _edges(frame: pd.DataFrame, price_range: tuple[float, float] | None, price_step: float | None) -> np.ndarray:
-    """Edges of the bins: whole multiples of the step, so that no bin depends on what came later."""
+    """Edges of the bins: whole multiples of the step, which comes from the first price shown.
+
+    Only where the range would need more bins than a picture can show is the step widened, and then it depends on the
+    range; give `price_step` where maps of different ends must have the same bins.
+    """
     low, high = price_range or (BELOW * frame["low"].min(), ABOVE * frame["high"].max())
     if not 0 < low < high:
         raise ValueError(f"price_range must be (low, high) with 0 < low < high, got {price_range!r}")

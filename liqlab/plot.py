@@ -143,16 +143,19 @@ def liquidation_map(
         parts.append(bars.opts(color=colour, line_width=0))
     parts += [hv.HLine(mark).opts(color="#555555", line_dash="dotted", line_width=1) for mark in marks]
     quote, closed = heat.attrs["quote"], f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
+    unit = f"{quote} per {2 * half:.6g}"
     if width is None:
-        look: dict[str, Any] = {"title": f"Estimated liquidation map, {closed} UTC", "ylabel": f"price [{quote}]",
-                                "hooks": [_hooks.si_axis("x"), _hooks.prices], **WIDE, "height": 400}  # fmt: skip
+        words = heading(heat, f"Estimated liquidation map, {closed} UTC")
+        look: dict[str, Any] = {"title": words, "ylabel": f"price [{quote}]", "xlabel": f"estimated [{unit}]",
+                                "hooks": [_hooks.si_axis("x"), _hooks.prices], **WIDE, "height": 440}  # fmt: skip
     else:
-        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "width": width, "height": HEIGHT,
+        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "xlabel": f"[{unit}]",
+                "width": width, "height": HEIGHT,
                 "hooks": [_hooks.si_axis("x"), _hooks.below]}  # fmt: skip
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
-            ylim=(low, high), fontsize=FONT, xlabel=f"estimated [{quote}]", legend_position="bottom_right",
-            toolbar=None, xticks=2, show_legend=True, **look,
+            ylim=(low, high), fontsize=FONT, legend_position="bottom_right", toolbar=None, xticks=2, show_legend=True,
+            **look,
         )
     )  # fmt: skip
 

@@ -72,6 +72,9 @@ def write(
     **options
         The model's own; unknown ones raise TypeError.
     """
+    if not isinstance(market, Market):
+        raise TypeError(f"market must be a Market, got {type(market).__name__}; lq.load_example(name) and "
+                        "lq.read(file) make one, lq.show takes a name")  # fmt: skip
     if entries not in ENTRIES:
         raise ValueError(f"entries must be one of {', '.join(ENTRIES)}, got {entries!r}")
     if not position_notional > 0:

@@ -229,9 +229,12 @@ def test_profile_sums_equal_the_map(heat: xr.Dataset, at: Any) -> None:
 
 def test_a_map_on_its_own_names_itself_and_marks_prices(heat: xr.Dataset) -> None:
     alone = lq.plot.liquidation_map(heat, at="2024-05-01 07:00", marks=[57_000, 58_000])
-    assert option(alone, "title") == "Estimated liquidation map, 01 May 2024 07:00 UTC"
+    first, *legend = option(alone, "title").splitlines()
+    assert first == "Estimated liquidation map, 01 May 2024 07:00 UTC"
+    assert {"model open_interest", "law measured"} <= set(legend)
     assert [line.data for line in parts(alone, hv.HLine)] == [57_000, 58_000]
-    assert "estimated [USDT]" in option(alone, "xlabel")
+    width = float(heat["price_edge"][1] - heat["price_edge"][0])
+    assert option(alone, "xlabel") == f"estimated [USDT per {width:g}]"
 
 
 def test_profile_and_heatmap_share_the_price_axis(heat: xr.Dataset) -> None:

@@ -245,6 +245,7 @@ def test_profile_beside_a_map_keeps_its_width() -> None:
     cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data={"text/html": script})])
     plain = with_plain_figures(nbformat.v4.new_notebook(cells=[cell]), name="x").cells[0].outputs[0].data["text/html"]
     assert '"cols":["minmax(0, 1fr)","max-content"]' in plain and '"width":190' in plain and '"width":700' not in plain
+    assert '"active_scroll":null' in plain.replace(" ", "") and '"active_drag":null' in plain.replace(" ", "")
     assert "min-width:490px" in plain  # what a plot asks for at least, and the profile as it is
 
 

@@ -138,6 +138,8 @@ def _fitted(root: Any) -> Any:
         model.stylesheets = [sheet for sheet in model.stylesheets if not isinstance(sheet, ImportedStyleSheet)]
     for toolbar in root.select({"type": Toolbar}):
         toolbar.logo = None
+        # a page scrolls when its reader scrolls; zoom and pan wait until they are chosen
+        toolbar.active_drag = toolbar.active_scroll = None
     while len(inner := _children(root)) == 1:
         root = inner[0]
     narrow = [plot for plot in plots_in(root) if plot.sizing_mode in (None, "fixed") and (plot.width or _WIDE) < _WIDE]
