@@ -33,7 +33,7 @@ report: $(READY)  ## run all notebooks and build the site: site/index.html
 	$(BIN)/liqlab report
 
 lab: $(READY)  ## the notebooks, live in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
