@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES, first_cell, price_of, run
+from liqlab.book import SIDES, first_cell, price_of, run, survival_to_end
 from liqlab.clock import nanoseconds, timedelta
 from liqlab.maps import BIN, round_number
 from liqlab.market import Market
@@ -74,7 +74,8 @@ def explain(
     )
     steps = np.flatnonzero(opens[script.bar] >= alive)
     levels = np.arange(*first_cell(edges))
-    parts = [_lots(script, record.survival[:, s], s, j, level, steps) for s in (0, 1)
+    survival = [survival_to_end(record.survival[:, s]) for s in (0, 1)]
+    parts = [_lots(script, survival[s], s, j, level, steps) for s in (0, 1)
              for j in range(len(script.ladder.leverage)) for level in levels]  # fmt: skip
     table = _grouped(pd.concat(parts, ignore_index=True), market)
     table.attrs.update(low=float(edges[0]), high=float(edges[1]))
@@ -93,7 +94,7 @@ def _lots(script: Script, survival: np.ndarray, s: int, j: int, level: int, step
                  & (all_steps.epoch[fresh] == ladder.epoch[j])]  # fmt: skip
     cells = all_steps.entry_high[here] - all_steps.entry_low[here] + 1
     coins = all_steps.opened[s, here] * ladder.share[s, j] / cells
-    standing = coins * np.cumprod(survival[::-1])[::-1][here]
+    standing = coins * survival[here]
     return pd.DataFrame({"bar": script.bar[here], "side": SIDES[s], "leverage": ladder.leverage[j],
                          "standing": standing, "entry_price": price_of(entry), "liquidation_price": price_of(level),
                          "notional": standing * price_of(level)})  # fmt: skip

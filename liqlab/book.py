@@ -21,7 +21,8 @@ import numpy as np
 
 from liqlab._kernel import prices_nb, run_nb
 
-__all__ = ["STEP", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "first_cell", "price_of", "run"]
+__all__ = ["STEP", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "first_cell", "price_of", "run",
+           "survival_to_end"]  # fmt: skip
 
 SIDES = ["long", "short"]  # the order of every side axis
 STEP = 5e-5  # grid step in log price: 0.5 bp, finer than any tick that matters, coarse enough for a small state
@@ -184,6 +185,15 @@ def first_cell(edges: Any, *, step: float = STEP) -> np.ndarray:
 def price_of(cell: Any, *, step: float = STEP) -> np.ndarray:
     """Price at the centre of a cell [quote]: the price of a level that stands there."""
     return np.exp((np.asarray(cell) + 0.5) * step)
+
+
+def survival_to_end(factor: np.ndarray) -> np.ndarray:
+    """Product of the shares that closing left, from each step to the last: what is left of a coin opened in it.
+
+    >>> survival_to_end(np.array([0.5, 0.5, 1.0])).tolist()
+    [0.25, 0.5, 1.0]
+    """
+    return np.cumprod(factor[::-1])[::-1]
 
 
 def run(

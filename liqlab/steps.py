@@ -45,6 +45,11 @@ class Script:
     used: dict[str, str]
     parameters: dict[str, Any]
 
+    @property
+    def first(self) -> np.ndarray:
+        """First step of every candle (bar,)."""
+        return np.flatnonzero(np.diff(self.bar, prepend=-1))
+
 
 def write(
     market: Market,

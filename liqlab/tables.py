@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES, Record, price_of, run
+from liqlab.book import SIDES, Record, price_of, run, survival_to_end
 from liqlab.clock import between, nanoseconds
 from liqlab.market import Market
 from liqlab.steps import Script, write
@@ -42,8 +42,7 @@ def expected_liquidations(
     script = write(market, model, **options)
     record = run(script.steps, script.ladder, flows=True, same_bar=same_bar)
     amount = record.liquidated_notional if unit == "quote" else record.liquidated
-    first = np.flatnonzero(np.diff(script.bar, prepend=-1))
-    return pd.DataFrame(np.add.reduceat(amount, first, axis=0), index=market.candles.index, columns=SIDES)
+    return pd.DataFrame(np.add.reduceat(amount, script.first, axis=0), index=market.candles.index, columns=SIDES)
 
 
 def balance(
@@ -67,7 +66,7 @@ def balance(
     """
     script = write(market, model, **options)
     record = run(script.steps, script.ladder, flows=True, by_rung=by_leverage, same_bar=same_bar)
-    first = np.flatnonzero(np.diff(script.bar, prepend=-1))
+    first = script.first
     final = np.append(first[1:], len(script.bar)) - 1
     index = market.candles.index
     if by_leverage:
@@ -158,7 +157,8 @@ def _level_table(script: Script, record: Record, chosen: np.ndarray) -> pd.DataF
     step = np.repeat(chosen, width)
     entry = np.concatenate([np.arange(a, b + 1) for a, b in zip(steps.entry_low[chosen], steps.entry_high[chosen],
                                                                 strict=True)] or [np.empty(0, int)])  # fmt: skip
-    parts = [_levels_of(script, record, s, j, step, entry, np.repeat(width, width)) for s in (0, 1)
+    survival = [survival_to_end(record.survival[:, s]) for s in (0, 1)]
+    parts = [_levels_of(script, survival[s], s, j, step, entry, np.repeat(width, width)) for s in (0, 1)
              for j in range(len(ladder.leverage))]  # fmt: skip
     return pd.concat(parts, ignore_index=True).sort_values(
         ["bar", "side", "leverage"], ignore_index=True, kind="stable"
@@ -166,7 +166,7 @@ def _level_table(script: Script, record: Record, chosen: np.ndarray) -> pd.DataF
 
 
 def _levels_of(
-    script: Script, record: Record, s: int, j: int, step: np.ndarray, entry: np.ndarray, width: np.ndarray
+    script: Script, survival: np.ndarray, s: int, j: int, step: np.ndarray, entry: np.ndarray, width: np.ndarray
 ) -> pd.DataFrame:
     steps, ladder = script.steps, script.ladder
     mine = steps.epoch[step] == ladder.epoch[j]
@@ -176,7 +176,7 @@ def _levels_of(
     extreme, height = (steps.touch_low, level) if s == 0 else (-steps.touch_high, -level)
     touched = _first_at_or_below(extreme, step, height)
     opened = steps.opened[s, step] * ladder.share[s, j] / width
-    left = np.where(touched < 0, _survival(record.survival[:, s], step), 0.0)
+    left = np.where(touched < 0, survival[step], 0.0)
     price = price_of(level)
     return pd.DataFrame(
         {
@@ -191,11 +191,6 @@ def _levels_of(
             "touched_bar": np.where(touched < 0, -1, script.bar[np.maximum(touched, 0)]),
         }
     )
-
-
-def _survival(factor: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Product of the shares that closing left, from each step to the last."""
-    return np.cumprod(factor[::-1])[::-1][step]
 
 
 def _first_at_or_below(extreme: np.ndarray, step: np.ndarray, height: np.ndarray) -> np.ndarray:
