@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CONDA_EXTRAS = ("report", "lab", "fetch")
+CONDA_EXTRAS = ("report", "lab", "fetch", "research")
 # written in halves, because this file is searched too
 REGISTRIES = ["pypi" + ".org", "python" + "hosted.org", "conda." + "anaconda.org", "npm" + "js.org", "index" + "-url="]
 MACHINE = re.compile(r"(?<![\w.])/(home|root|Users|work)/\w")
