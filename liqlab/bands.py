@@ -74,8 +74,8 @@ def explain(
     )
     steps = np.flatnonzero(opens[script.bar] >= alive)
     levels = np.arange(*first_cell(edges))
-    survival = [survival_to_end(record.survival[:, s]) for s in (0, 1)]
-    parts = [_lots(script, survival[s], s, j, level, steps) for s in (0, 1)
+    survival, pool = survival_to_end(record.survival), script.ladder.pools[0]
+    parts = [_lots(script, survival[:, s, pool[j]], s, j, level, steps) for s in (0, 1)
              for j in range(len(script.ladder.leverage)) for level in levels]  # fmt: skip
     table = _grouped(pd.concat(parts, ignore_index=True), market)
     table.attrs.update(low=float(edges[0]), high=float(edges[1]))

@@ -5,7 +5,8 @@ one histogram of entries per side serves every class, and a class remembers only
 last swept. Three facts make this exact:
 
 - ``standing(class, cell) = share · scale · (opened[cell] − swept[class, cell])``, and a swept cell holds exactly 0;
-- proportional closing multiplies one number per side, the ``scale``, instead of every level;
+- closing multiplies one number, the ``scale`` of a *pool*, instead of every level: a pool is all rungs of one tier
+  table that close at one pace, so where all close alike there is one;
 - shorts are longs in a mirror (cell → −cell), so one code serves both.
 
 A long level is touched when the low reaches its cell or a higher one is passed (closed). Levels reached inside the
@@ -42,12 +43,27 @@ class Ladder:
         Share of a bar's openings [1].
     epoch : ndarray (rung,), int64
         Which tier table: openings of a step go to the rungs of its epoch. Ascending.
+    pace : ndarray (rung,), optional
+        How fast the rung closes > 0, the unplaced part being 1; default: 1 for all.
     """
 
     leverage: np.ndarray
     cells: np.ndarray
     share: np.ndarray
     epoch: np.ndarray
+    pace: np.ndarray | None = None
+
+    @property
+    def pools(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pool of every rung (rung,), and epoch and pace of every pool (pool,); rungs of later epochs come later."""
+        pace = np.ones(len(self.epoch)) if self.pace is None else self.pace
+        epochs, paces, pool = [], [], []
+        for pair in zip(self.epoch.tolist(), pace.tolist(), strict=True):
+            known = list(zip(epochs, paces, strict=True))
+            if pair not in known:
+                known, epochs, paces = [*known, pair], [*epochs, pair[0]], [*paces, pair[1]]
+            pool.append(known.index(pair))
+        return np.array(pool), np.array(epochs), np.array(paces)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +82,9 @@ class Steps:
         Open interest [coins] after the step; NaN: nothing closes but what is touched.
     epoch : ndarray (step,), int64
         Tier table in force.
+    fade : ndarray (step,), optional
+        Closing that no open interest tells of: a pool of pace p keeps ``exp(−fade·p)`` of itself. Where it is above 0,
+        `open_interest` is NaN.
     """
 
     touch_low: np.ndarray
@@ -75,6 +94,7 @@ class Steps:
     opened: np.ndarray
     open_interest: np.ndarray
     epoch: np.ndarray
+    fade: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.touch_low)
@@ -104,22 +124,24 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A book that can be carried on. All amounts are coins ÷ `scale`, in coordinates of their side's mirror.
+    """A book that can be carried on. Stored amounts are coins ÷ scale of their pool, in their side's mirror.
 
     Attributes
     ----------
     origin : int
         Grid cell of storage index 0 (longs); shorts run downwards from the other end.
-    entries : ndarray (side, epoch, cell)
-        Coins ever opened by entry cell.
+    entries : ndarray (side, pool, cell)
+        What was ever opened, by entry cell.
     swept : ndarray (side, rung, cell)
         What `entries` was when the rung was last touched there.
     top : ndarray (side, rung), int64
         Highest entry cell at which the rung may stand.
     fresh : ndarray (side, epoch), int64
         Highest entry cell opened since `top` was brought up to date.
-    amounts : ndarray (side, 3)
-        Standing coins ÷ scale; placed + unplaced [coins]; scale.
+    amounts : ndarray (side, pool, 2)
+        What stands in the pool, and its scale.
+    total : ndarray (side, 1)
+        Placed + unplaced [coins].
     standing : ndarray (side, rung)
         Coins on each rung, NaN where the last run did not write them down.
     """
@@ -130,6 +152,7 @@ class State:
     top: np.ndarray
     fresh: np.ndarray
     amounts: np.ndarray
+    total: np.ndarray
     standing: np.ndarray
 
 
@@ -149,7 +172,7 @@ class Record:
         Coins of known entry that left the book, by closing and by touch.
     liquidated_notional : ndarray (step, side)
         Coins × level price of what was touched [quote].
-    survival : ndarray (step, side)
+    survival : ndarray (step, side, pool)
         Share of what stood in the step, its own openings included, that closing left.
     by_rung : ndarray (step, side, rung, 3)
         Standing, liquidated and closed coins by rung; size 0 unless asked for.
@@ -193,7 +216,7 @@ def survival_to_end(factor: np.ndarray) -> np.ndarray:
     >>> survival_to_end(np.array([0.5, 0.5, 1.0])).tolist()
     [0.25, 0.5, 1.0]
     """
-    return np.cumprod(factor[::-1])[::-1]
+    return np.cumprod(factor[::-1], axis=0)[::-1]
 
 
 def run(
@@ -234,10 +257,13 @@ def run(
     size, end = state.entries.shape[2], state.origin + state.entries.shape[2] - 1
     columns = columns or Columns(np.empty(0, np.int64), np.empty(0, np.int64), np.array([1.0, 2.0]))
     n_steps, n_rungs = len(steps), len(ladder.leverage)
+    pool, pool_epoch, pace = ladder.pools
+    fade = np.zeros(n_steps) if steps.fade is None else steps.fade
     layers = n_rungs if columns.by_rung else 1
     notional = np.empty((2, layers, len(columns.last), len(columns.edges) - 1))
     balance = np.empty((2, 2, len(columns.last)))
-    flow = np.zeros((2, 6, n_steps if flows else 0))
+    flow = np.zeros((2, 5, n_steps if flows else 0))
+    left = np.ones((2, len(pace), n_steps if flows else 0))
     rungs = np.zeros((2, n_steps if by_rung else 0, n_rungs, 3))
     entry_price = prices_nb(state.origin, size, step)
     first = first_cell(columns.edges, step=step) - state.origin
@@ -247,12 +273,12 @@ def run(
         near, far = (steps.entry_high, steps.entry_low) if s else (steps.entry_low, steps.entry_high)
         run_nb(
             touch, near, far, 1 - 2 * s, end if s else -state.origin,
-            steps.opened[s], steps.open_interest, steps.epoch,
-            ladder.cells[s], ladder.share[s], ladder.epoch, np.exp(sign * step * ladder.cells[s]),
+            steps.opened[s], steps.open_interest, fade, steps.epoch,
+            ladder.cells[s], ladder.share[s], pool, pool_epoch, pace, np.exp(sign * step * ladder.cells[s]),
             entry_price[::-1].copy() if s else entry_price,
             columns.last, columns.alive, size - first[::-1] if s else first, same_bar,
-            state.entries[s], state.swept[s], state.top[s], state.fresh[s], state.amounts[s], state.standing[s],
-            notional[s], balance[s], flow[s], rungs[s],
+            state.entries[s], state.swept[s], state.top[s], state.fresh[s], state.amounts[s], state.total[s],
+            state.standing[s], notional[s], balance[s], flow[s], left[s], rungs[s],
         )  # fmt: skip
     if not by_rung:
         state.standing[:] = np.nan
@@ -260,32 +286,32 @@ def run(
     flow[:, 1, unknown[: flow.shape[2]]] = 0.0
     balance[:, 1, unknown[columns.last]] = 0.0
     layers_out = notional if columns.by_rung else notional[:, 0]
-    placed, unplaced, closed, liquidated, value, left = flow.transpose(1, 2, 0)
+    placed, unplaced, closed, liquidated, value = flow.transpose(1, 2, 0)
+    survival = left.transpose(2, 0, 1)
     by_step = rungs.swapaxes(0, 1)
-    return Record(layers_out, balance, placed, unplaced, closed, liquidated, value, left, by_step, state)
+    return Record(layers_out, balance, placed, unplaced, closed, liquidated, value, survival, by_step, state)
 
 
 def _room_for(state: State | None, steps: Steps, ladder: Ladder) -> State:
     """A private copy of the book, on a stretch of the grid that holds everything that these steps reach."""
     low = int(min(steps.touch_low.min(), steps.entry_low.min()))
     high = int(max(steps.touch_high.max(), steps.entry_high.max()))
-    n_rungs, n_epochs = len(ladder.epoch), int(ladder.epoch.max()) + 1
+    n_rungs, n_epochs, n_pools = len(ladder.epoch), int(ladder.epoch.max()) + 1, len(ladder.pools[1])
     if state is None:
         size = high - low + 1
-        return State(
-            origin=low, entries=np.zeros((2, n_epochs, size)), swept=np.zeros((2, n_rungs, size)),
-            top=np.full((2, n_rungs), -1), fresh=np.full((2, n_epochs), -1), amounts=np.array([[0.0, 0.0, 1.0]] * 2),
-            standing=np.full((2, n_rungs), np.nan),
-        )  # fmt: skip
+        state = State(low, np.zeros((2, 0, size)), np.zeros((2, 0, size)), np.empty((2, 0), int), np.empty((2, 0), int),
+                      np.empty((2, 0, 2)), np.zeros((2, 1)), np.empty((2, 0)))  # fmt: skip
     below = max(state.origin - low, 0)
     above = max(high - (state.origin + state.entries.shape[2] - 1), 0)
+    amounts = np.concatenate([state.amounts, np.tile([0.0, 1.0], (2, n_pools - state.amounts.shape[1], 1))], axis=1)
     return State(
         origin=state.origin - below,
-        entries=_widen(state.entries, n_epochs, below, above),
+        entries=_widen(state.entries, n_pools, below, above),
         swept=_widen(state.swept, n_rungs, below, above),
         top=_shift(state.top, n_rungs, below, above),
         fresh=_shift(state.fresh, n_epochs, below, above),
-        amounts=state.amounts.copy(),
+        amounts=amounts,
+        total=state.total.copy(),
         standing=np.pad(state.standing, [(0, 0), (0, n_rungs - state.standing.shape[1])]),
     )
 

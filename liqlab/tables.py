@@ -157,8 +157,8 @@ def _level_table(script: Script, record: Record, chosen: np.ndarray) -> pd.DataF
     step = np.repeat(chosen, width)
     entry = np.concatenate([np.arange(a, b + 1) for a, b in zip(steps.entry_low[chosen], steps.entry_high[chosen],
                                                                 strict=True)] or [np.empty(0, int)])  # fmt: skip
-    survival = [survival_to_end(record.survival[:, s]) for s in (0, 1)]
-    parts = [_levels_of(script, survival[s], s, j, step, entry, np.repeat(width, width)) for s in (0, 1)
+    survival, pool = survival_to_end(record.survival), ladder.pools[0]
+    parts = [_levels_of(script, survival[:, s, pool[j]], s, j, step, entry, np.repeat(width, width)) for s in (0, 1)
              for j in range(len(ladder.leverage))]  # fmt: skip
     return pd.concat(parts, ignore_index=True).sort_values(
         ["bar", "side", "leverage"], ignore_index=True, kind="stable"

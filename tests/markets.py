@@ -100,7 +100,12 @@ def steps_and_ladders(draw: Any, *, longest: int = 25) -> tuple[Steps, Ladder]:
     opened = draw(st.lists(st.sampled_from(COINS), min_size=2 * n, max_size=2 * n))
     epoch = np.sort(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
     touch = (low - over, high + over)
-    steps = Steps(*touch, low, high, np.reshape(opened, (2, n)), draw(interests(n)), epoch)
+    fades = draw(st.lists(st.sampled_from([0.0, 0.01, 1.0, 900.0]), min_size=n, max_size=n))
+    fade = np.array(fades) if draw(st.sampled_from([False, False, True])) else None
+    interest = draw(interests(n))
+    if fade is not None:
+        interest[fade > 0] = np.nan
+    steps = Steps(*touch, low, high, np.reshape(opened, (2, n)), interest, epoch, fade)
     return steps, draw(ladders())
 
 
@@ -121,7 +126,7 @@ def interests(draw: Any, n: int) -> np.ndarray:
 
 @st.composite
 def ladders(draw: Any) -> Ladder:
-    """One or two classes in each of two epochs."""
+    """One to three classes in each of two epochs, closing alike or each at its own pace."""
     sizes = draw(st.tuples(st.integers(1, 3), st.integers(1, 2)))
     epoch = np.repeat([0, 1], sizes)
     n = len(epoch)
@@ -129,7 +134,9 @@ def ladders(draw: Any) -> Ladder:
     share = np.array(draw(st.lists(st.sampled_from([0.1, 0.5, 1.0]), min_size=2 * n, max_size=2 * n))).reshape(2, n)
     for g in (0, 1):
         share[:, epoch == g] /= share[:, epoch == g].sum(axis=1, keepdims=True)
-    return Ladder(np.arange(1.0, n + 1), cells, share, epoch)
+    paces = st.lists(st.sampled_from([0.1, 1.0, 1.0, 3.0, 40.0]), min_size=n, max_size=n)
+    pace = np.array(draw(paces)) if draw(st.booleans()) else None
+    return Ladder(np.arange(1.0, n + 1), cells, share, epoch, pace)
 
 
 # --- at random, in prices -------------------------------------------------------------------------------------------

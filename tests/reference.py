@@ -5,9 +5,10 @@ A *lot* is one opened amount on one level. In every step, on each side:
 1. touch: every standing lot whose level the step reaches is liquidated (longs: low <= level, shorts: high >= level);
 2. open: the step's coins spread evenly over its entry cells, and over the rungs of its epoch by their shares; a lot
    whose level the very same step reaches never stands: a share `same_bar` is liquidated, the rest is closed;
-3. close: lots and the unplaced part shrink by one factor, so that placed + unplaced = open interest; where there is
-   too little of them the unplaced part grows. Where the open interest is not known (NaN) nothing closes,
-   and nothing is said of the unplaced part, which waits unchanged.
+3. close: lots lose a share ``min(rate · pace, 1)``, the unplaced part at pace 1, at the one rate that leaves
+   placed + unplaced = open interest; where there is too little of them the unplaced part grows. Where the open interest
+   is not known (NaN) nothing closes, and nothing is said of the unplaced part, which waits unchanged. Where a step
+   fades, every lot keeps ``exp(−fade · pace)`` of itself instead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from liqlab.book import Ladder, Steps
 
 SIDES = ("long", "short")
-FLOWS = ("placed", "unplaced", "closed", "liquidated", "liquidated_notional", "survival")
+FLOWS = ("placed", "unplaced", "closed", "liquidated", "liquidated_notional")
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Story:
     liquidated_rung: list[list[list[float]]] = field(default_factory=list)
     closed_rung: list[list[list[float]]] = field(default_factory=list)
     standing_rung: list[list[list[float]]] = field(default_factory=list)
+    survival: list[list[list[float]]] = field(default_factory=list)
     lots: dict[int, tuple[list[Lot], list[Lot]]] = field(default_factory=dict)
 
 
@@ -56,9 +58,9 @@ def play(steps: Steps, ladder: Ladder, *, grid: float, same_bar: float = 0.5, at
     unplaced = [0.0, 0.0]
     for t in range(len(steps)):
         rows: dict[str, list[float]] = {name: [0.0, 0.0] for name in FLOWS}
-        by_rung = [[[0.0] * len(ladder.leverage) for _ in SIDES] for _ in range(4)]
+        by_rung = [[[0.0] * len(ladder.leverage) for _ in SIDES] for _ in range(5)]
         for s in (0, 1):
-            mine = [by_rung[k][s] for k in range(4)]
+            mine = [by_rung[k][s] for k in range(5)]
             row = play_side(steps, ladder, t, s, books[s], unplaced, mine, grid, same_bar)
             for name, value in row.items():
                 rows[name][s] = value
@@ -68,6 +70,7 @@ def play(steps: Steps, ladder: Ladder, *, grid: float, same_bar: float = 0.5, at
         story.liquidated_rung.append(by_rung[1])
         story.closed_rung.append(by_rung[2])
         story.standing_rung.append(by_rung[3])
+        story.survival.append(by_rung[4])
         if t in at:
             story.lots[t] = tuple([Lot(**vars(lot)) for lot in book] for book in books)  # type: ignore[assignment]
     return story
@@ -78,7 +81,7 @@ def play_side(
     grid: float, same_bar: float,
 ) -> dict[str, float]:  # fmt: skip
     """One step of one side; `book` and `unplaced` are changed in place."""
-    opened_rung, liquidated_rung, closed_rung, standing_rung = by_rung
+    opened_rung, liquidated_rung, closed_rung, standing_rung, survival = by_rung
     liquidated = closed = value = 0.0
     standing = []
     for lot in book:
@@ -98,22 +101,37 @@ def play_side(
             closed_rung[lot.rung] += (1 - same_bar) * lot.coins
         else:
             standing.append(lot)
-    placed, target, factor = math.fsum(lot.coins for lot in standing), float(steps.open_interest[t]), 1.0
+    target, fade = float(steps.open_interest[t]), 0.0 if steps.fade is None else float(steps.fade[t])
+    pace = [1.0] * len(ladder.leverage) if ladder.pace is None else [float(x) for x in ladder.pace]
+    rate = 0.0
+    if not math.isnan(target) and not fade:
+        rate = closing_rate([(lot.coins, pace[lot.rung]) for lot in standing] + [(unplaced[s], 1.0)], target)
+    survival[:] = [math.exp(-fade * x) if fade else 1.0 - min(rate * x, 1.0) for x in pace]
+    for lot in standing:
+        closed += lot.coins * (1 - survival[lot.rung])
+        closed_rung[lot.rung] += lot.coins * (1 - survival[lot.rung])
+        lot.coins *= survival[lot.rung]
+    placed = math.fsum(lot.coins for lot in standing)
     if not math.isnan(target):
-        if target < placed + unplaced[s]:
-            factor = target / (placed + unplaced[s])
-        for lot in standing:
-            closed += lot.coins * (1 - factor)
-            closed_rung[lot.rung] += lot.coins * (1 - factor)
-            lot.coins *= factor
-        placed = math.fsum(lot.coins for lot in standing)
         unplaced[s] = max(target - placed, 0.0)
     for lot in standing:
         standing_rung[lot.rung] += lot.coins
     book[:] = standing
     said = 0.0 if math.isnan(target) else unplaced[s]
     return {"placed": placed, "unplaced": said, "closed": closed, "liquidated": liquidated,
-            "liquidated_notional": value, "survival": factor}  # fmt: skip
+            "liquidated_notional": value}  # fmt: skip
+
+
+def closing_rate(parts: list[tuple[float, float]], target: float) -> float:
+    """The rate at which parts (coins, pace) keep `target` coins, by halving; 0 where they hold no more than that."""
+    if math.fsum(coins for coins, _ in parts) <= target:
+        return 0.0
+    low, high = 0.0, 1.0 / min(pace for _, pace in parts)
+    for _ in range(200):
+        middle = (low + high) / 2
+        kept = math.fsum(coins * (1.0 - min(middle * pace, 1.0)) for coins, pace in parts)
+        low, high = (middle, high) if kept > target else (low, middle)
+    return high
 
 
 def reached(steps: Steps, t: int, s: int, level: int) -> bool:

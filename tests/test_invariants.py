@@ -205,12 +205,12 @@ def check_stored(script: Script, scale: float) -> None:
     record = run(script.steps, script.ladder, flows=True)
     state, ladder = record.state, script.ladder
     for s in (0, 1):
-        found = sum(stored(state, s, j, int(ladder.epoch[j])) * ladder.share[s, j] for j in range(len(ladder.leverage)))
+        found = sum(stored(state, s, j, int(p)) * ladder.share[s, j] for j, p in enumerate(ladder.pools[0]))
         close(found, record.placed[-1, s], scale)
 
 
-def stored(state: State, side: int, rung: int, epoch: int) -> float:
-    return float(state.amounts[side, 2] * (state.entries[side, epoch] - state.swept[side, rung]).sum())
+def stored(state: State, side: int, rung: int, pool: int) -> float:
+    return float(state.amounts[side, pool, 1] * (state.entries[side, pool] - state.swept[side, rung]).sum())
 
 
 @few(20)
