@@ -19,7 +19,7 @@ PLACED, SCALE = 0, 1
 
 @jit
 def run_nb(
-    touch, near, far, sign, shift, opened, open_interest, fade, epoch, cells, share, pool, pool_epoch, pace,
+    touch, near, far, sign, shift, opened, open_interest, fade, epoch, cells, share, pool, pool_epoch, pace, layer,
     level_price, entry_price, last, alive, bins, same_bar, entries, swept, top, fresh, book, total, standing, notional,
     balance, flow, left, rungs,
 ):  # fmt: skip
@@ -92,7 +92,7 @@ def run_nb(
                 expire_nb(dead, alive[column], near, far, sign, shift, epoch, pool_epoch, added, expired, hull)
             refresh_nb(cells, share, pool, pool_epoch, level_price, entry_price, bins, entries, swept, expired, hull,
                         gap, sign < 0, work, shown)  # fmt: skip
-            photograph_nb(pool, scale, shown, column, notional)
+            photograph_nb(pool, layer, scale, shown, column, notional)
             balance[0, column], balance[1, column] = kept, max(total[0] - kept, 0.0)
             column += 1
 

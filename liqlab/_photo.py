@@ -91,13 +91,12 @@ def _count_nb(edges, level):
 
 
 @jit
-def photograph_nb(pool, scale, shown, column, notional):
-    """Write one column: the rungs' sum, or each rung on its own."""
+def photograph_nb(pool, layer, scale, shown, column, notional):
+    """Write one column: the sum of each layer's rungs."""
+    for k in range(notional.shape[0]):
+        for b in range(notional.shape[2]):
+            notional[k, column, b] = 0.0
     for j in range(shown.shape[0]):
-        layer, row, unit = shown[j], notional[min(j, notional.shape[0] - 1), column], scale[pool[j]]
-        if j < notional.shape[0]:
-            for b in range(row.size):
-                row[b] = layer[b] * unit
-        else:
-            for b in range(row.size):
-                row[b] += layer[b] * unit
+        rung, row, unit = shown[j], notional[layer[j], column], scale[pool[j]]
+        for b in range(row.size):
+            row[b] += rung[b] * unit

@@ -57,13 +57,10 @@ class Ladder:
     def pools(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pool of every rung (rung,), and epoch and pace of every pool (pool,); rungs of later epochs come later."""
         pace = np.ones(len(self.epoch)) if self.pace is None else self.pace
-        epochs, paces, pool = [], [], []
-        for pair in zip(self.epoch.tolist(), pace.tolist(), strict=True):
-            known = list(zip(epochs, paces, strict=True))
-            if pair not in known:
-                known, epochs, paces = [*known, pair], [*epochs, pair[0]], [*paces, pair[1]]
-            pool.append(known.index(pair))
-        return np.array(pool), np.array(epochs), np.array(paces)
+        pairs = list(zip(self.epoch.tolist(), pace.tolist(), strict=True))
+        number = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
+        epochs, paces = zip(*number, strict=True)
+        return np.array([number[pair] for pair in pairs]), np.array(epochs), np.array(paces, float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +109,14 @@ class Columns:
         First step whose openings still count (lookback); 0: all.
     edges : ndarray (bin + 1,)
         Edges of the price bins [quote], ascending.
-    by_rung : bool
-        One layer per rung instead of their sum.
+    by_leverage : bool
+        One layer per leverage of the ladder, ascending, instead of their sum.
     """
 
     last: np.ndarray
     alive: np.ndarray
     edges: np.ndarray
-    by_rung: bool = False
+    by_leverage: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +159,7 @@ class Record:
 
     Attributes
     ----------
-    notional : ndarray (side, column, bin) or (side, rung, column, bin)
+    notional : ndarray (side, column, bin) or (side, leverage, column, bin)
         Coins × level price [quote] standing after the column's last step.
     balance : ndarray (side, 2, column)
         Coins placed and unplaced after the column's last step.
@@ -259,8 +256,10 @@ def run(
     n_steps, n_rungs = len(steps), len(ladder.leverage)
     pool, pool_epoch, pace = ladder.pools
     fade = np.zeros(n_steps) if steps.fade is None else steps.fade
-    layers = n_rungs if columns.by_rung else 1
-    notional = np.empty((2, layers, len(columns.last), len(columns.edges) - 1))
+    layer = np.zeros(n_rungs, np.int64)
+    if columns.by_leverage:
+        layer = np.searchsorted(np.unique(ladder.leverage), ladder.leverage)
+    notional = np.empty((2, int(layer.max()) + 1, len(columns.last), len(columns.edges) - 1))
     balance = np.empty((2, 2, len(columns.last)))
     flow = np.zeros((2, 5, n_steps if flows else 0))
     left = np.ones((2, len(pace), n_steps if flows else 0))
@@ -274,7 +273,7 @@ def run(
         run_nb(
             touch, near, far, 1 - 2 * s, end if s else -state.origin,
             steps.opened[s], steps.open_interest, fade, steps.epoch,
-            ladder.cells[s], ladder.share[s], pool, pool_epoch, pace, np.exp(sign * step * ladder.cells[s]),
+            ladder.cells[s], ladder.share[s], pool, pool_epoch, pace, layer, np.exp(sign * step * ladder.cells[s]),
             entry_price[::-1].copy() if s else entry_price,
             columns.last, columns.alive, size - first[::-1] if s else first, same_bar,
             state.entries[s], state.swept[s], state.top[s], state.fresh[s], state.amounts[s], state.total[s],
@@ -285,7 +284,7 @@ def run(
     unknown = np.isnan(steps.open_interest)  # then nothing is said of what is not placed
     flow[:, 1, unknown[: flow.shape[2]]] = 0.0
     balance[:, 1, unknown[columns.last]] = 0.0
-    layers_out = notional if columns.by_rung else notional[:, 0]
+    layers_out = notional if columns.by_leverage else notional[:, 0]
     placed, unplaced, closed, liquidated, value = flow.transpose(1, 2, 0)
     survival = left.transpose(2, 0, 1)
     by_step = rungs.swapaxes(0, 1)

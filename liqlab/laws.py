@@ -20,6 +20,8 @@ __all__ = ["PRESETS", "Law", "distances", "law"]
 LEVERAGES = (2.0, 3.0, 5.0, 10.0, 20.0, 25.0, 50.0, 75.0, 100.0, 125.0)
 # Distance entry → liquidation [fraction of entry] of 243,028 isolated Hyperliquid positions: p10, median, p90.
 MEASURED = {"long": (0.053, 0.223, 0.472), "short": (0.019, 0.079, 0.325)}
+# Rungs of the measured law lie at most so far apart [fraction of entry].
+GAP = 0.01
 # Nothing trades e^12 times away from its entry: a long at 1x, which only a price of zero liquidates, is put there.
 FARTHEST = 12.0
 
@@ -38,9 +40,10 @@ class Law:
         Share of the coins opened on that side, each sums to 1.
     reason : str
         Why these shares: the evidence, or the lack of it.
-    spread : int
-        Rungs per class. 1: positions of a class stand exactly at its leverage. More: a class stands for the leverages
-        half-way to its neighbours as well, evenly in log leverage; it keeps its label.
+    spread : int or sequence of int
+        Rungs per class, one number for all or one for each. 1: positions of a class stand exactly at its leverage.
+        More: a class stands for the leverages half-way to its neighbours as well, evenly in log leverage; it keeps its
+        label.
     """
 
     name: str
@@ -48,34 +51,39 @@ class Law:
     long: np.ndarray
     short: np.ndarray
     reason: str = ""
-    spread: int = 1
+    spread: int | Sequence[int] = 1
 
     def __post_init__(self) -> None:
         leverage = np.asarray(self.leverage, float)
         if leverage.ndim != 1 or not leverage.size or not (leverage >= 1).all() or (np.diff(leverage) <= 0).any():
             raise ValueError(f"a law's leverages must be >= 1 and ascending, got {leverage.tolist()}; pass 25 for 25x")
         object.__setattr__(self, "leverage", leverage)
-        if self.spread < 1 or self.spread != int(self.spread):
-            raise ValueError(f"a law's spread must be a whole number of rungs >= 1, got {self.spread!r}")
+        spread = np.asarray(self.spread)
+        if spread.shape not in ((), leverage.shape) or (spread < 1).any() or (spread != spread.astype(int)).any():
+            raise ValueError("a law's spread must be a whole number of rungs >= 1, or one for each of its "
+                             f"{leverage.size} classes; got {self.spread!r}")  # fmt: skip
         for side in ("long", "short"):
             object.__setattr__(self, side, _shares(getattr(self, side), leverage, side))
 
     @property
+    def counts(self) -> np.ndarray:
+        """Rungs of every class (class,)."""
+        return np.broadcast_to(np.asarray(self.spread, int), self.leverage.shape)
+
+    @property
     def rungs(self) -> np.ndarray:
-        """Leverages at which positions stand (class · spread,), class by class; `leverage` where nothing is spread."""
-        if self.spread == 1 or len(self.leverage) == 1:
-            return np.repeat(self.leverage, self.spread)
-        middle = np.sqrt(self.leverage[1:] * self.leverage[:-1])
-        # nobody has less than 1x, and the highest class is a venue's limit, which nobody passes
-        low = np.concatenate([[max(self.leverage[0] ** 2 / middle[0], 1.0)], middle])
-        high = np.append(middle, self.leverage[-1])
-        part = (np.arange(self.spread) + 0.5) / self.spread
-        return (low[:, None] * (high / low)[:, None] ** part).ravel()
+        """Leverages at which positions stand (rung,), class by class; `leverage` where nothing is spread."""
+        if len(self.leverage) == 1:
+            return np.repeat(self.leverage, self.counts)
+        low, high = _limits(self.leverage)
+        part = np.concatenate([(np.arange(n) + 0.5) / n for n in self.counts])
+        low, high, counts = (np.repeat(x, self.counts) for x in (low, high, self.counts))
+        return np.where(counts == 1, self.labels, low * (high / low) ** part)
 
     @property
     def labels(self) -> np.ndarray:
-        """Class of every rung (class · spread,)."""
-        return np.repeat(self.leverage, self.spread)
+        """Class of every rung (rung,)."""
+        return np.repeat(self.leverage, self.counts)
 
     def __repr__(self) -> str:
         shares = (f"{x:g}x {a:.1%}/{b:.1%}" for x, a, b in zip(self.leverage, self.long, self.short, strict=True))
@@ -166,7 +174,7 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.n
                          f"of {position_notional:,.0f} only {tiers.max_leverage[held]:g}x; "
                          "lower position_notional")  # fmt: skip
     distance = np.full((2, leverage.size), FARTHEST)
-    share = np.repeat(np.stack([law.long, law.short]) / law.spread, law.spread, axis=1) * allowed
+    share = np.repeat(np.stack([law.long, law.short]) / law.counts, law.counts, axis=1) * allowed
     for row, side in enumerate(("long", "short")):
         ratio = liquidation_price(1.0, side=side, leverage=leverage[allowed], quantity=position_notional,
                                   leverage_tiers=tiers)  # fmt: skip
@@ -186,7 +194,9 @@ def _measured() -> Law:
     )
     long, short = (_from_quantiles(MEASURED[side]) for side in ("long", "short"))
     # the evidence is of distances, not of leverages: classes are spread, so that no gap is claimed between them
-    return Law("measured", np.array(LEVERAGES), long, short, reason, spread=4)
+    low, high = _limits(np.array(LEVERAGES))
+    spread = np.maximum(np.ceil((1 / low - 1 / high) / GAP).astype(int), 2)
+    return Law("measured", np.array(LEVERAGES), long, short, reason, spread=tuple(spread.tolist()))
 
 
 def _retail() -> Law:
@@ -212,6 +222,14 @@ def _from_quantiles(quantiles: tuple[float, float, float]) -> np.ndarray:
     far = 1 - 0.1 * np.exp(np.minimum((p90 - x) * 4 / (p90 - median), 0))
     below = np.where(x < p10, near, np.where(x > p90, far, inner))
     return -np.diff(np.concatenate([[1.0], below, [0.0]]))
+
+
+def _limits(leverage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leverages for which each class stands: half-way to its neighbours, in logs."""
+    middle = np.sqrt(leverage[1:] * leverage[:-1])
+    # nobody has less than 1x, and the highest class is a venue's limit, which nobody passes
+    low = np.concatenate([[max(leverage[0] ** 2 / middle[0], 1.0)], middle])
+    return low, np.append(middle, leverage[-1])
 
 
 def _shares(share: Any, leverage: np.ndarray, side: str) -> np.ndarray:

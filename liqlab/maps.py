@@ -256,11 +256,9 @@ def _dataset(
     notional: tuple[tuple[str, ...], np.ndarray]
     if leverage is None:
         notional = (("side", "time", "price"), record.notional)
-    else:  # rungs of different tier tables carry the same label: one layer per leverage
-        labels = np.unique(leverage)
-        layers = np.stack([record.notional[:, leverage == x].sum(axis=1) for x in labels], axis=-1)
-        notional = (("side", "time", "price", "leverage"), layers)
-        coords["leverage"] = labels
+    else:
+        notional = (("side", "leverage", "time", "price"), record.notional)
+        coords["leverage"] = np.unique(leverage)
     data: dict[str, Any] = {
         name: ("time", frame[name].to_numpy()) for name in ("open", "high", "low", "close", "volume")
     }

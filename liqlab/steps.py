@@ -92,6 +92,7 @@ def write(
     flow = models.find(model)(market, **options)
     chosen = _law(law)
     ladder, epoch, tiers = _ladder(market, chosen, position_notional)
+    ladder = _paced(ladder, flow)
     steps, bar, path = _steps(market, flow, epoch, entries)
     if flow.late is not None and flow.late.any():
         steps, bar = _with_late(steps, bar, flow)
@@ -99,8 +100,8 @@ def write(
     shares = {
         f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)
     }
-    parameters = {**allowed, **options, "law": {chosen.name: shares}, "law_spread": chosen.spread, "entries": entries,
-                  "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
+    parameters = {**allowed, **options, "law": {chosen.name: shares}, "law_spread": chosen.counts.tolist(),
+                  "entries": entries, "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
     return Script(steps, ladder, bar, flow.opened, used, parameters)
 
 
@@ -135,6 +136,18 @@ def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder,
     return ladder, epoch, words + (f" ({', '.join(flags)})" if flags else "")
 
 
+def _paced(ladder: Ladder, flow: models.Flow) -> Ladder:
+    """Every rung once per cohort, with its pace; the unplaced part closes as a book in balance does on the mean."""
+    n, cohorts = len(ladder.epoch), np.array(flow.cohorts)
+    order = np.argsort(np.tile(ladder.epoch, len(cohorts)), kind="stable")
+    share = np.concatenate([ladder.share * part for part in cohorts[:, 0]], axis=1)[:, order]
+    rung = np.tile(np.arange(n), len(cohorts))[order]
+    pace = np.repeat(cohorts[:, 1], n)[order] * (ladder.leverage[rung] / 10.0) ** flow.by_leverage
+    if flow.fade is None:  # in balance a rung holds its openings ÷ its pace, so that the mean pace is 1
+        pace *= np.mean(np.sum((share / pace)[:, ladder.epoch[rung] == 0], axis=1))
+    return Ladder(ladder.leverage[rung], ladder.cells[:, rung], share, ladder.epoch[rung], pace)
+
+
 def _steps(market: Market, flow: models.Flow, epoch: np.ndarray, entries: str) -> tuple[Steps, np.ndarray, str]:
     """One step per candle, or, where a finer path covers it, one per piece of the path."""
     pieces = cut(market, typical=entries == "vwap")
@@ -143,9 +156,11 @@ def _steps(market: Market, flow: models.Flow, epoch: np.ndarray, entries: str) -
     same = pieces.touch_low is pieces.low
     touch = (low, high) if same else (cell_of(pieces.touch_low), cell_of(pieces.touch_high))
     opened, target = flow.opened, flow.open_interest
+    fade = flow.fade
     if len(bar) != len(market.candles):
         opened, target = opened[:, bar] * pieces.weight, _passing(target, bar, pieces.weight)
-    steps = Steps(*touch, low, high, opened, target, epoch[bar])
+        fade = None if fade is None else fade[bar] * pieces.weight
+    steps = Steps(*touch, low, high, opened, target, epoch[bar], fade)
     if pieces.typical is not None:
         middle = cell_of(pieces.typical)
         steps = replace(steps, entry_low=middle, entry_high=middle)
@@ -177,6 +192,7 @@ def _halved(steps: Steps) -> Steps:
     return Steps(
         twice(steps.touch_low), twice(steps.touch_high), edge, edge, twice(steps.opened) / 2,
         np.column_stack([half, steps.open_interest]).ravel(), twice(steps.epoch),
+        None if steps.fade is None else twice(steps.fade) / 2,
     )  # fmt: skip
 
 

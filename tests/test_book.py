@@ -19,12 +19,12 @@ FLOWS = reference.FLOWS
 Case = tuple[Steps, Ladder]
 
 
-def every_step(steps: Steps, *, by_rung: bool = False, alive: Any = None, per_bin: int = 1) -> Columns:
+def every_step(steps: Steps, *, by_leverage: bool = False, alive: Any = None, per_bin: int = 1) -> Columns:
     """A photograph after every step, on bins of `per_bin` cells that hold every level."""
     low, high = int(steps.entry_low.min()) - 60, int(steps.entry_high.max()) + 60
     n = len(steps)
     edges = np.exp(np.arange(low, high + per_bin + 1, per_bin) * GRID)
-    return Columns(np.arange(n), np.zeros(n, np.int64) if alive is None else alive, edges, by_rung)
+    return Columns(np.arange(n), np.zeros(n, np.int64) if alive is None else alive, edges, by_leverage)
 
 
 def play(case: Case, **options: Any) -> Record:
@@ -132,7 +132,7 @@ def test_columns_equal_the_plain_twin(case: Case, per_bin: int, by_rung: bool, s
     """Every column, on bins of one cell or several, rung by rung or together, with and without lookback."""
     steps, ladder = case
     alive = np.maximum(np.arange(len(steps)) - span, 0) if span else np.zeros(len(steps), np.int64)
-    columns = every_step(steps, by_rung=by_rung, alive=alive, per_bin=per_bin)
+    columns = every_step(steps, by_leverage=by_rung, alive=alive, per_bin=per_bin)
     book, twin = play(case, columns=columns), reference.play(*case, grid=GRID, at=tuple(columns.last))
     edges = columns.edges.tolist()
     for c, t in enumerate(columns.last):

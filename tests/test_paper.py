@@ -15,7 +15,9 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
+from liqlab.book import run
 from liqlab.market import Market
+from liqlab.steps import write
 from tests.markets import START, at_cell, candles, market, oi, tiers
 
 C = 92_103
@@ -156,7 +158,7 @@ def by_interest() -> Market:
 
 
 def test_interest_balance(by_interest: Market) -> None:
-    sheet = lq.balance(by_interest, "open_interest", law=TEN)
+    sheet = lq.balance(by_interest, "open_interest", law=TEN, closing="proportional")
     expected = {"opened": INTEREST_OPENED, "placed": INTEREST_PLACED, "unplaced": INTEREST_UNPLACED,
                 "liquidated": INTEREST_LIQUIDATED, "closed": INTEREST_CLOSED}  # fmt: skip
     for name, paper in expected.items():
@@ -167,12 +169,12 @@ def test_interest_balance(by_interest: Market) -> None:
 
 def test_interest_heatmap_and_levels(by_interest: Market) -> None:
     """After bar 2: longs 18 at −1906 (90.910454) and 20 at −1856 (91.138014); after bar 4 a quarter of 60 at −1906."""
-    heat = lq.heatmap(by_interest, law=TEN, price_range=(88, 112), price_step=0.1)
+    heat = lq.heatmap(by_interest, law=TEN, price_range=(88, 112), price_step=0.1, closing="proportional")
     two, four = (heat["notional"].isel(time=k).sel(side="long") for k in (2, 4))
     assert np.flatnonzero(two).tolist() == [29, 31] and np.flatnonzero(four).tolist() == [29]
     np.testing.assert_allclose(two.values[[29, 31]], [18 * 90.9104539935, 20 * 91.1380144588], rtol=1e-9)
     np.testing.assert_allclose(four.values[29], 15 * 90.9104539935, rtol=1e-9)
-    rows = lq.levels(by_interest, law=TEN, at=START + pd.Timedelta("75min"))
+    rows = lq.levels(by_interest, law=TEN, at=START + pd.Timedelta("75min"), closing="proportional")
     rows = rows[(rows["opened"] > 0) & (rows["side"] == "long")]
     assert rows["standing"].tolist() == [0, 0, 0, 15]
     assert rows["touched_at"].tolist()[:3] == [START + pd.Timedelta("45min")] * 3
@@ -181,10 +183,38 @@ def test_interest_heatmap_and_levels(by_interest: Market) -> None:
 
 def test_interest_expected_liquidations(by_interest: Market) -> None:
     """18 · 90.910454 + 20 · 91.138014; 9 and 10 · 108.910343."""
-    quote = lq.expected_liquidations(by_interest, law=TEN)
+    quote = lq.expected_liquidations(by_interest, law=TEN, closing="proportional")
     assert quote["long"].to_numpy()[3] == pytest.approx(3459.14846106, rel=1e-9)
     assert quote["short"].to_numpy()[[5, 9]] == pytest.approx([980.193084577, 1089.10342731], rel=1e-9)
     assert (quote.to_numpy() > 0).sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("interest", "short_lived", "lasting"), [(9.0, 5 * (1 - 50.5 / 255.025), 5 * (1 - 0.505 / 255.025)), (4.0, 0, 4)]
+)
+def test_closing_by_age_takes_the_short_lived_half_first(interest: float, short_lived: float, lasting: float) -> None:
+    """5 + 5 coins at paces 10 and 0.1, × 5.05 = 50.5 and 0.505, so that a book in balance closes at 1 on the mean.
+
+    One coin closes at the rate 1 / (5 · 50.5 + 5 · 0.505). Six: the short-lived 5 go whole, the others lose a fifth.
+    """
+    rows = flat([(0, 0, 0, 0), (0, 0, 10, 10), (0, 0, 0, 0)])
+    market = Market(candles(rows), open_interest=oi([0, 0, 10, interest]), symbol="X/USDT:USDT", exchange="venue",
+                    leverage_tiers=tiers())  # fmt: skip
+    script = write(market, "open_interest", law=TEN)
+    record = run(script.steps, script.ladder, by_rung=True)
+    for side in (0, 1):
+        assert record.by_rung[-1, side, :, 0].tolist() == pytest.approx([short_lived, lasting], rel=1e-9)
+
+
+def test_a_level_fades_by_half_in_its_half_life() -> None:
+    """10x fades by half in an hour = four bars, 20x in half an hour; what a bar opens fades in that bar as well."""
+    market = Market(candles(flat([(0, 0, 8, 4)] + [(0, 0, 0, 0)] * 4)), symbol="X/USDT:USDT", exchange="venue",
+                    leverage_tiers=tiers())  # fmt: skip
+    sheet = lq.balance(market, "decay", law={10: 1, 20: 1}, half_life="1h", by_leverage=True)["placed"]["long"]
+    for leverage, quarter in ((10, 2**-0.25), (20, 2**-0.5)):
+        stands = sheet.xs(leverage, level="leverage").to_numpy()
+        np.testing.assert_allclose(stands, 2 * quarter ** np.arange(1, 6), rtol=1e-12)
+    assert set(lq.balance(market, "decay", law=TEN)["unplaced"]["long"]) == {0.0}
 
 
 def test_interest_scaled_as_a_proxy(by_interest: Market) -> None:

@@ -25,6 +25,12 @@ class Flow:
         opening of the candle `since`, and therefore spread over all prices traded since.
     since : ndarray (bar,), int64, optional
         First candle of the interval that `late` covers.
+    fade : ndarray (bar,), optional
+        Closing that no open interest tells of: what stands at pace p keeps ``exp(−fade·p)`` of itself.
+    cohorts : tuple of (share, pace)
+        Parts of a bar's openings that close at paces of their own; shares add up to 1.
+    by_leverage : float
+        Exponent: a class of leverage L closes at its cohort's pace × (L / 10) to this power.
     used : dict
         What the market offered and the model took: ``taker``, ``open_interest``, …, in words.
     """
@@ -34,6 +40,9 @@ class Flow:
     used: dict[str, str] = field(default_factory=dict)
     late: np.ndarray | None = None
     since: np.ndarray | None = None
+    fade: np.ndarray | None = None
+    cohorts: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
+    by_leverage: float = 0.0
 
 
 def taker_share(market: Market) -> tuple[np.ndarray, str]:

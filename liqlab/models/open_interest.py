@@ -11,6 +11,8 @@ from liqlab.models._flow import Flow, row_at_close, taker_share
 from liqlab.models.volume import check_share
 
 DAY = 86_400 * 10**9
+# Share of openings, and how fast they close.
+COHORTS = {"by_age": ((0.5, 10.0), (0.5, 0.1)), "proportional": ((1.0, 1.0),)}
 
 
 def open_interest(
@@ -19,6 +21,7 @@ def open_interest(
     share_of_volume: float = 0.1,
     open_interest_scale: float = 1.0,
     days_of_volume: float = 0.3,
+    closing: str = "by_age",
 ) -> Flow:
     """Openings and closings from the accounting identity of volume and open interest.
 
@@ -28,7 +31,7 @@ def open_interest(
     Equation: with ``K = max(κ·V, |ΔOI|)`` and taker-buy share b,
     ``longs opened = clip(b·(K + ΔOI), max(0, ΔOI), min(K, K + ΔOI))``, ``shorts opened = K + ΔOI − longs opened``,
     closed on each side = opened − ΔOI. Liquidations use up the closings first; the rest is closed in proportion to
-    what stands, placed and unplaced alike; liquidations beyond the closings come out of the unplaced part.
+    what stands, placed and unplaced alike, or by age; liquidations beyond the closings come out of the unplaced part.
 
     Parameters
     ----------
@@ -40,6 +43,9 @@ def open_interest(
     days_of_volume : float
         Where no open interest is known: the size assumed for it, in days of the mean volume seen so far (at most the
         last 30 days).
+    closing : 'by_age' or 'proportional'
+        Who closes. ``by_age`` (default): half of all openings are short-lived and close a hundred times as fast as the
+        other half, so what has stood for long is likely to stand on. ``proportional``: everybody alike.
 
     Returns
     -------
@@ -48,7 +54,9 @@ def open_interest(
     Assumptions
     -----------
     Takers open (the taker-buy share is the long share of openings); those who close are drawn at random from all who
-    stand. κ is not identified by price and volume: 0.1 is a round number that makes a book turn over in days.
+    stand at one pace. That some hold for minutes and others for months is known, how many is not: the halves are round
+    numbers, and make the map depend less on κ than any one pace does. κ is not identified by price and volume: 0.1 is a
+    round number too.
 
     Limits: an open interest that is coarser than the candles arrives in jumps, at the bar that closes at its stamp.
     What it then reports as newly opened is spread over all prices traded since the stamp before: later than it
@@ -62,6 +70,8 @@ def open_interest(
     for name, value in (("open_interest_scale", open_interest_scale), ("days_of_volume", days_of_volume)):
         if not value > 0:
             raise ValueError(f"{name} must be > 0, got {value!r}")
+    if closing not in COHORTS:
+        raise ValueError(f"closing must be one of {', '.join(COHORTS)}, got {closing!r}")
     share, taker_words = taker_share(market)
     row = None if market.open_interest is None else row_at_close(market, nanoseconds(market.open_interest.index))
     level, change, words = _level(market, row, open_interest_scale, days_of_volume)
@@ -69,13 +79,14 @@ def open_interest(
     size = np.maximum(traded, np.abs(change))
     longs = np.clip(share * (size + change), np.maximum(0.0, change), np.minimum(size, size + change))
     opened = np.stack([longs, size + change - longs])
-    used = {"taker": taker_words, "open_interest": words}
+    used = {"taker": taker_words, "open_interest": words, "closing": closing}
     since = None if market.open_interest is None or row is None else _since(market, market.open_interest, row)
     if since is None:
-        return Flow(opened, level, used)
+        return Flow(opened, level, used, cohorts=COHORTS[closing])
     beyond = np.maximum(change, opened - traded * np.stack([share, 1.0 - share]))
     coarse = (change > 0) & (since < np.arange(len(since)))
-    return Flow(opened, level, used, late=np.where(coarse, np.minimum(beyond, opened), 0.0), since=since)
+    late = np.where(coarse, np.minimum(beyond, opened), 0.0)
+    return Flow(opened, level, used, late=late, since=since, cohorts=COHORTS[closing])
 
 
 def _level(market: Market, row: np.ndarray | None, scale: float, days: float) -> tuple[np.ndarray, np.ndarray, str]:

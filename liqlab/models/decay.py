@@ -1,0 +1,61 @@
+"""Model `decay`: everything opens, and fades with a half-life per class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from liqlab.clock import nanoseconds, timedelta
+from liqlab.market import Market
+from liqlab.models._flow import Flow, taker_share
+from liqlab.models.volume import check_share
+
+
+def decay(
+    market: Market, *, share_of_volume: float = 1.0, half_life: Any = "7d", half_life_exponent: float = 1.0
+) -> Flow:
+    """The open-only map, faded: old levels grow dim, those of high leverage soonest.
+
+    Idea: nobody knows who closes, but few hold for ever, and high leverage is held for a short time.
+
+    Equation: opened as in `volume`; a level of leverage L keeps ``2^(−Δt / h(L))`` of itself from bar to bar, with the
+    half-life ``h(L) = half_life · (10 / L)^half_life_exponent``.
+
+    Parameters
+    ----------
+    market : Market
+    share_of_volume : float
+        κ (0..1], share of the volume that takes positions: it scales the whole map.
+    half_life : duration
+        Half-life of a 10x position.
+    half_life_exponent : float
+        0: one half-life for all; 1 (default): 100x fades ten times as fast as 10x.
+
+    Returns
+    -------
+    Flow
+
+    Assumptions
+    -----------
+    Half-lives are chosen by eye, as vendors choose them; no measurement stands behind them. What opens in a bar fades
+    for the whole of it. Open interest is not looked at, so sizes are relative: no unit of money is meant.
+
+    References
+    ----------
+    Maps of vendors that let old levels fade instead of counting who closed.
+    """
+    kappa = check_share(share_of_volume)
+    life = timedelta(half_life)
+    if not life.value > 0:
+        raise ValueError(f"half_life must be a positive duration such as '7d', got {half_life!r}")
+    if not np.isfinite(half_life_exponent):
+        raise ValueError(f"half_life_exponent must be a number such as 0, 0.5 or 1, got {half_life_exponent!r}")
+    share, words = taker_share(market)
+    size = kappa * market.candles["volume"].to_numpy()
+    opened = np.stack([size * share, size * (1.0 - share)])
+    close = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
+    passed = np.diff(close, prepend=close[0] - market.step.as_unit("ns").value)
+    used = {"taker": words, "open_interest": "not used: levels fade", "closing": f"half-life {half_life} at 10x"}
+    fade = np.log(2.0) * passed / life.as_unit("ns").value
+    return Flow(opened, np.full(len(size), np.nan), used, fade=fade, by_leverage=float(half_life_exponent))
