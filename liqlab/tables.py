@@ -157,26 +157,30 @@ def _level_table(script: Script, record: Record, chosen: np.ndarray) -> pd.DataF
     step = np.repeat(chosen, width)
     entry = np.concatenate([np.arange(a, b + 1) for a, b in zip(steps.entry_low[chosen], steps.entry_high[chosen],
                                                                 strict=True)] or [np.empty(0, int)])  # fmt: skip
-    survival, pool = survival_to_end(record.survival), ladder.pools[0]
-    parts = [_levels_of(script, survival[:, s, pool[j]], s, j, step, entry, np.repeat(width, width)) for s in (0, 1)
-             for j in range(len(ladder.leverage))]  # fmt: skip
+    survival = survival_to_end(record.survival)
+    _, level = np.unique(np.vstack([ladder.epoch, ladder.leverage, ladder.cells]), axis=1, return_inverse=True)
+    cohorts = [np.flatnonzero(level == k) for k in range(level.max() + 1)]  # rungs that differ in their pace alone
+    parts = [_levels_of(script, survival, s, rungs, step, entry, np.repeat(width, width)) for s in (0, 1)
+             for rungs in cohorts]  # fmt: skip
     return pd.concat(parts, ignore_index=True).sort_values(
         ["bar", "side", "leverage"], ignore_index=True, kind="stable"
     )
 
 
 def _levels_of(
-    script: Script, survival: np.ndarray, s: int, j: int, step: np.ndarray, entry: np.ndarray, width: np.ndarray
-) -> pd.DataFrame:
-    steps, ladder = script.steps, script.ladder
+    script: Script, survival: np.ndarray, s: int, rungs: np.ndarray, step: np.ndarray, entry: np.ndarray,
+    width: np.ndarray,
+) -> pd.DataFrame:  # fmt: skip
+    steps, ladder, j = script.steps, script.ladder, rungs[0]
     mine = steps.epoch[step] == ladder.epoch[j]
     step, entry, width = step[mine], entry[mine], width[mine]
     level = entry - ladder.cells[s, j] if s == 0 else entry + ladder.cells[s, j]
     # mirror the shorts, so that "touched" always means: the first step from its own on whose extreme is <= the level
     extreme, height = (steps.touch_low, level) if s == 0 else (-steps.touch_high, -level)
     touched = _first_at_or_below(extreme, step, height)
-    opened = steps.opened[s, step] * ladder.share[s, j] / width
-    left = np.where(touched < 0, survival[step], 0.0)
+    share = ladder.share[s, rungs]
+    opened = steps.opened[s, step] * share.sum() / width
+    left = np.where(touched < 0, survival[step, s][:, ladder.pools[0][rungs]] @ share / (share.sum() or 1.0), 0.0)
     price = price_of(level)
     return pd.DataFrame(
         {
