@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -149,3 +150,24 @@ def brackets(part: pd.DataFrame, where: str) -> None:
     if (np.abs(jump) > np.maximum(0.5, 1e-3 * np.abs(amount[1:]))).any():
         raise ValueError(f"{where}: the maintenance margin jumps at a bracket's edge by {jump.tolist()} quote; "
                          "correct maintenance_amount")  # fmt: skip
+
+
+def bar(candle: Mapping[str, float], open_interest: float | None, mark: tuple[float, float] | None) -> dict[str, float]:
+    """A candle as numbers, or an error that says what is wrong with it."""
+    needed = ("open", "high", "low", "close", "volume")
+    missing = [name for name in needed if name not in candle]
+    if missing:
+        raise ValueError(f"the candle lacks {', '.join(missing)}; it needs {', '.join(needed)}")
+    values = {k: float(candle[k]) for k in (*needed, "taker_buy_volume") if k in candle}
+    prices = [values[k] for k in needed[:4]]
+    sound = all(np.isfinite(prices)) and 0 < values["low"] <= min(prices) and values["high"] >= max(prices)
+    if not sound or not np.isfinite(values["volume"]) or values["volume"] < 0:
+        raise ValueError(f"no candle: {values}; 0 < low <= open, close <= high, and volume >= 0 coins")
+    if "taker_buy_volume" in values and not (values["taker_buy_volume"] <= values["volume"] * (1 + 1e-9)):
+        raise ValueError(f"taker_buy_volume {values['taker_buy_volume']!r} is more than the volume {values['volume']!r}"
+                         "; both are in coins")  # fmt: skip
+    if open_interest is not None and not (np.isfinite(open_interest) and open_interest >= 0):
+        raise ValueError(f"open_interest must be >= 0 coins, got {open_interest!r}; None where nothing is reported")
+    if mark is not None and not 0 < mark[0] <= mark[1] < np.inf:
+        raise ValueError(f"mark must be (low, high) with 0 < low <= high, got {mark!r}")
+    return values

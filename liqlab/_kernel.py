@@ -21,14 +21,13 @@ PLACED, SCALE = 0, 1
 def run_nb(
     touch, near, far, sign, shift, opened, open_interest, fade, epoch, cells, share, pool, pool_epoch, pace, layer,
     level_price, entry_price, last, alive, bins, same_bar, entries, swept, top, fresh, book, total, standing, notional,
-    balance, flow, left, rungs,
+    balance, flow, left, rungs, added, expired, shown, work, hull, gap, got,
 ):  # fmt: skip
     """All steps of one side in order: touch what stood, open, catch what is reached at once, close, photograph.
 
     Grid cells (of the touch, and of the two ends of the entries) become storage indices by ``sign·cell + shift``.
     """
     lookback, pools = alive.size > 0 and alive[-1] > 0, pool_epoch.size
-    added, expired, shown, work, hull, gap, got = _paper_nb(opened.size, entries, cells.size, bins, lookback)
     out, coins, factor, unit = np.zeros((pools, 2)), np.zeros(pools), np.ones(pools), np.empty(pools)
     placed, scale, dead = book[:, PLACED], book[:, SCALE], np.zeros(pools, np.int64)
     nearest, part_of = _nearest_nb(cells, pool, pool_epoch, fresh.size), _part_nb(share, pool, pools)
@@ -98,8 +97,8 @@ def run_nb(
 
 
 @jit
-def _paper_nb(n_steps, entries, n_rungs, bins, lookback):
-    """What a run writes on, for itself."""
+def paper_nb(n_steps, entries, n_rungs, bins, lookback):
+    """What a run writes on, for itself: the last seven arguments of `run_nb`."""
     pools, size = entries.shape
     added = np.zeros((pools, n_steps if lookback else 0))  # by every step to each of its entry cells
     expired = np.zeros((pools, size if lookback else 0))

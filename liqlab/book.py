@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from liqlab._kernel import prices_nb, run_nb
+from liqlab._kernel import paper_nb, prices_nb, run_nb
+from liqlab.grid import STEP, cell_of, first_cell, price_of
 
-__all__ = ["STEP", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "first_cell", "price_of", "run",
-           "survival_to_end"]  # fmt: skip
+__all__ = ["STEP", "Board", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "first_cell", "play",
+           "price_of", "room_for", "run", "set_up", "survival_to_end"]  # fmt: skip
 
 SIDES = ["long", "short"]  # the order of every side axis
-STEP = 5e-5  # grid step in log price: 0.5 bp, finer than any tick that matters, coarse enough for a small state
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,25 +188,6 @@ class Record:
     state: State
 
 
-def cell_of(price: Any, *, step: float = STEP) -> np.ndarray:
-    """Grid cell of a price: ``floor(ln(price) / step)``.
-
-    >>> int(cell_of(1.0)), int(cell_of(1.00007))
-    (0, 1)
-    """
-    return np.floor(np.log(price) / step).astype(np.int64)
-
-
-def first_cell(edges: Any, *, step: float = STEP) -> np.ndarray:
-    """First grid cell of each bin; a cell belongs to the bin that holds its centre, ``edge <= price_of(cell)``."""
-    return np.ceil(np.log(edges) / step - 0.5).astype(np.int64)
-
-
-def price_of(cell: Any, *, step: float = STEP) -> np.ndarray:
-    """Price at the centre of a cell [quote]: the price of a level that stands there."""
-    return np.exp((np.asarray(cell) + 0.5) * step)
-
-
 def survival_to_end(factor: np.ndarray) -> np.ndarray:
     """Product of the shares that closing left, from each step to the last: what is left of a coin opened in it.
 
@@ -248,36 +229,74 @@ def run(
     -------
     Record
     """
+    check_same_bar(same_bar)
+    state = room_for(state, steps, ladder)
+    columns = columns or Columns(np.empty(0, np.int64), np.empty(0, np.int64), np.array([1.0, 2.0]))
+    board = set_up(state, ladder, columns.edges, by_leverage=columns.by_leverage, step=step,
+                   steps=len(steps) if columns.alive.size and columns.alive[-1] > 0 else 0)  # fmt: skip
+    return play(board, steps, columns, flows=flows, by_rung=by_rung, same_bar=same_bar)
+
+
+def check_same_bar(same_bar: float) -> None:
+    """A share of what a bar opens and reaches."""
     if not 0 <= same_bar <= 1:
         raise ValueError(f"same_bar is a share in [0, 1], got {same_bar!r}; 0.5 counts half as liquidated")
-    state = _room_for(state, steps, ladder)
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """A book on the table: its state, which is written on, and what the kernel wants to know of ladder and bins.
+
+    `sides` holds, for each side, the kernel's arguments that do not change, and its scratch paper.
+    """
+
+    state: State
+    ladder: Ladder
+    layers: int
+    pools: int
+    sides: tuple[tuple[Any, ...], tuple[Any, ...]]
+
+
+def set_up(
+    state: State, ladder: Ladder, edges: np.ndarray, *, by_leverage: bool = False, step: float = STEP, steps: int = 0
+) -> Board:
+    """Lay out a book for `play`, which changes `state`; `steps`: how many a lookback looks back on, 0 without one."""
     size, end = state.entries.shape[2], state.origin + state.entries.shape[2] - 1
-    columns = columns or Columns(np.empty(0, np.int64), np.empty(0, np.int64), np.array([1.0, 2.0]))
-    n_steps, n_rungs = len(steps), len(ladder.leverage)
     pool, pool_epoch, pace = ladder.pools
-    fade = np.zeros(n_steps) if steps.fade is None else steps.fade
-    layer = np.zeros(n_rungs, np.int64)
-    if columns.by_leverage:
-        layer = np.searchsorted(np.unique(ladder.leverage), ladder.leverage)
-    notional = np.empty((2, int(layer.max()) + 1, len(columns.last), len(columns.edges) - 1))
-    balance = np.empty((2, 2, len(columns.last)))
-    flow = np.zeros((2, 5, n_steps if flows else 0))
-    left = np.ones((2, len(pace), n_steps if flows else 0))
-    rungs = np.zeros((2, n_steps if by_rung else 0, n_rungs, 3))
-    entry_price = prices_nb(state.origin, size, step)
-    first = first_cell(columns.edges, step=step) - state.origin
+    names = np.unique(ladder.leverage) if by_leverage else np.array([np.inf])
+    layer = np.searchsorted(names, ladder.leverage)
+    price = prices_nb(state.origin, size, step)
+    first = first_cell(edges, step=step) - state.origin
+    sides = []
     for s, sign in enumerate((-1.0, 1.0)):
         # shorts run in the mirror: highs take the place of lows, and cells and bins count from the other end
+        bins = size - first[::-1] if s else first
+        fixed = (ladder.cells[s], ladder.share[s], pool, pool_epoch, pace, layer, np.exp(sign * step * ladder.cells[s]),
+                 price[::-1].copy() if s else price, bins)  # fmt: skip
+        paper = paper_nb(steps, state.entries[s], len(pool), bins, steps > 0)
+        sides.append((1 - 2 * s, end if s else -state.origin, fixed, paper))
+    return Board(state, ladder, len(names), len(pace), (sides[0], sides[1]))
+
+
+def play(
+    board: Board, steps: Steps, columns: Columns, *, flows: bool = False, by_rung: bool = False, same_bar: float = 0.5
+) -> Record:
+    """Run the steps on the board, whose state changes; options as in `run`."""
+    state, n_steps, n_rungs = board.state, len(steps), len(board.ladder.leverage)
+    fade = np.zeros(n_steps) if steps.fade is None else steps.fade
+    notional = np.empty((2, board.layers, len(columns.last), len(columns.edges) - 1))
+    balance = np.empty((2, 2, len(columns.last)))
+    flow = np.zeros((2, 5, n_steps if flows else 0))
+    left = np.ones((2, board.pools, n_steps if flows else 0))
+    rungs = np.zeros((2, n_steps if by_rung else 0, n_rungs, 3))
+    for s, (sign, shift, fixed, paper) in enumerate(board.sides):
         touch = steps.touch_high if s else steps.touch_low
         near, far = (steps.entry_high, steps.entry_low) if s else (steps.entry_low, steps.entry_high)
         run_nb(
-            touch, near, far, 1 - 2 * s, end if s else -state.origin,
-            steps.opened[s], steps.open_interest, fade, steps.epoch,
-            ladder.cells[s], ladder.share[s], pool, pool_epoch, pace, layer, np.exp(sign * step * ladder.cells[s]),
-            entry_price[::-1].copy() if s else entry_price,
-            columns.last, columns.alive, size - first[::-1] if s else first, same_bar,
-            state.entries[s], state.swept[s], state.top[s], state.fresh[s], state.amounts[s], state.total[s],
-            state.standing[s], notional[s], balance[s], flow[s], left[s], rungs[s],
+            touch, near, far, sign, shift, steps.opened[s], steps.open_interest, fade, steps.epoch, *fixed[:-1],
+            columns.last, columns.alive, fixed[-1], same_bar, state.entries[s], state.swept[s], state.top[s],
+            state.fresh[s], state.amounts[s], state.total[s], state.standing[s], notional[s], balance[s], flow[s],
+            left[s], rungs[s], *paper,
         )  # fmt: skip
     if not by_rung:
         state.standing[:] = np.nan
@@ -291,10 +310,10 @@ def run(
     return Record(layers_out, balance, placed, unplaced, closed, liquidated, value, survival, by_step, state)
 
 
-def _room_for(state: State | None, steps: Steps, ladder: Ladder) -> State:
-    """A private copy of the book, on a stretch of the grid that holds everything that these steps reach."""
-    low = int(min(steps.touch_low.min(), steps.entry_low.min()))
-    high = int(max(steps.touch_high.max(), steps.entry_high.max()))
+def room_for(state: State | None, steps: Steps, ladder: Ladder, *, spare: int = 0) -> State:
+    """A private copy of the book, on a stretch of the grid that holds all that these steps reach, and some to spare."""
+    low = int(min(steps.touch_low.min(), steps.entry_low.min())) - spare
+    high = int(max(steps.touch_high.max(), steps.entry_high.max())) + spare
     n_rungs, n_epochs, n_pools = len(ladder.epoch), int(ladder.epoch.max()) + 1, len(ladder.pools[1])
     if state is None:
         size = high - low + 1

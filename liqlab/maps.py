@@ -101,13 +101,13 @@ def heatmap(
     """
     script = write(market, model, law=law, **options)
     last, width, frame = _columns(market, start, end, column)
-    edges = _edges(frame, price_range, price_step)
+    edges = edges_for(frame, price_range, price_step)
     last_step = np.searchsorted(script.bar, last, side="right") - 1
     alive = _alive(market, script, last, lookback)
     columns = Columns(last_step, alive, edges, by_leverage)
     record = run(script.steps, script.ladder, columns=columns, same_bar=same_bar)
-    attrs = _attrs(market, model, script, width, lookback, same_bar)
-    return _dataset(record, frame, edges, script.ladder.leverage if by_leverage else None, attrs)
+    attrs = provenance(market, model, script, width, lookback, same_bar)
+    return dataset(record, frame, edges, script.ladder.leverage if by_leverage else None, attrs)
 
 
 def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
@@ -189,7 +189,7 @@ def _width(step: int, stamps: np.ndarray, column: Any) -> int:
     return (int(stamps[-1] - stamps[0]) // (MOST_COLUMNS * step) + 1) * step
 
 
-def _edges(frame: pd.DataFrame, price_range: tuple[float, float] | None, price_step: float | None) -> np.ndarray:
+def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, price_step: float | None) -> np.ndarray:
     """Edges of the bins: whole multiples of the step, which comes from the first price shown.
 
     Only where the range would need more bins than a picture can show is the step widened, and then it depends on the
@@ -228,7 +228,7 @@ def _alive(market: Market, script: Script, last: np.ndarray, lookback: Any) -> n
     return np.searchsorted(script.bar, bar, side="left")
 
 
-def _attrs(market: Market, model: str, script: Script, width: int, lookback: Any, same_bar: float) -> dict[str, str]:
+def provenance(market: Market, model: str, script: Script, width: int, lookback: Any, same_bar: float) -> dict[str, str]:
     """Provenance, in strings, so that a Dataset can be saved."""
     return {
         "title": "Estimated liquidation heatmap",
@@ -247,7 +247,7 @@ def _attrs(market: Market, model: str, script: Script, width: int, lookback: Any
     }
 
 
-def _dataset(
+def dataset(
     record: Record, frame: pd.DataFrame, edges: np.ndarray, leverage: np.ndarray | None, attrs: dict[str, str]
 ) -> xr.Dataset:
     import xarray as xr

@@ -160,7 +160,9 @@ def test_a_spread_class_keeps_its_label_and_its_share() -> None:
     distance, share = distances(law, tiers, position_notional=10_000)
     assert share[0] == pytest.approx([0.25, 0.25, 0.125, 0.125, 0.125, 0.125])
     assert distance[0] == pytest.approx(np.log(0.996 / (1 - 1 / law.rungs)))
-    with pytest.raises(ValueError, match=r"spread must be a whole number of rungs >= 1, or one for .* 3 classes; got 0"):
+    with pytest.raises(
+        ValueError, match=r"spread must be a whole number of rungs >= 1, or one for .* 3 classes; got 0"
+    ):
         replace(law, spread=0)
     by_class = replace(law, spread=(1, 3, 2))
     assert by_class.labels.tolist() == [5, 20, 20, 20, 80, 80] and by_class.rungs[0] == 5

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from liqlab.models._flow import Flow
+from liqlab.models._flow import Bar, Flow
 
-__all__ = ["Flow", "find", "names", "options_of"]
+__all__ = ["Bar", "Flow", "find", "names", "one_bar", "options_of"]
 
 
 def names() -> list[str]:
@@ -32,6 +32,15 @@ def find(model: str) -> Callable[..., Flow]:
     if model not in names():
         raise ValueError(f"no model is called {model!r}; there are: {', '.join(names())}")
     return getattr(import_module(f"{__name__}.{model}"), model)
+
+
+def one_bar(model: str) -> Callable[..., Flow]:
+    """A model's rule for a single bar, for maps that live; ValueError where it has none."""
+    find(model)
+    rule = getattr(import_module(f"{__name__}.{model}"), "one_bar", None)
+    if rule is None:
+        raise ValueError(f"the model {model!r} has no rule for one bar; add one_bar(bar, **options) to its file")
+    return rule
 
 
 def options_of(model: str) -> dict[str, Any]:

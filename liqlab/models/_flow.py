@@ -45,6 +45,44 @@ class Flow:
     by_leverage: float = 0.0
 
 
+@dataclass(frozen=True)
+class Bar:
+    """One candle that has just closed, and what a model remembers of those before it.
+
+    Attributes
+    ----------
+    volume : float
+        [coins]
+    buy_share : float
+        Taker-buy share [0..1].
+    passed : float
+        Time since the candle before closed [ns].
+    open_interest : float
+        The last one known at its close, as reported [coins]; NaN where none is.
+    jump : bool
+        Nobody knows when the change of the open interest happened: its first stamp, or one after a hole.
+    coarse : bool
+        The stamp before the last one is older than this candle's open.
+    level_before : float
+        What the model took for the open interest after the candle before [coins].
+    recent_volume, recent_bars : float, int
+        Volume of the last 30 days, or of all there is [coins], and its candles.
+    per_day : float
+        Candles a day.
+    """
+
+    volume: float
+    buy_share: float
+    passed: float
+    open_interest: float
+    jump: bool
+    coarse: bool
+    level_before: float
+    recent_volume: float
+    recent_bars: int
+    per_day: float
+
+
 def taker_share(market: Market) -> tuple[np.ndarray, str]:
     """Taker-buy share [0..1] of every candle, ½ where it is not known, and what was used.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from liqlab.clock import nanoseconds, timedelta
 from liqlab.market import Market
-from liqlab.models._flow import Flow, taker_share
+from liqlab.models._flow import Bar, Flow, taker_share
 from liqlab.models.volume import check_share
+from liqlab.models.volume import one_bar as open_only
 
 
 def decay(
@@ -59,3 +61,10 @@ def decay(
     used = {"taker": words, "open_interest": "not used: levels fade", "closing": f"half-life {half_life} at 10x"}
     fade = np.log(2.0) * passed / life.as_unit("ns").value
     return Flow(opened, np.full(len(size), np.nan), used, fade=fade, by_leverage=float(half_life_exponent))
+
+
+def one_bar(bar: Bar, *, share_of_volume: float = 1.0, half_life: Any = "7d", half_life_exponent: float = 1.0) -> Flow:
+    """The flow of one bar: equal to the last bar of `decay`, bit for bit."""
+    fade = np.log(2.0) * np.array([bar.passed]) / timedelta(half_life).as_unit("ns").value
+    opened = open_only(bar, share_of_volume=share_of_volume)
+    return replace(opened, fade=fade, by_leverage=float(half_life_exponent))

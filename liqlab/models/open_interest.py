@@ -7,7 +7,7 @@ import pandas as pd
 
 from liqlab.clock import nanoseconds
 from liqlab.market import Market
-from liqlab.models._flow import Flow, row_at_close, taker_share
+from liqlab.models._flow import Bar, Flow, row_at_close, taker_share
 from liqlab.models.volume import check_share
 
 DAY = 86_400 * 10**9
@@ -75,18 +75,43 @@ def open_interest(
     share, taker_words = taker_share(market)
     row = None if market.open_interest is None else row_at_close(market, nanoseconds(market.open_interest.index))
     level, change, words = _level(market, row, open_interest_scale, days_of_volume)
-    traded = kappa * market.candles["volume"].to_numpy()
+    used = {"taker": taker_words, "open_interest": words, "closing": closing}
+    since = None if market.open_interest is None or row is None else _since(market, market.open_interest, row)
+    # before the first stamp nothing is reported late, for nothing is reported
+    coarse = np.zeros(len(level), bool)
+    if row is not None and since is not None:
+        coarse = (row >= 0) & (since < np.arange(len(level)))
+    opened, late = _openings(kappa * market.candles["volume"].to_numpy(), change, share, coarse)
+    return Flow(opened, level, used, late=None if since is None else late, since=since, cohorts=COHORTS[closing])
+
+
+def one_bar(
+    bar: Bar,
+    *,
+    share_of_volume: float = 0.1,
+    open_interest_scale: float = 1.0,
+    days_of_volume: float = 0.3,
+    closing: str = "by_age",
+) -> Flow:
+    """The flow of one bar, of what has been seen so far: equal to the last bar of `open_interest`, bit for bit."""
+    level = open_interest_scale * bar.open_interest
+    if np.isnan(level):
+        level = days_of_volume * bar.per_day * bar.recent_volume / bar.recent_bars
+    change = np.zeros(1) if bar.jump else np.array([level - bar.level_before])
+    coarse = np.array([bar.coarse and not np.isnan(bar.open_interest)])
+    opened, late = _openings(share_of_volume * np.array([bar.volume]), change, np.array([bar.buy_share]), coarse)
+    return Flow(opened, np.array([level]), late=late, cohorts=COHORTS[closing])
+
+
+def _openings(
+    traded: np.ndarray, change: np.ndarray, share: np.ndarray, coarse: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coins opened (side, bar), and the part of them that a coarser open interest reports late."""
     size = np.maximum(traded, np.abs(change))
     longs = np.clip(share * (size + change), np.maximum(0.0, change), np.minimum(size, size + change))
     opened = np.stack([longs, size + change - longs])
-    used = {"taker": taker_words, "open_interest": words, "closing": closing}
-    since = None if market.open_interest is None or row is None else _since(market, market.open_interest, row)
-    if since is None:
-        return Flow(opened, level, used, cohorts=COHORTS[closing])
     beyond = np.maximum(change, opened - traded * np.stack([share, 1.0 - share]))
-    coarse = (change > 0) & (since < np.arange(len(since)))
-    late = np.where(coarse, np.minimum(beyond, opened), 0.0)
-    return Flow(opened, level, used, late=late, since=since, cohorts=COHORTS[closing])
+    return opened, np.where(coarse & (change > 0), np.minimum(beyond, opened), 0.0)
 
 
 def _level(market: Market, row: np.ndarray | None, scale: float, days: float) -> tuple[np.ndarray, np.ndarray, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from liqlab.market import Market
-from liqlab.models._flow import Flow, taker_share
+from liqlab.models._flow import Bar, Flow, taker_share
 
 
 def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
@@ -41,6 +41,12 @@ def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
     opened = np.stack([size * share, size * (1.0 - share)])
     used = {"taker": words, "open_interest": "not used: nothing closes but what price reaches"}
     return Flow(opened, np.full(len(size), np.nan), used)
+
+
+def one_bar(bar: Bar, *, share_of_volume: float = 1.0) -> Flow:
+    """The flow of one bar: equal to the last bar of `volume`, bit for bit."""
+    size = share_of_volume * np.array([bar.volume])
+    return Flow(np.stack([size * bar.buy_share, size * (1.0 - bar.buy_share)]), np.full(1, np.nan))
 
 
 def check_share(share_of_volume: float) -> float:
