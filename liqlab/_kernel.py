@@ -43,13 +43,7 @@ def run_nb(
                                      swept, top, fresh, gap, got, out)  # fmt: skip
         if opened[t] > 0.0:
             low, high = sign * near[t] + shift, sign * far[t] + shift
-            for p in range(pools):
-                if pool_epoch[p] == g:
-                    part, row = opened[t] / scale[p] / (high - low + 1), entries[p]
-                    for e in range(np.uint64(low), np.uint64(high + 1)):  # unsigned: no check for negative indices
-                        row[e] += part
-                    if lookback:
-                        added[p, t] = part
+            _open_nb(t, g, low, high, opened[t], pool_epoch, scale, entries, added)
             fresh[g], reach = max(fresh[g], high), max(reach, high - nearest[g])
             hull[g, 0], hull[g, 1] = min(hull[g, 0], low), max(hull[g, 1], high)
             if at + nearest[g] <= high:
@@ -82,10 +76,7 @@ def run_nb(
             _record_nb(g, opened[t], unit, factor, same_bar, share, pool, pool_epoch, got, standing, rungs[t])
         if lost + early > 0.0:
             _forget_nb(got, out)
-        for p in range(pools):
-            while scale[p] < SMALL:
-                placed[p], scale[p] = placed[p] * SMALL, scale[p] / SMALL
-                _shrink_nb(p, pool, entries, swept, expired, shown, added)
+        _shrink_nb(pool, placed, scale, entries, swept, expired, shown, added)
         if column < last.size and t == last[column]:
             if lookback:
                 expire_nb(dead, alive[column], near, far, sign, shift, epoch, pool_epoch, added, expired, hull)
@@ -170,6 +161,18 @@ def _fill_nb(need, unplaced, coins, pace, factor):
 
 
 @jit
+def _open_nb(t, g, low, high, opened, pool_epoch, scale, entries, added):
+    """Spread what opens evenly over its entry cells, in every pool of the epoch."""
+    for p in range(pool_epoch.size):
+        if pool_epoch[p] == g:
+            part, row = opened / scale[p] / (high - low + 1), entries[p]
+            for e in range(np.uint64(low), np.uint64(high + 1)):  # unsigned: no check for negative indices
+                row[e] += part
+            if added.shape[1] > 0:
+                added[p, t] = part
+
+
+@jit
 def _sweep_nb(
     at, cells, share, pool, pool_epoch, scale, level_price, entry_price, entries, swept, top, fresh, gap, got, out
 ):
@@ -221,16 +224,19 @@ def _catch_nb(
 
 
 @jit
-def _shrink_nb(p, pool, entries, swept, expired, shown, added):
-    """All stored amounts of a pool × SMALL."""
-    for array in (entries, expired, added):
-        for k in range(array.shape[1]):
-            array[p, k] *= SMALL
-    for j in range(pool.size):
-        if pool[j] == p:
-            for array in (swept, shown):
+def _shrink_nb(pool, placed, scale, entries, swept, expired, shown, added):
+    """Pools whose scale has become small: all their stored amounts × SMALL."""
+    for p in range(scale.size):
+        while scale[p] < SMALL:
+            placed[p], scale[p] = placed[p] * SMALL, scale[p] / SMALL
+            for array in (entries, expired, added):
                 for k in range(array.shape[1]):
-                    array[j, k] *= SMALL
+                    array[p, k] *= SMALL
+            for j in range(pool.size):
+                if pool[j] == p:
+                    for array in (swept, shown):
+                        for k in range(array.shape[1]):
+                            array[j, k] *= SMALL
 
 
 @jit
