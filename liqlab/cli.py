@@ -5,12 +5,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from liqlab.cli_data import app as data
+from liqlab.cli_fetch import fetch
+
 app = typer.Typer(
     help="Research notebook kit for crypto liquidation heatmaps. Education, not advice.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(data, name="data")
+app.command()(fetch)
 
 Parameters = Annotated[
     list[str] | None,

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from liqlab import store
 from liqlab.market import PRICES, TIER_COLUMNS
 from liqlab.sources import files, layouts, read
 
@@ -390,8 +391,11 @@ def test_missing_file(tmp_path: Path) -> None:
         read(tmp_path / "btc5.csv")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         read(tmp_path / "nowhere" / "btc.csv")
-    with pytest.raises(FileNotFoundError, match="is a folder; pass one file"):
-        read(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no file eth\*\.zip in .*; it holds btc\.csv; check the name"):
+        read(tmp_path / "eth*.zip")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"the folder .*empty holds no table \(\.csv, .*\); pass another"):
+        read(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match=r"open_interest: no file oi\.csv"):
         read(truth(), open_interest=tmp_path / "oi.csv")
 
@@ -603,6 +607,131 @@ def test_time_frame_is_that_of_the_candles_only() -> None:
     assert market.timeframe == "5m"
     assert market.path is not None
     assert len(market.path) == N
+
+
+# --- several files, and the archive's own -----------------------------------------------------------------------------
+
+
+def _months(folder: Path, n: int = 3) -> list[Path]:
+    """One table in n zips, the first without a header, the last in µs, as the archive changed over the years."""
+    table, made = truth(8 * n), []
+    for number in range(n):
+        rows = klines(table[8 * number : 8 * (number + 1)], "us" if number == n - 1 else "ms")
+        text = lines(rows) if number == 0 else KLINE_HEADER + "\n" + lines(rows)
+        made.append(_zip(folder, f"BTCUSDT-5m-2024-0{number + 1}.zip", {f"BTCUSDT-5m-2024-0{number + 1}.csv": text}))
+    return made
+
+
+WAYS: dict[str, Any] = {
+    "list": lambda folder, made: made,
+    "list of text, back to front": lambda folder, made: [str(file) for file in reversed(made)],
+    "folder": lambda folder, made: folder,
+    "pattern": lambda folder, made: folder / "BTCUSDT-5m-2024-*.zip",
+    "pattern of text": lambda folder, made: f"{folder}/BTCUSDT-5m-2024-0[1-3].zip",
+    "pattern over folders": lambda folder, made: f"{folder.parent}/**/*-5m-*.zip",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_several_files_are_one_table(way: str, tmp_path: Path) -> None:
+    folder = tmp_path / "zips"
+    folder.mkdir()
+    made = _months(folder)
+    (folder / "notes.txt").write_text("no table")
+    market = read(WAYS[way](folder, made), symbol="BTC/USDT:USDT")
+    assert_frame_equal(market.candles, truth(), check_exact=True)
+    assert market.sources["candles"]["file"].endswith("(3 files)")
+    assert len(market.sources["candles"]["sha256"]) == 64
+
+
+def test_sha256_of_several_files_is_that_of_their_list(tmp_path: Path) -> None:
+    made = _months(tmp_path)
+    listed = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in made)
+    found = read(tmp_path).sources["candles"]
+    assert found["sha256"] == hashlib.sha256(listed.encode()).hexdigest()
+    assert found["file"] == "BTCUSDT-5m-2024-01.zip … BTCUSDT-5m-2024-03.zip (3 files)"
+
+
+def test_files_that_overlap_are_one_table_and_those_that_differ_are_refused(tmp_path: Path) -> None:
+    whole, part = _write(tmp_path, "a.csv", truth().to_csv()), _write(tmp_path, "b.csv", truth()[5:9].to_csv())
+    with pytest.warns(UserWarning, match=r"dropped 4 duplicate row\(s\)"):
+        assert len(read([whole, part]).candles) == N
+    _write(tmp_path, "b.csv", truth()[5:9].assign(trades=1.0).to_csv())
+    with pytest.raises(
+        ValueError, match=r"a\.csv … b\.csv \(2 files\): candles: 4 stamp\(s\) stand twice with different"
+    ):
+        read(tmp_path)
+    _write(tmp_path, "b.csv", csv_of(truth(9)[5:]))
+    with pytest.raises(ValueError, match=r"a\.csv gives open, .*but b\.csv open, .*several files must hold one table"):
+        read(tmp_path)
+
+
+def test_checksum_beside_a_zip_is_verified(tmp_path: Path) -> None:
+    file = _months(tmp_path)[0]
+    stated = file.with_name(f"{file.name}.CHECKSUM")
+    stated.write_text(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n")
+    assert len(read(file).candles) == 8
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match=r"BTCUSDT-5m-2024-01\.zip: its sha256 is .*, the archive states"):
+        read(file)
+
+
+METRICS = ("create_time,symbol,sum_open_interest,sum_open_interest_value,count_toptrader_long_short_ratio,"
+           "sum_toptrader_long_short_ratio,count_long_short_ratio,sum_taker_long_short_vol_ratio")  # fmt: skip
+
+
+def _metrics(folder: Path, day: str, first: str, values: Any) -> Path:
+    labels = pd.date_range(f"{day} {first}", periods=len(values), freq="5min").strftime("%Y-%m-%d %H:%M:%S")
+    rows = [f"{label},BTCUSDT,{value},1,1,1,1,1" for label, value in zip(labels, values, strict=True)]
+    return _zip(folder, f"BTCUSDT-metrics-{day}.zip", {"x.csv": "\n".join([METRICS, *rows]) + "\n"})
+
+
+def test_metrics_zips_are_open_interest(tmp_path: Path) -> None:
+    files_ = [_metrics(tmp_path, f"2024-05-0{day}", "00:05", np.arange(288) + 1000 * day) for day in (1, 2)]
+    found = read(truth(600), symbol="BTC/USDT:USDT", open_interest=files_).open_interest
+    assert found is not None
+    assert list(found.index) == list(pd.date_range("2024-05-01 00:05", periods=576, freq="5min", tz="UTC"))
+    assert found["open_interest"].tolist() == [*range(1000, 1288), *range(2000, 2288)]
+
+
+def test_holes_of_the_metrics_archive_are_left_out_and_told(tmp_path: Path) -> None:
+    file = _metrics(tmp_path, "2024-05-01", "00:05", [1, 0, "", 4])
+    with pytest.warns(
+        UserWarning, match=r"2024-05-01\.zip: left out of 4 row\(s\): 2 without a value; nothing"
+    ) as seen:
+        found = read(truth(), open_interest=file).open_interest
+    assert found is not None and found["open_interest"].tolist() == [1.0, 4.0]
+    assert len([warning for warning in seen if "left out" in str(warning.message)]) == 1
+
+
+def test_labels_of_the_metrics_archive_since_june_2026_are_five_minutes_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both files have a row labelled 00:00 of the 25th: the old one's is that instant, the new one's 00:05."""
+    _at(monkeypatch, "2026-07-01")
+    _metrics(tmp_path, "2026-06-24", "00:05", range(1, 289))
+    _metrics(tmp_path, "2026-06-25", "00:00", range(289, 577))
+    found = read(truth(600, "2026-06-24"), open_interest=tmp_path).open_interest
+    assert found is not None
+    assert list(found.index) == list(pd.date_range("2026-06-24 00:05", periods=576, freq="5min", tz="UTC"))
+    assert found["open_interest"].tolist() == list(range(1, 577))
+
+
+def test_coin_margined_zips_are_refused_with_the_conversion(tmp_path: Path) -> None:
+    table = truth().rename(columns={"volume": "quote_volume", "quote_volume": "volume"})
+    table["volume"] = (table["volume"] / 100).round()
+    table["taker_buy_volume"] = 0.0
+    rows = klines(table.assign(taker_buy_quote_volume=0.0))
+    file = _zip(tmp_path, "BTCUSD_PERP-5m-2024-05.zip", {"x.csv": lines(rows)})
+    with pytest.raises(ValueError, match="coin-margined contracts of 100 USD; convert to coins"):
+        read(file)
+
+
+def test_a_month_of_the_store_is_a_parquet_file_like_others(tmp_path: Path) -> None:
+    key, start = store.Key("binanceusdm", "BTC/USDT:USDT", "candles", "5m"), truth().index[0]
+    store.append(key, truth(), start, start + pd.Timedelta(1, "D"), store=tmp_path, origin={})
+    market = read(tmp_path / "**" / "*.parquet")
+    assert_frame_equal(market.candles, truth(), check_exact=True)
 
 
 # --- properties -----------------------------------------------------------------------------------------------------

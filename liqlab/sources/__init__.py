@@ -4,6 +4,8 @@ What a module here needs beyond pandas (an exchange client, HTTP) it imports whe
 ``import liqlab.sources`` stays light.
 """
 
+from liqlab.sources.capability import capabilities
+from liqlab.sources.fetching import fetch, fetch_depth
 from liqlab.sources.files import read
 
-__all__ = ["read"]
+__all__ = ["capabilities", "fetch", "fetch_depth", "read"]

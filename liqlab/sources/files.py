@@ -8,6 +8,7 @@ counted in a warning, what is ambiguous is refused with the remedy.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from typing import Any
 
@@ -17,7 +18,7 @@ import pandas as pd
 from liqlab.clock import nanoseconds, step_of, timeframe_of
 from liqlab.market import Market
 from liqlab.sources.layouts import CANDLE_TABLES, parse
-from liqlab.sources.opening import load
+from liqlab.sources.opening import load, pieces
 
 __all__ = ["read"]
 
@@ -42,7 +43,9 @@ def read(
     """Read a market from files, DataFrames or ccxt lists.
 
     Each table may be a path (``.csv``, ``.tsv``, ``.json``, each also ``.gz`` or alone in a ``.zip``; ``.parquet``,
-    ``.feather``), a DataFrame, or the list of rows that ccxt and the exchanges' interfaces return.
+    ``.feather``), several paths (a list, a folder, a pattern such as ``BTCUSDT-1m-2024-*.zip``), a DataFrame, or the
+    list of rows that ccxt and the exchanges' interfaces return. Where a ``.CHECKSUM`` file lies beside an archive's
+    zip, it is verified.
 
     Parameters
     ----------
@@ -54,7 +57,8 @@ def read(
         ``BTC/USDT:USDT``, ``binanceusdm``, ``15m``. Where a file has a column ``symbol``, only rows of this symbol are
         taken (``BTCUSDT`` and ``BTC/USDT:USDT`` are the same). The time frame is needed only for a single candle.
     open_interest : path, DataFrame or list (time,), optional
-        [coins]. Own columns, Binance's metrics archive and openInterestHist, ccxt's history.
+        [coins]. Own columns, Binance's metrics archive (its labels become instants: since 25 June 2026 they lie five
+        minutes before them) and openInterestHist, ccxt's history.
     funding_rate : path, DataFrame or list (time,), optional
         [1 per interval]. Own columns, Binance's archive and fundingRate, ccxt's history.
     liquidations, taker : path or DataFrame (time,), optional
@@ -112,9 +116,8 @@ def read(
     for table, source in given.items():
         if source is None and table != "candles":
             continue
-        frame, sources[table] = load(source, table)
+        parsed, sources[table] = _opened(source, table, now, symbol, timezone)
         label = _label(table, sources)
-        parsed = parse(frame, table, file=label, now=now, symbol=symbol, timezone=timezone)
         tables[table] = _finished(parsed, table, label, timeframe, now) if table in _BARS else parsed
     try:
         market = Market(**tables, symbol=symbol, exchange=exchange, timeframe=timeframe, sources=sources)
@@ -124,6 +127,32 @@ def read(
     _check_coins(market.candles, _label("candles", sources))
     _check_order(market.candles, _label("candles", sources))
     return market
+
+
+def _opened(
+    source: Any, table: str, now: pd.Timestamp, symbol: str, timezone: str | None
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """One table from one source or from several files, each understood for itself, and where it comes from."""
+    parts, origins = [], []
+    for piece in pieces(source, table):
+        frame, origin = load(piece, table)
+        file = origin.get("file", f"{table} (from memory)")
+        parts.append(parse(frame, table, file=file, now=now, symbol=symbol, timezone=timezone))
+        origins.append(origin)
+    if len(parts) == 1:
+        return parts[0], origins[0]
+    columns = [list(part.columns) for part in parts]
+    odd = next((number for number, names in enumerate(columns) if set(names) != set(columns[0])), None)
+    if odd is not None:
+        raise ValueError(f"{table}: {origins[0]['file']} gives {', '.join(columns[0])}, but {origins[odd]['file']} "
+                         f"{', '.join(columns[odd])}; several files must hold one table")  # fmt: skip
+    whole = pd.concat(parts)
+    if isinstance(whole.index, pd.DatetimeIndex):  # files have no order of their own
+        whole = whole.sort_index(kind="stable")
+    seals = "".join(f"{origin['sha256']}  {origin['file']}\n" for origin in origins)
+    label = f"{origins[0]['file']} … {origins[-1]['file']} ({len(parts)} files)"
+    return whole, {"file": label, "sha256": hashlib.sha256(seals.encode()).hexdigest(), "kind": "own",
+                   "note": "sha256 is that of the list of the files' own, as sha256sum writes it"}  # fmt: skip
 
 
 def _now() -> pd.Timestamp:

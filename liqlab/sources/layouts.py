@@ -16,6 +16,7 @@ import pandas as pd
 
 from liqlab.market import OPTIONAL_CANDLE_COLUMNS, PRICES, TIER_COLUMNS
 from liqlab.sources.times import stamps
+from liqlab.sources.zips import snapshots
 
 __all__ = ["CANDLE_TABLES", "LAYOUTS", "POSITIONS", "Layout", "parse", "recognise"]
 
@@ -70,6 +71,7 @@ _KLINES = {
     "taker_buy_quote_volume": "taker_buy_quote_volume", "taker_buy_quote_asset_volume": "taker_buy_quote_volume",
 }  # fmt: skip
 
+_METRICS = "Binance metrics archive"
 LAYOUTS: tuple[Layout, ...] = (
     Layout("liqlab, TradingView", CANDLE_TABLES, {"time": "time", **_OHLCV, **_OWN_EXTRAS}),
     Layout("Binance klines", CANDLE_TABLES, _KLINES),
@@ -77,7 +79,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("freqtrade", CANDLE_TABLES, {"date": "time", **_OHLCV, **_OWN_EXTRAS}),
     Layout("others", CANDLE_TABLES, {"datetime": "time", **_OHLCV, **_OWN_EXTRAS}),
     Layout("liqlab", ("open_interest",), _same("time", "open_interest")),
-    Layout("Binance metrics archive", ("open_interest",),
+    Layout(_METRICS, ("open_interest",),
            {"create_time": "time", "sum_open_interest": "open_interest"}, zone="UTC"),
     Layout("Binance openInterestHist", ("open_interest",), {"timestamp": "time", "sumOpenInterest": "open_interest"}),
     Layout("ccxt", ("open_interest",), {"timestamp": "time", "openInterestAmount": "open_interest"}),
@@ -159,7 +161,19 @@ def parse(
     index = stamps(raw_time, file=file, zone=layout.zone or timezone, now=now)
     del ours[str(raw_time.name)]
     columns = {name: _numbers(found[theirs], raw_time, theirs, file) for theirs, name in ours.items()}
-    return _sorted(pd.DataFrame(columns, index=index), file)
+    ordered = _sorted(pd.DataFrame(columns, index=index), file)
+    return _without_holes(ordered, file) if layout.name == _METRICS else ordered
+
+
+def _without_holes(table: pd.DataFrame, file: str) -> pd.DataFrame:
+    """The archive's open interest without the rows that are none; what is left out is told."""
+    found = snapshots(table)
+    if found.left_out:
+        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(found.left_out.items()))
+        warnings.warn(f"{file}: left out of {len(table)} row(s): {counts}; nothing was filled in", stacklevel=2)
+    if found.frame.empty:
+        raise ValueError(f"{file}: no row has open interest; is the archive's file complete?")
+    return found.frame
 
 
 def fold(name: Any) -> str:

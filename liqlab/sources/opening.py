@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import gzip
 import hashlib
 import io
@@ -17,10 +18,47 @@ from typing import Any
 import pandas as pd
 
 from liqlab.sources.layouts import CANDLE_TABLES, POSITIONS
+from liqlab.sources.zips import checksum
 
-__all__ = ["load"]
+__all__ = ["load", "pieces"]
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+
+def pieces(source: Any, table: str) -> list[Any]:
+    """The sources that one argument stands for: a folder, a pattern or a list of paths are several files.
+
+    Parameters
+    ----------
+    source : path, list of paths, DataFrame or list of rows
+        A folder stands for the tables that lie in it (not in its own folders); ``*``, ``?`` and ``[…]`` for what they
+        match. Anything else stands for itself.
+    table : str
+        What it is to become; used in messages.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where a folder holds no table or a pattern matches none; the message lists what there is.
+    """
+    if isinstance(source, list | tuple) and source and all(isinstance(one, str | os.PathLike) for one in source):
+        return [piece for one in source for piece in pieces(one, table)]
+    if not isinstance(source, str | os.PathLike):
+        return [source]
+    path = Path(source).expanduser()
+    if path.is_dir():
+        found = [file for file in sorted(path.iterdir()) if _is_table(file)]
+    elif not path.exists() and glob.has_magic(str(path)):
+        found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True)) if _is_table(Path(name))]
+    else:
+        return [path]
+    if not found:
+        raise FileNotFoundError(_missing(path, table))
+    return found
+
+
+def _is_table(file: Path) -> bool:
+    return file.is_file() and file.suffix.lower() in (*_READERS, ".gz", ".zip") and not file.name.startswith(".")
 
 
 def load(source: Any, table: str) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -56,6 +94,8 @@ def load(source: Any, table: str) -> tuple[pd.DataFrame, dict[str, str]]:
         raise FileNotFoundError(_missing(file, table))
     data = file.read_bytes()
     origin = {"file": file.name, "sha256": hashlib.sha256(data).hexdigest(), "kind": "own"}
+    if (stated := file.with_name(f"{file.name}.CHECKSUM")).is_file():  # downloaded along with an archive's zip
+        checksum(data, stated.read_text(encoding="utf-8", errors="replace"), file.name)
     if not data:
         raise ValueError(f"{file.name}: the file is empty (0 bytes); download or export it again")
     name, content = _unpacked(file.name, data)
@@ -69,7 +109,7 @@ def load(source: Any, table: str) -> tuple[pd.DataFrame, dict[str, str]]:
 def _missing(file: Path, table: str) -> str:
     folder = file.absolute().parent
     if file.is_dir():
-        return f"{table}: {file} is a folder; pass one file of it"
+        return f"{table}: the folder {file} holds no table ({', '.join(_READERS)}, also .gz and .zip); pass another"
     if not folder.is_dir():
         return f"{table}: no file {file}: there is no folder {folder}; check the path"
     names = sorted(entry.name for entry in folder.iterdir() if Path(entry.name).suffix in (*_READERS, ".gz", ".zip"))

@@ -109,3 +109,45 @@ def _localised(naive: pd.DatetimeIndex, column: pd.Series, zone: str | None, fil
     _refuse_time(column, skipped, file, f"does not exist in {zone} (the clock was put forward)", remedy)
     _refuse_time(column, local.isna(), file, f"stands for two moments in {zone} (the clock was put back)", remedy)
     return local.tz_convert("UTC")
+
+
+# From this day on Binance's open-interest history is labelled by the begin of its five minutes, before by their end.
+_RELABELLED = pd.Timestamp("2026-06-25", tz="UTC")
+_PERIOD = pd.Timedelta(5, "min")
+
+
+def instants(labels: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Labels of Binance's ``metrics`` archive → the instants at which these snapshots were taken.
+
+    Up to 24 June 2026 a label is the instant itself (a day's file runs from 00:05 to 00:00 of the next day); since then
+    it lies five minutes before it (00:00 … 23:55), which nothing announces. Read as it stands, such a value would be
+    known five minutes early.
+
+    Parameters
+    ----------
+    labels : DatetimeIndex (rows,)
+        The labels of one file, in its order.
+
+    Returns
+    -------
+    DatetimeIndex (rows,)
+        Five minutes later where the new meaning holds.
+
+    Assumptions
+    -----------
+    - The label of that midnight is the end of the old day where older rows stand beside it, else the begin of the new
+      one; where it stands twice, the first is the old one.
+    - Should the change have been undone since, the values come five minutes late: never too early.
+
+    Examples
+    --------
+    >>> instants(pd.DatetimeIndex(["2026-06-24 00:05", "2026-06-26 00:00"], tz="UTC")).strftime("%H:%M").tolist()
+    ['00:05', '00:05']
+    """
+    if len(labels) == 0:
+        return labels
+    late = np.asarray(labels > _RELABELLED)
+    edge = np.flatnonzero(np.asarray(labels == _RELABELLED))
+    old_day_here = bool((labels < _RELABELLED).any())
+    late[edge[1:] if old_day_here else edge] = True
+    return pd.DatetimeIndex(labels.where(~late, labels + _PERIOD))
