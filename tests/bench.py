@@ -172,6 +172,36 @@ def growth(candles: pd.DataFrame) -> None:
         print(f"{label:<32}{'  '.join(f'{x:.3f}s' for x in best)}   5y/1y {best[-1] / best[0]:.2f}", flush=True)
 
 
+def reading(candles: pd.DataFrame) -> None:
+    """Seconds to find every sweep of a year of 1m candles on its map, zones included; aim: under 5 s."""
+    whole = market(candles, 60)
+    heat = lq.heatmap(whole, law=LAW)
+    best = min(seconds(lambda: lq.sweeps(whole, heat)) for _ in range(3))
+    print(f"\nsweeps of one year of 1m, {heat.sizes['time']} columns, best of 3: {best:.2f}s "
+          f"({'PASS' if best < 5 else 'over'}, aim 5 s)", flush=True)  # fmt: skip
+
+
+def zones() -> None:
+    """Seconds to find the zones of every column of a map of 2000 × 1000 × 2; aim: under 1 s."""
+    import xarray as xr
+
+    from liqlab.zones import every_cluster
+
+    rng, edges = np.random.default_rng(2), np.linspace(40_000.0, 90_000.0, PRICES + 1)
+    price, close = (edges[1:] + edges[:-1]) / 2, np.full(TIMES, 60_000.0)
+    even = rng.exponential(1.0, (TIMES, PRICES)) * (1 + np.sin(np.log(price) / 0.01))
+    amount = np.stack([even * (price < 60_000), even * (price > 60_000)]).transpose(1, 2, 0)
+    time = pd.date_range("2024-01-01", periods=TIMES, freq="1h").as_unit("ns").to_numpy()
+    ohlc = dict.fromkeys(("open", "high", "low", "close"), ("time", close))
+    coords = {"time": time, "price": price, "side": ["long", "short"], "price_edge": ("price_edge", edges),
+              "close_time": ("time", time + np.timedelta64(1, "h"))}  # fmt: skip
+    heat = xr.Dataset({"notional": (("time", "price", "side"), amount), **ohlc}, coords=coords)
+    found = len(every_cluster(heat))
+    best = min(seconds(lambda: every_cluster(heat)) for _ in range(3))
+    print(f"\nzones of every column of {TIMES} × {PRICES} × 2, {found / TIMES:.1f} a column, best of 3: {best:.2f}s "
+          f"({'PASS' if best < 1 else 'over'}, aim 1 s)", flush=True)  # fmt: skip
+
+
 def memory() -> None:
     print("\npeak additional memory of one call, in a process of its own (the map itself included)")
     for label in CASES:
@@ -244,6 +274,8 @@ if __name__ == "__main__":
         machine()
         years = walk(5 * YEAR)
         times(years.iloc[:YEAR])
+        reading(years.iloc[:YEAR])
+        zones()
         start()
         memory()
         growth(years)
