@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from liqlab.margin import Tiers, liquidation_price
+from liqlab.margin import Tiers, contract_of, liquidation_price
 
 __all__ = ["PRESETS", "Law", "distances", "law"]
 
@@ -139,7 +139,9 @@ def law(law: str | Law | Mapping[float, float] | Sequence[float] = "measured") -
     return Law(f"uniform {' '.join(f'{x:g}x' for x in leverage)}", leverage, even, even, "equal shares, no evidence")
 
 
-def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.ndarray, np.ndarray]:
+def distances(
+    law: Law, tiers: Tiers, *, position_notional: float, price: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Exact log distances entry → liquidation of a law's classes, and the shares that the venue allows.
 
     Parameters
@@ -149,6 +151,8 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.n
         The venue's maintenance table.
     position_notional : float
         Notional at entry [quote] of one typical position: it decides the tier, the market's notional does not.
+    price : float
+        Entry price [quote], where the table is an inverse contract's, whose tiers are in coins.
 
     Returns
     -------
@@ -166,7 +170,9 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.n
     >>> round(float(d[0, 0]), 6), round(float(np.log(0.996 / 0.9)), 6)
     (0.101352, 0.101352)
     """
-    held = np.clip(np.searchsorted(tiers.floor, position_notional, side="right") - 1, 0, None)
+    in_coins = contract_of(tiers.symbol) == "inverse"
+    entry, size = (price, position_notional / price) if in_coins else (1.0, position_notional)
+    held = np.clip(np.searchsorted(tiers.floor, size, side="right") - 1, 0, None)
     leverage = law.rungs
     allowed = leverage <= tiers.max_leverage[held]
     if not allowed.any():
@@ -176,8 +182,8 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float) -> tuple[np.n
     distance = np.full((2, leverage.size), FARTHEST)
     share = np.repeat(np.stack([law.long, law.short]) / law.counts, law.counts, axis=1) * allowed
     for row, side in enumerate(("long", "short")):
-        ratio = liquidation_price(1.0, side=side, leverage=leverage[allowed], quantity=position_notional,
-                                  leverage_tiers=tiers)  # fmt: skip
+        ratio = liquidation_price(entry, side=side, leverage=leverage[allowed], quantity=position_notional,
+                                  leverage_tiers=tiers) / entry  # fmt: skip
         with np.errstate(divide="ignore"):
             distance[row, allowed] = np.minimum(np.abs(np.log(ratio)), FARTHEST)
         if share[row].sum() <= 0:

@@ -116,9 +116,9 @@ def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder,
         warnings.warn(f"{history[0][1].proxy}; pass leverage_tiers= to Market or read", stacklevel=4)
     rungs: list[tuple[np.ndarray, np.ndarray]] = []
     epoch = np.zeros(len(market.candles), np.int64)
-    opens = nanoseconds(market.candles.index)
+    opens, first = nanoseconds(market.candles.index), float(market.candles["open"].iloc[0])
     for moment, tiers in history:
-        distance, share = distances(law, tiers, position_notional=position_notional)
+        distance, share = distances(law, tiers, position_notional=position_notional, price=first)
         rung = np.maximum(np.rint(distance / STEP).astype(np.int64), 1), share
         same = [k for k, known in enumerate(rungs) if all(map(np.array_equal, known, rung))]
         rungs += [] if same else [rung]

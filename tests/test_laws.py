@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,3 +178,19 @@ def test_a_spread_law_has_the_same_classes_on_the_map() -> None:
     assert split["leverage"].to_numpy().tolist() == lq.law("measured").leverage.tolist()
     whole = lq.heatmap(market, **window)
     np.testing.assert_allclose(split["notional"].sum("leverage"), whole["notional"], rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize(("notional", "rate"), [(10_000.0, 0.004), (1_000_000.0, 0.01)])
+def test_an_inverse_table_is_in_coins(notional: float, rate: float) -> None:
+    """(1 + m) / (1 + 1/L) below the entry: 0.2 coins at 50,000 are in the first tier, 20 in the second."""
+    who = {"exchange": "binancecoinm", "symbol": "BTC/USD:BTC", "as_of": "2024-01-01"}
+    rows = [
+        {"tier": 1, "min_notional": 0, "max_notional": 5, "maintenance_margin_rate": 0.004, "max_leverage": 125,
+         "maintenance_amount": 0.0},
+        {"tier": 2, "min_notional": 5, "max_notional": 1e6, "maintenance_margin_rate": 0.01, "max_leverage": 100,
+         "maintenance_amount": 0.03},
+    ]  # fmt: skip
+    tiers = lq.tiers_for("binancecoinm", "BTC/USD:BTC", leverage_tiers=pd.DataFrame([who | row for row in rows]))
+    distance, _ = distances(lq.law({10: 1}), tiers, position_notional=notional, price=50_000.0)
+    amount = 0.03 / 20 if rate == 0.01 else 0.0  # "cum" relative to the position's 20 coins
+    assert distance[0, 0] == pytest.approx(-np.log((1 + rate) / (1 + 0.1 + amount)), abs=1e-9)
