@@ -25,7 +25,7 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
     Parameters
     ----------
     table : DataFrame
-        From `liqlab.levels`.
+        From `liqlab.levels`; what is not touched reaches to the table's moment, ``table.attrs["at"]``.
     quote : str
         Unit of the price axis.
     title : str
@@ -38,8 +38,8 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
     import holoviews as hv
 
     _hooks.use_bokeh()
-    end = table["touched_at"].max() if table["touched_at"].notna().any() else table["opened_at"].max()
-    rows = table.assign(until=table["touched_at"].fillna(max(end, table["opened_at"].max()) + pd.Timedelta("1min")))
+    seen = pd.concat([table["touched_at"].dropna(), table["opened_at"]]).max() + pd.Timedelta("1min")
+    rows = table.assign(until=table["touched_at"].fillna(table.attrs.get("at", seen)))
     rows = rows.assign(opened_at=naive(pd.Index(rows["opened_at"])), until=naive(pd.Index(rows["until"])))
     kdims = ["opened_at", "liquidation_price", "until", "again"]
     lines = []

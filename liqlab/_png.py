@@ -104,7 +104,7 @@ def _png_heat(figure: Any, axes: Any, heat: xr.Dataset, price_range: tuple[float
     bar = figure.colorbar(
         image, ax=axes, pad=0.01, fraction=0.03, label=f"estimated [{quote} per {bin_of(table):g} {quote}]"
     )
-    bar.ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
+    bar.ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
     bar.ax.yaxis.set_major_formatter(EngFormatter(sep=""))
     bar.minorticks_off()
 

@@ -53,7 +53,7 @@ def heatmap(
     market : Market
         Everything in it before `start` warms the book.
     model : str
-        ``open_interest`` (default), ``volume``; see `liqlab.models`.
+        ``open_interest`` (default), ``volume``, ``decay``; see `liqlab.models`.
     start, end : time-like, optional
         What is shown, half-open, UTC; default: all.
     lookback : duration, optional

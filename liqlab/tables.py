@@ -107,7 +107,7 @@ def levels(
     DataFrame
         opened_at (open of the bar), side, leverage, entry_price, liquidation_price [quote], opened [coins], standing
         [coins] at the moment, notional = standing × liquidation_price [quote], touched_at (open of the bar that
-        reached it, NaT if none has).
+        reached it, NaT if none has). ``attrs["at"]``: the moment.
 
     Raises
     ------
@@ -123,6 +123,7 @@ def levels(
     table.insert(0, "opened_at", opens[table.pop("bar")])
     touched = table.pop("touched_bar").to_numpy()
     table["touched_at"] = opens[np.maximum(touched, 0)].where(touched >= 0)
+    table.attrs["at"] = market.end
     return table
 
 
