@@ -35,14 +35,16 @@ def expected_liquidations(
     Returns
     -------
     DataFrame (time,)
-        Columns long, short [unit]; index: open of the bar.
+        Columns long, short [unit]; index: open of the bar. ``attrs["unit"]``: the unit.
     """
     if unit not in ("quote", "coins"):
         raise ValueError(f"unit must be 'quote' or 'coins', got {unit!r}")
     script = write(market, model, **options)
     record = run(script.steps, script.ladder, flows=True, same_bar=same_bar)
     amount = record.liquidated_notional if unit == "quote" else record.liquidated
-    return pd.DataFrame(np.add.reduceat(amount, script.first, axis=0), index=market.candles.index, columns=SIDES)
+    table = pd.DataFrame(np.add.reduceat(amount, script.first, axis=0), index=market.candles.index, columns=SIDES)
+    table.attrs["unit"] = unit
+    return table
 
 
 def balance(

@@ -1,0 +1,182 @@
+"""First passage on candles: when a price was reached after a moment, and when stretches of other times reached it.
+
+Nothing before a moment uses what comes after it; what is drawn from other times is a yardstick, not a forecast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from liqlab.clock import nanoseconds, timedelta
+from liqlab.market import Market
+from liqlab.tables import _first_at_or_below as first_at_or_below
+
+__all__ = ["Outcome", "Path", "after", "extremes", "matched_paths", "path_of", "reached"]
+
+DAY = 86_400 * 10**9
+VOLATILITY = "3d"  # span of the volatility that distances are measured in
+CANDIDATES = 6  # other moments drawn for each one that is wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Candles as arrays, with the running extremes that make any stretch of them quick to look up.
+
+    Attributes
+    ----------
+    opens, step : ndarray (bar,), int
+        [ns].
+    high, low, close : ndarray (bar,)
+        [log price].
+    sigma : ndarray (bar,)
+        Volatility [log return per √day] of the three days up to the bar's close; NaN before there is a day.
+    tops : list of ndarray
+        Running maxima of (high, −low) over 1, 2, 4, … bars.
+    """
+
+    opens: np.ndarray
+    step: int
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    sigma: np.ndarray
+    tops: list[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What followed each moment.
+
+    Attributes
+    ----------
+    hours : ndarray
+        Until the level was reached [h], inf where it was not within the horizon: end of the bar that reached it.
+    returns : ndarray
+        Log return to the end of the horizon.
+    bar : ndarray
+        Bar that reached it, −1: none.
+    """
+
+    hours: np.ndarray
+    returns: np.ndarray
+    bar: np.ndarray
+
+
+def path_of(market: Market) -> Path:
+    """The candles of a market as a path."""
+    table = market.candles
+    high, low, close = (np.log(table[name].to_numpy(float)) for name in ("high", "low", "close"))
+    step = market.step.as_unit("ns").value
+    day, span = max(DAY // step, 2), max(timedelta(VOLATILITY).as_unit("ns").value // step, 2)
+    squared = pd.Series(np.append(np.nan, np.diff(close)) ** 2)
+    sigma = np.sqrt(squared.rolling(int(span), min_periods=int(day)).mean().to_numpy() * DAY / step)
+    sigma[sigma == 0] = np.nan
+    tops = [np.stack([high, -low])]
+    while (2 << (len(tops) - 1)) <= len(high):
+        half = 1 << (len(tops) - 1)
+        tops.append(np.maximum(tops[-1][:, :-half], tops[-1][:, half:]))
+    return Path(nanoseconds(table.index), step, high, low, close, sigma, tops)
+
+
+def extremes(path: Path, first: np.ndarray, last: np.ndarray, sign: np.ndarray) -> np.ndarray:
+    """Furthest log price in the direction of `sign`, times the sign, over the bars first … last (both in)."""
+    width = last - first + 1
+    level = np.frexp(np.maximum(width, 1).astype(float))[1] - 1
+    row = (sign < 0).astype(int)
+    out = np.full(len(first), -np.inf)
+    for k in np.unique(level[width > 0]):
+        on = (level == k) & (width > 0)
+        table = path.tops[k]
+        out[on] = np.maximum(table[row[on], first[on]], table[row[on], last[on] - (1 << k) + 1])
+    return out
+
+
+def reached(path: Path, bar: np.ndarray, level: np.ndarray, sign: np.ndarray, horizon: int) -> Outcome:
+    """When a log price is reached after the close of a bar.
+
+    Parameters
+    ----------
+    path : Path
+    bar : ndarray (moment,)
+        The moment is the close of this bar; the next one is the first that counts.
+    level : ndarray (moment,)
+        Log price; above the close where `sign` is +1, below where it is −1.
+    sign : ndarray (moment,)
+    horizon : int
+        [ns]
+    """
+    begin = np.minimum(bar + 1, len(path.close) - 1)
+    close_time = path.opens[bar] + path.step
+    hit = np.full(len(bar), -1)
+    for s, extreme in ((1, -path.high), (-1, path.low)):
+        on = sign == s
+        hit[on] = first_at_or_below(extreme, begin[on], -s * level[on])
+    there = (hit > bar) & (path.opens[np.maximum(hit, 0)] < close_time + horizon)
+    hours = np.where(there, (path.opens[np.maximum(hit, 0)] + path.step - close_time) / 3.6e12, np.inf)
+    return Outcome(hours, after(path, bar, horizon), np.where(there, hit, -1))
+
+
+def after(path: Path, bar: np.ndarray, horizon: int) -> np.ndarray:
+    """Log return from the close of a bar to the last close within the horizon; NaN where the data end before."""
+    wanted = path.opens[bar] + horizon
+    at = np.searchsorted(path.opens, wanted, side="right") - 1
+    there = (bar >= 0) & (path.opens[-1] >= wanted)
+    return np.where(there, path.close[at] - path.close[np.maximum(bar, 0)], np.nan)
+
+
+def matched_paths(
+    path: Path, bar: np.ndarray, distance: np.ndarray, sign: np.ndarray, age: np.ndarray, horizon: int, *,
+    paths: int, rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The same question asked at other moments of the same market: blocks of its path, of age and horizon together.
+
+    For each trial moments are drawn at which a price at the same distance, in units of the volatility known there, had
+    not been traded for as long as the zone's age. So the drawn blocks are survivors, as the zone is.
+
+    Parameters
+    ----------
+    path : Path
+    bar, sign : ndarray (trial,)
+    distance : ndarray (trial,)
+        [log price], > 0.
+    age : ndarray (trial,)
+        Bars since the zone was born.
+    horizon : int
+        [ns]
+    paths : int
+        Blocks per trial.
+    rng : Generator
+
+    Returns
+    -------
+    hours : ndarray (trial, path)
+        Until the level was reached [h], inf: not within the horizon; NaN where no block could be had.
+    payoff : ndarray (trial, path)
+        Of a trade towards the level that takes profit there and is closed at the horizon [log return], in units of
+        the trial's volatility.
+    """
+    known = np.flatnonzero(np.isfinite(path.sigma))
+    known = known[path.opens[known] + path.step + horizon <= path.opens[-1] + path.step]
+    shape = (len(bar), paths * CANDIDATES)
+    if not len(known):
+        return np.full((len(bar), paths), np.nan), np.full((len(bar), paths), np.nan)
+    start = known[rng.integers(0, len(known), shape)]
+    scale = path.sigma[start] / path.sigma[bar][:, None]
+    way = np.broadcast_to(sign[:, None], shape)
+    gap = distance[:, None] * scale
+    first = start - age[:, None]
+    room = first >= 0
+    flat = (np.maximum(first, 0).ravel(), start.ravel())
+    top = extremes(path, *flat, way.ravel()).reshape(shape) - way * path.close[start]
+    fits = room & (top < gap)
+    order = np.argsort(~fits, axis=1, kind="stable")[:, :paths]
+    chosen = np.take_along_axis(fits, order, 1)
+    start, gap, scale = (np.take_along_axis(x, order, 1) for x in (start, gap, scale))
+    way = way[:, :paths]
+    found = reached(path, start.ravel(), (path.close[start] + way * gap).ravel(), way.ravel(), horizon)
+    hours = found.hours.reshape(start.shape)
+    payoff = np.where(np.isfinite(hours), gap, way * found.returns.reshape(start.shape)) / scale
+    return np.where(chosen, hours, np.nan), np.where(chosen, payoff, np.nan)
