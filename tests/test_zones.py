@@ -575,3 +575,14 @@ def test_panels_of_windows_curves_and_confluence_say_what_the_tables_say(heat: x
     assert bars["longs"]["score"].tolist() == shown.loc[shown["long"] > 0, "long"].tolist()
     hv.render(strip, backend="bokeh")
     hv.render(lq.plot.confluence(table, width=120), backend="bokeh")
+
+
+def test_columns_with_bins_too_coarse_for_the_scale_are_named() -> None:
+    """TIA rose tenfold: bins of one size are 1 % of the price at the start and a tenth of that at the top."""
+    market = lq.load_example("tia-2023")
+    heat = lq.heatmap(market, end="2024-01-01", price_step=0.02)
+    with pytest.warns(UserWarning, match=r"of \d+ columns have bins wider than 0.003 of the price"):
+        zones = every_cluster(heat)
+    fine = 0.02 / heat["close"].to_numpy() <= 0.003
+    assert len(zones) and fine[zones["column"].to_numpy()].all()
+    assert not lq.clusters(heat).empty  # the price stands high enough by then

@@ -73,9 +73,6 @@ def smoother(price_edge: np.ndarray, width: float, *, finer: float = 1.0) -> Smo
     """
     edge = np.log(price_edge)
     widest = float(np.diff(edge).max())
-    if not width >= widest * (1 - 1e-9):
-        raise ValueError(f"width must be at least the bins' own, got {width!r} where bins are up to {widest:.3g} of "
-                         "the price wide; pass a larger width, or a smaller price_step to heatmap")  # fmt: skip
     step = width / CELLS
     origin = math.floor((edge[0] - TAIL * width) / step)
     cells = math.ceil((edge[-1] + TAIL * width) / step) - origin + 1

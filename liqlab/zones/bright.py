@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def clusters(
     Raises
     ------
     ValueError
-        Where no column had closed by then, or the width is smaller than the map's bins.
+        Where no column had closed by then, or the width is smaller than the map's bins where the price stands.
 
     Assumptions
     -----------
@@ -146,6 +147,7 @@ def every_cluster(
     part = heat if columns is None else heat.isel(time=columns)
     edges = part["price_edge"].to_numpy()
     amount = by_side(part)
+    amount[:, _too_coarse(part, width)] = 0.0
     full, half = smoother(edges, width), smoother(edges, width, finer=0.5)
     rows, top = [], np.zeros(part.sizes["time"])
     for side in (0, 1):
@@ -173,6 +175,22 @@ def every_cluster(
     table["rank"] = 0
     table.loc[order, "rank"] = table.loc[order].groupby("column").cumcount() + 1
     return table[["column", "close_time", *COLUMNS, "strength"]]
+
+
+def _too_coarse(heat: xr.Dataset, width: float) -> np.ndarray:
+    """Columns whose bins are wider than the scale where the price stands: no zone can be told there."""
+    bins = np.diff(heat["price_edge"].to_numpy())[0] / heat["close"].to_numpy()
+    coarse = bins > width * (1 + 1e-9)
+    if coarse.all():
+        raise ValueError(f"width must be at least the bins' own, got {width!r} where bins are {bins.min():.3g} of the "
+                         "price wide or more; pass a larger width, or a smaller price_step to heatmap")  # fmt: skip
+    if coarse.any():
+        warnings.warn(
+            f"{int(coarse.sum())} of {len(coarse)} columns have bins wider than {width:g} of the price: no zone "
+            "is looked for there; pass a larger width, or a smaller price_step to heatmap",
+            stacklevel=3,
+        )
+    return coarse
 
 
 def origin(heat: xr.Dataset) -> dict[Any, Any]:
