@@ -79,7 +79,8 @@ def walk_forward(
         With observed liquidations.
     fit : callable, optional
         ``market → options``: gets the market as it was known when the training ended, and returns a mapping of options
-        for the model, or the result of `liqlab.calibrate`. None: nothing is fitted.
+        for the model, or the result of `liqlab.calibrate`, whose `estimate` then gives what is scored: amounts as the
+        venue publishes them, longs and shorts on one scale. None: nothing is fitted.
     gap : duration
         Time between the end of training and the start of the test, so that what lasts over the border helps nobody.
     folds : int
@@ -132,12 +133,15 @@ def walk_forward(
     parts = []
     for train_end, start, end in _stretches(market, timedelta(gap) if gap else pd.Timedelta(0), folds):
         train = market.until(train_end)
-        found = {**options, **_options(fit(train) if fit else {})}
+        fitted = fit(train) if fit else {}
+        found = {**options, **_options(fitted)}
         known = replace(market.until(end), liquidations=train.liquidations)
         whole = _estimate(run, known, found, name)
         _refuse_look_ahead(
             run, market, known, whole, found, name, _moments(market, start, end, checks, seed + len(rows))
         )
+        if isinstance(model, str) and hasattr(fitted, "estimate"):  # a calibration knows what the venue publishes
+            whole = fitted.estimate(known, unit=unit)
         tested = whole[(whole.index >= start) & (whole.index < end)]
         parts.append(tested)
         rows.append({"train_start": market.start, "train_end": train_end, "test_start": start, "test_end": end,
