@@ -116,6 +116,8 @@ def minimise(
                 table = (design.stood[s] + share * design.caught[s]) * mass
                 last = share * (1.0 - share) * caught * by_z
                 jacobian = np.column_stack([table * by_z[:, None], z * by_z, by_power, last])
+                if loss == "rank":  # the line takes up whatever all bars have in common
+                    jacobian = jacobian - count @ jacobian / count.sum()
                 slope[mine] += jacobian.T @ (count * push)
                 curve[np.ix_(mine, mine)] += jacobian.T @ (jacobian * (count * bend)[:, None])
         return total, slope, curve, each

@@ -24,7 +24,7 @@ from liqlab.validation._fit import LOSSES, Fit, minimise
 __all__ = ["Calibration", "calibrate"]
 
 KAPPAS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
-TILT = (0.0, 0.8)  # of what is opened against what is effective
+TILT = (0.0, 1.0)  # of what is opened against what is effective: lives independent of leverage, or as 1 / leverage
 
 
 def calibrate(
@@ -132,10 +132,11 @@ def calibrate(
     again = [minimise(d, seen.amount, share, begin=fits[k].point, **tempered)
              for d, k in zip(closer, kept, strict=True)]  # fmt: skip
     draws, which = draws_of(closer, again, seen, share, weight, resamples, rng, **how)
+    whose = f"{market.symbol or 'a market'} on {market.exchange or 'a venue'}"
     members = {"share_of_volume": np.array(kappas)[kept[which]], "same_bar": [fit.same_bar for fit in draws]}
     return Calibration(
-        law=_law(again[0], leverage, market, loss), share_of_volume=kappas[kept[0]], same_bar=again[0].same_bar,
-        model=model, loss=loss, throttle=_throttle(again[0], offset), step=_step(market), profile=profile,
+        law=_law(again[0], leverage, whose, loss), share_of_volume=kappas[kept[0]], same_bar=again[0].same_bar,
+        model=model, loss=loss, source=whose, throttle=_throttle(again[0], offset), step=_step(market), profile=profile,
         ensemble=tuple(_law(fit, leverage) for fit in draws), members=pd.DataFrame(members),
         tilt=rng.uniform(*TILT, (resamples, 2)), silent=silent_laws(share, loss, rng), distance=away,
         span=_span(market, seen), more=more,
@@ -156,11 +157,10 @@ def _kappas(model: str, share_of_volume: float | Sequence[float]) -> list[float]
     return sorted(float(k) for k in np.atleast_1d(np.asarray(share_of_volume, float)))
 
 
-def _law(fit: Fit, leverage: np.ndarray, market: Market | None = None, loss: str = "") -> Law:
+def _law(fit: Fit, leverage: np.ndarray, whose: str = "", loss: str = "") -> Law:
     share = fit.weight / fit.weight.sum(axis=1, keepdims=True)
-    if market is None:
+    if not whose:
         return Law("draw", leverage, share[0], share[1], "a member of an ensemble", SPREAD)
-    whose = f"{market.symbol or 'a market'} on {market.exchange or 'a venue'}"
     reason = f"fitted to observed liquidations of {whose}, loss {loss}: the model's effective law, with intervals"
     return Law("calibrated", leverage, share[0], share[1], reason, SPREAD)
 
