@@ -58,3 +58,13 @@ def fetch(folder: Path, url: str, end: pd.Timestamp, ready: Any = None) -> None:
         ready.set()
     lq.fetch("BTC/USDT:USDT", timeframe="5m", start=START, end=end, kinds=["candles", "mark_candles"], store=folder,
              progress=False)  # fmt: skip
+
+
+def fetch_by_command(url: str, symbol: str, start: str, **options: Any) -> None:
+    """``liqlab fetch`` from an exchange at this address."""
+    import os
+
+    from liqlab import cli_fetch
+
+    os.environ["LIQLAB_BINANCEUSDM_URL"] = url
+    cli_fetch.fetch(symbol, start, **options)

@@ -20,12 +20,12 @@ import pytest
 from typer.testing import CliRunner
 
 import liqlab as lq
-from liqlab import cli_fetch
 from liqlab import store as shelf
 from liqlab.cli import app
 from liqlab.sources import binance, filling, http
 from liqlab.sources.pager import Pages, collect
 from tests.exchange_server import FAULTS, KEY, SECRET, Exchange
+from tests.store_writer import fetch_by_command
 
 LONG = os.environ.get("LIQLAB_LONG") == "1"
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -182,7 +182,8 @@ def test_killed_at_any_moment_the_store_verifies_and_the_next_run_goes_on(venue:
     kills, store = 0, tmp_path / "0"
     while kills < (100 if LONG else 4):
         due = server.asked("/klines") + int(draw.integers(1, 28))
-        run = fork.Process(target=cli_fetch.fetch, args=(BTC, "2024-01-01"), kwargs=options | {"store": store})
+        given = os.environ["LIQLAB_BINANCEUSDM_URL"], BTC, "2024-01-01"  # the server of processes may be older than it
+        run = fork.Process(target=fetch_by_command, args=given, kwargs=options | {"store": store})
         run.start()
         while run.is_alive() and server.asked("/klines") < due:
             time.sleep(0.002)
