@@ -459,10 +459,10 @@ def test_retry_after_as_a_date() -> None:
 def test_certificates_and_proxies_come_from_the_usual_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
-    monkeypatch.setenv("SSL_CERT_FILE", "/tmp/company.pem")
-    assert http.session().verify == "/tmp/company.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", "company.pem")
+    assert http.session().verify == "company.pem"
     assert http.session().trust_env
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/tmp/other.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "other.pem")
     assert http.session().verify is True  # requests reads that one itself
 
 
