@@ -17,16 +17,29 @@ _ROOMS = {
     "maps": ["heatmap", "liquidation_map"],
     "tables": ["expected_liquidations", "balance", "levels"],
     "bands": ["explain"],
+    "zones": ["clusters", "track", "confluence", "windows", "cumulative", "max_pain"],
     "aggregate": ["combine"],
+    "carried": ["Live", "live", "load_live"],
+    "liquidity": ["price_impact"],
+    "impact": ["amplification", "cascade", "critical_zones"],
+    "beside": ["indicators"],
+    "sweeping": ["sweeps"],
+    "controls": ["matched", "swing_controls"],
+    "stops": ["positions", "stop_zones"],
+    "happened": ["around", "observed"],
+    "validation.calibration": ["Calibration", "calibrate"],
+    "validation": ["Scores", "Walk", "score", "walk_forward"],
+    "validation.magnets": ["Magnet", "magnet"],
+    "validation.ledger": ["claims"],
     "stories": ["told_levels", "episodes", "swing_sweeps"],
     "synthetic": ["Simulation", "simulate"],
     "datasets": ["examples", "load_example"],
-    "sources": ["read"],
+    "sources": ["read", "fetch", "fetch_depth", "capabilities"],
     "plot": ["show"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-_SUBMODULES = ["market", "margin", "laws", "models", "maps", "tables", "stories", "synthetic", "datasets", "sources",
-               "plot", "report", "cli"]  # fmt: skip
+_SUBMODULES = ["market", "margin", "laws", "models", "maps", "tables", "validation", "stories", "synthetic", "datasets",
+               "store", "sources", "plot", "report", "cli"]  # fmt: skip
 
 __all__ = sorted([*_ROOM_OF, "plot"])
 

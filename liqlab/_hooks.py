@@ -10,35 +10,41 @@ if TYPE_CHECKING:
 _registered: dict[str, Any] = {}
 
 
-def sheet(parts: list[Any], columns: int) -> hv.Layout:
-    """A layout whose first column takes all the width that the others leave."""
+def sheet(parts: list[Any], columns: int, *, kind: str = "Sheet", finish: Any = None) -> hv.Layout:
+    """A layout whose first column takes all the width that the others leave; `finish` has the last word on the grid.
+
+    `kind` names the layouts that share one `finish`.
+    """
     import holoviews as hv
-    from holoviews.plotting.bokeh import LayoutPlot
 
-    if "Sheet" not in _registered:
-
-        class Sheet(hv.Layout):
-            pass
-
-        class SheetPlot(LayoutPlot):
-            def initialize_plot(self, *args: Any, **kwargs: Any) -> Any:
-                grid = super().initialize_plot(*args, **kwargs)
-                grid.toolbar.logo = None
-                grid.toolbar.active_drag = grid.toolbar.active_scroll = None
-                grid.cols = ["1fr", *["max-content"] * (self.cols - 1)]
-                return grid
-
-        hv.Store.register({Sheet: SheetPlot}, "bokeh")
-        _registered["Sheet"] = Sheet
+    if kind not in _registered:
+        _registered[kind] = type(kind, (hv.Layout,), {})
+        hv.Store.register({_registered[kind]: _plot_class(finish)}, "bokeh")
     return (
-        _registered["Sheet"](parts)
+        _registered[kind](parts)
         .cols(columns)
         .opts(shared_axes=True, merge_tools=True, toolbar="above", show_title=False)
     )
 
 
+def _plot_class(finish: Any) -> Any:
+    from holoviews.plotting.bokeh import LayoutPlot
+
+    class SheetPlot(LayoutPlot):
+        def initialize_plot(self, *args: Any, **kwargs: Any) -> Any:
+            grid = super().initialize_plot(*args, **kwargs)
+            grid.toolbar.logo = None
+            grid.toolbar.active_drag = grid.toolbar.active_scroll = None
+            grid.cols = ["1fr", *["max-content"] * (self.cols - 1)]
+            if finish is not None:
+                self.handles["plot"] = finish(grid)
+            return self.handles["plot"]
+
+    return SheetPlot
+
+
 # 12.5M and not bokeh's 12.5m, which a trader reads as thousandths
-_SI = """
+SI = """
 const size = Math.abs(tick);
 for (const [unit, name] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
   if (size >= unit) return +(tick / unit).toPrecision(3) + name;
@@ -59,7 +65,7 @@ def hover(tooltips: list[tuple[str, str]]) -> Any:
             hover.tooltips = tooltips
             hover.formatters = {
                 "$x": "datetime",
-                **{field: CustomJSHover(code=f"const tick = value;{_SI}") for field in amounts},
+                **{field: CustomJSHover(code=f"const tick = value;{SI}") for field in amounts},
             }
 
     return hook
@@ -69,7 +75,7 @@ def si_colorbar(plot: Any, element: Any) -> None:
     from bokeh.models import CustomJSTickFormatter
 
     if "colorbar" in plot.handles:
-        plot.handles["colorbar"].formatter = CustomJSTickFormatter(code=_SI)
+        plot.handles["colorbar"].formatter = CustomJSTickFormatter(code=SI)
 
 
 def si_axis(which: str) -> Any:
@@ -77,7 +83,7 @@ def si_axis(which: str) -> Any:
         from bokeh.models import CustomJSTickFormatter
 
         for axis in getattr(plot.state, f"{which}axis"):
-            axis.formatter = CustomJSTickFormatter(code=_SI)
+            axis.formatter = CustomJSTickFormatter(code=SI)
 
     return hook
 
@@ -103,6 +109,15 @@ def unlinked(plot: Any, element: Any) -> None:
 def below(plot: Any, element: Any) -> None:
     """Room for the heatmap's colour bar, so that both price axes end at the same height."""
     plot.state.min_border_bottom = 92
+    for renderer in plot.state.renderers:  # between bars without an edge the paper shines through
+        glyph: Any = getattr(renderer, "glyph", None)
+        if type(glyph).__name__ == "Quad":
+            glyph.line_color, glyph.line_width = glyph.fill_color, 0.8
+    for legend in plot.state.legend:  # small: what it covers is data
+        legend.glyph_width = legend.glyph_height = 8
+        legend.label_height = legend.label_width = 8
+        legend.label_standoff, legend.padding, legend.spacing, legend.margin = 3, 3, 0, 2
+        legend.label_text_font_size, legend.background_fill_alpha, legend.border_line_alpha = "7pt", 0.6, 0.0
 
 
 def use_bokeh() -> None:

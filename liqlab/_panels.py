@@ -48,14 +48,14 @@ def image(heat: xr.Dataset, price_range: tuple[float, float], scale: str, log: b
     )  # fmt: skip
 
 
-def cells(heat: xr.Dataset, price_range: tuple[float, float]) -> xr.Dataset:
+def cells(heat: xr.Dataset, price_range: tuple[float, float], *, most: int = MOST_BINS) -> xr.Dataset:
     """Estimated, longs and shorts on even cells, as an image needs them: bins summed, missing columns empty."""
     low, high = price_range
     first, stop = np.searchsorted(heat["price"].to_numpy(), [low, high])
     if first == stop:
         bottom, top = heat["price_edge"].to_numpy()[[0, -1]]
         raise ValueError(f"price_range ({low:g}, {high:g}) holds no bin; bins run from {bottom:g} to {top:g}")
-    together = -(-(stop - first) // MOST_BINS)
+    together = -(-(stop - first) // most)
     # whole groups of bins, rather a bin more than one less
     stop = min(stop + (first - stop) % together, heat.sizes["price"])
     first = max(first - (first - stop) % together, 0)
@@ -79,6 +79,11 @@ def middles(heat: xr.Dataset) -> pd.DatetimeIndex:
     """Middle of every column: a column is as wide as the others, even if its first bars are missing."""
     wide = column_width(heat)
     return pd.DatetimeIndex(heat["time"].to_numpy()).floor(wide) + wide / 2
+
+
+def milliseconds(times: Any) -> np.ndarray:
+    """Times as Bokeh draws them."""
+    return np.asarray(times).astype("datetime64[us]").astype(np.int64) / 1000
 
 
 def column_width(heat: xr.Dataset) -> pd.Timedelta:

@@ -63,23 +63,31 @@ def report(
     parameter: Parameters = None,
     jobs: Annotated[int | None, typer.Option(help="Notebooks run at once.", show_default="one per core")] = None,
     notebooks: Notebooks = None,
+    every: Annotated[bool, typer.Option("--all", help="Run unchanged pages as well.")] = False,
 ) -> None:
     """Run the notebooks from the first cell to the last and build a site of them that opens from the disk.
+
+    A page is run again where its notebook, parameters, data, the package or its libraries have changed.
 
     A notebook that fails fails the command, is kept for reading in OUTPUT-failed, and leaves the old site untouched.
     """
     from liqlab.report import ReportError, build_site
 
     try:
-        rows = build_site(output, only=only or (), parameters=parameter or (), jobs=jobs, notebooks=notebooks)
+        rows = build_site(output, only=only or (), parameters=parameter or (), jobs=jobs, notebooks=notebooks,
+                          rerun=every)  # fmt: skip
     except ReportError as error:
         _fail(error)
     width = max(len(row["page"]) for row in rows)
     print(f"{'page':<{width}}  seconds  size [kB]")
     for row in rows:
-        seconds = "earlier" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        seconds = "kept" if row["seconds"] is None else f"{row['seconds']:.1f}"
         print(f"{row['page']:<{width}}  {seconds:>7}  {row['bytes'] / 1000:>9,.0f}")
-    print(f"\n{output.expanduser().resolve() / 'index.html'}")
+    site = output.expanduser().resolve()
+    whole = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    ran = [row["seconds"] for row in rows if row["seconds"] is not None]
+    print(f"\n{len(rows)} pages, {len(ran)} run in {sum(ran):.0f} s of work, the site {whole / 1e6:.1f} MB")
+    print(site / "index.html")
 
 
 @app.command()

@@ -12,9 +12,20 @@ import numpy as np
 import pandas as pd
 
 from liqlab import _hooks, _panels
+from liqlab._calibration_ink import calibration, uncertainty
+from liqlab._cascade_ink import amplification, cascade
+from liqlab._claims_ink import forest, ledger, magnet
+from liqlab._events_ink import events, four_maps
+from liqlab._indicator_panels import indicators
 from liqlab._ink import FONT, HEIGHT, LONG, SCALES, SHORT, SIDE, WIDE, heading, view
+from liqlab._interactive import explore
 from liqlab._lessons import explain, law, levels
+from liqlab._observed_ink import observed
 from liqlab._png import png
+from liqlab._score_ink import scoreboard
+from liqlab._sweep_ink import own, sweeps
+from liqlab._teaching_ink import candles
+from liqlab._zones_ink import clusters, confluence, cumulative, windows
 from liqlab.clock import naive, utc
 from liqlab.market import Market
 
@@ -22,7 +33,11 @@ if TYPE_CHECKING:
     import holoviews as hv
     import xarray as xr
 
-__all__ = ["SCALES", "explain", "heatmap", "law", "levels", "liquidation_map", "png", "show"]
+__all__ = [
+    "SCALES", "amplification", "calibration", "candles", "cascade", "clusters", "confluence", "cumulative", "events",
+    "explain", "explore", "forest", "four_maps", "heatmap", "indicators", "law", "ledger", "levels",
+    "liquidation_map", "magnet", "observed", "png", "scoreboard", "show", "sweeps", "uncertainty", "windows",
+]  # fmt: skip
 
 MOST_COLUMNS = 700  # more than a screen has pixels only make the page heavy
 
@@ -36,6 +51,8 @@ def heatmap(
     threshold: float = 0.0,
     price_range: tuple[float, float] | None = None,
     at: Any = None,
+    positions: Any = None,
+    zones: pd.DataFrame | None = None,
     strip: bool = True,
     profile: bool = True,
     title: str | None = None,
@@ -59,6 +76,10 @@ def heatmap(
         Prices shown [quote]; default: the candles' range and about as much around it.
     at : time-like, optional
         Moment of the side profile; default: the last column. A line marks it when it is given.
+    positions : mapping, sequence or DataFrame, optional
+        Your own, as in `liqlab.positions`: liquidation price and stop are drawn against the zones at that moment.
+    zones : DataFrame, optional
+        From `liqlab.clusters`: outlined, the largest labelled with peak, notional and leverages.
     strip, profile : bool
         Draw the strip below and the map at the side.
     title : str, optional
@@ -77,6 +98,12 @@ def heatmap(
     if at is not None:
         moment = naive(pd.DatetimeIndex([utc(at)]))[0]
         main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
+    if zones is not None:
+        main = main * clusters(zones, price_range=(low, high))
+    if positions is not None:
+        from liqlab.stops import positions as placed
+
+        main = main * own(placed(positions, heat, at=at), heat, (low, high))
     main = main.opts(
         hv.opts.Overlay(
             title=heading(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
@@ -196,4 +223,4 @@ def show(
     return heatmap(heat, market, **mine)
 
 
-_DRAWING = ("scale", "log", "threshold", "at", "strip", "profile", "title")
+_DRAWING = ("scale", "log", "threshold", "at", "positions", "zones", "strip", "profile", "title")

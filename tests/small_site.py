@@ -29,6 +29,20 @@ chart.vbar(x=[1, 2, 3], top=[seed, 2, 5], width=0.8)
 chart.line([1, 2, 3], [2, 1, 4], color="black")
 show(chart)"""
 
+EXPLORED = """import holoviews as hv
+import liqlab as lq
+hv.extension("bokeh", inline=True, logo=False)
+import hvplot.pandas"""
+
+EXPLORE = """market = lq.load_example("btc-2024-05")
+models = ("open_interest", "volume")
+span = {"start": "2024-05-01", "end": "2024-05-02", "by_leverage": True}
+heats = {model: lq.heatmap(market, model, price_step=50, **span) for model in models}
+lq.plot.explore(heats, market)"""
+
+CURVE = """close = market.candles["close"].iloc[-200:]
+close.hvplot.line(color="black", title="close [USDT]", responsive=True, height=260)"""
+
 FORMULAS = r"""# Where would a 25x long be liquidated?
 
 **You will** read a formula, a map and a table.
@@ -78,7 +92,7 @@ def write_notebook(path: Path, *cells: str, answers: str = "What a page answers.
 
 
 def write_notebooks(folder: Path) -> Path:
-    """Three notebooks and two cases."""
+    """Four notebooks and two cases."""
     table = "pd.DataFrame(np.arange(60).reshape(3, 20) * 1234.5, columns=[f'column_{i}' for i in range(20)])"
     lines = "price.to_frame('close').hvplot.line(title='close [USDT]', height=260, width=700)"
     side_by_side = "hv.Curve(price.to_numpy(), label='left') + hv.Histogram(np.histogram(values), label='right')"
@@ -86,6 +100,8 @@ def write_notebooks(folder: Path) -> Path:
                    "## Two figures", lines, side_by_side, SOLUTION, answers="Where longs are liquidated.")  # fmt: skip
     write_notebook(folder / "01_plain.ipynb", "# What is a page without figures?", "seed: int = 1  # told below",
                    "print('seed', seed, 'word ' * 60)", minutes=2)  # fmt: skip
+    write_notebook(folder / "02_explore.ipynb", "# What can be chosen?", "seed: int = 1  # told below", EXPLORED,
+                   EXPLORE, "*What we see.*", CURVE)  # fmt: skip
     case = "seed: int = 2  # of the random numbers\ntitle: str = ''  # of the page"
     write_notebook(folder / "06_case_study.ipynb", "# What did the map know?", case, BOKEH, "*What we see.*")
     cases = folder / "cases"

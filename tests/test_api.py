@@ -31,6 +31,10 @@ FILES = {
 BOOK = "market, model='open_interest'"
 TIERS = "exchange=None, symbol=None, as_of=None, leverage_tiers=None"
 PUBLIC = {
+    "Calibration": (
+        "law, share_of_volume, same_bar, model, loss, source, throttle, step, profile, ensemble, members, tilt, "
+        "silent, distance, span, more=<factory>"
+    ),
     "Law": "name, leverage, long, short, reason='', spread=1",
     "Market": (
         "candles, open_interest=None, funding_rate=None, liquidations=None, taker=None, path=None, mark_candles=None, "
@@ -46,6 +50,11 @@ PUBLIC = {
         "entry_price, *, side, leverage=None, quantity=None, exchange=None, symbol=None, wallet_balance=None, "
         "added_margin=0.0, taker_fee=None, formula=None"
     ),
+    "calibrate": (
+        "market, *, model='open_interest', loss='censored', prior='measured', "
+        "share_of_volume=(0.05, 0.1, 0.2, 0.3, 0.5, 0.8), resamples=100, level=0.9, seed=0, position_notional=10000.0, "
+        "**options"
+    ),
     "cascade": "snap, *, depth=None, shock=-0.03, price=None, scale=1.0",
     "capabilities": "exchange=None",
     "check_candles": "candles, *, name='candles'",
@@ -55,6 +64,15 @@ PUBLIC = {
     "check_mark_candles": "candles",
     "check_open_interest": "open_interest",
     "check_taker": "taker",
+    "Magnet": "table, assets, curves, trials, about",
+    "claims": "markets=None, *, seed=0",
+    "magnet": (
+        "market, heat=None, *, model='open_interest', horizon='24h', most_age='7d', every='4h', start=None, paths=48, "
+        "seed=0, **options"
+    ),
+    "plot.forest": "result, *, comparison='mirror'",
+    "plot.ledger": "table, *, title=None",
+    "plot.magnet": "result",
     "clusters": "heat, at=None, *, width=0.003, false_alarms=0.2, market=None",
     "combine": "markets, model='open_interest', *, start=None, end=None, price_range=None, price_step=None, **options",
     "critical_zones": "snap, *, depth=None, price=None, scale=1.0",
@@ -89,6 +107,8 @@ PUBLIC = {
     "live": f"{BOOK}, *, price_range=None, price_step=None, same_bar=0.5, **options",
     "load_example": "name",
     "load_live": "path",
+    "plot.calibration": "result, *, level=0.9, kind='pointwise'",
+    "plot.uncertainty": "heat, *, at=None, price_range=None, title=None",
     "plot.candles": "table, *, marks=None, quote='quote', title='Candles', height=380",
     "matched": "sweeps, controls, *, volatility=1.5, pierce=0.5, hours=4.0",
     "observed": "market, *, events=None, start=None, end=None, column=None, price_step=None",
@@ -102,6 +122,7 @@ PUBLIC = {
     "plot.cumulative": "table, *, price_range=None, pain=None",
     "plot.windows": "heats, *, scale='purple-yellow', price_range=None, columns=2",
     "plot.explain": "table, market, *, top=12",
+    "plot.explore": "heats, market=None, *, scale='purple-yellow', price_range=None, title=None",
     "plot.four_maps": "heat, market=None, *, at=None, depth=None, events=None, stops=None, price_range=None",
     "plot.heatmap": (
         "heat, market=None, *, scale='purple-yellow', log=True, threshold=0.0, price_range=None, at=None, "
@@ -262,7 +283,9 @@ ORDER = [
     {"liquidity"}, {"_forced"}, {"impact"}, {"beside"}, {"validation"}, {"stories"},
 ]  # fmt: skip
 PICTURES = {
-    "plot", "_cascade_ink", "_indicator_panels", "_events_ink", "_observed_ink", "_sweep_ink", "_hooks",
+    "plot", "_calibration_ink",
+    "_claims_ink", "_cascade_ink", "_indicator_panels", "_events_ink", "_observed_ink", "_sweep_ink", "_hooks",
+    "_explore_js", "_interactive", "_layers",
     "_ink", "_lessons", "_panels", "_png", "_score_ink", "_teaching_ink", "_zones_ink",
 }  # fmt: skip
 LEAVES = [PICTURES, {"sources"}, {"synthetic"}, {"cli_fetch", "sources"}, {"report", "cli", "cli_data", "cli_fetch"}]

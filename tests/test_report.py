@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from dataclasses import replace
+from html import unescape
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 from typer.testing import CliRunner
 
 from liqlab.cli import app
 from liqlab.report import ReportError, build_page, build_site, list_pages
-from liqlab.report.figures import with_plain_figures
+from liqlab.report.figures import _rounded, with_plain_figures
+from liqlab.report.kept import kept_file, read_kept
 from liqlab.report.mathml import mathml
-from liqlab.report.pages import Page, choose, give, one_page, parameters_of
+from liqlab.report.pages import Page, choose, give, one_page, parameters_of, read_assignments
+from liqlab.report.record import command, key_of
+from liqlab.report.reference import anchor, public_functions
+from liqlab.report.run import Run
 from liqlab.report.single import write_page
-from tests.small_site import build, requests_in, write_notebook, write_notebooks
+from liqlab.report.words import words
+from tests.small_site import BOKEH, build, requests_in, write_notebook, write_notebooks
 
 PLAIN = ("# What is plain?", "seed: int = 1  # told below\ncoin: str = 'BTC'", "print('seed', seed, coin)")
 FAILING = ("# What fails?", "seed: int = 1", "level = 1 / (seed - 1)\nprint(level)")
@@ -28,6 +43,30 @@ FAILING = ("# What fails?", "seed: int = 1", "level = 1 / (seed - 1)\nprint(leve
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks run here and at once: what is tested is which of them are run, and what becomes of them."""
+
+    def run_pages(pages: list[Page], *, folder: Path, jobs: int) -> list[Run]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [execute(page, folder / f"{page.name}.ipynb") for page in pages]
+
+    def execute(page: Page, target: Path) -> Run:
+        notebook = load_notebook_node(str(page.notebook))
+        if page.parameters:
+            notebook = parameterize_notebook(notebook, dict(page.parameters))
+        names: dict[str, Any] = {}
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                with redirect_stdout(StringIO()) as printed:
+                    exec(cell.source, names)
+                cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed.getvalue())]
+        nbformat.write(notebook, target)
+        return Run(page.name, target, 0.5)
+
+    monkeypatch.setattr("liqlab.report.run.run_pages", run_pages)
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -51,7 +90,7 @@ def test_index_tells_what_each_page_answers_in_reading_order(site: Path) -> None
     index = (site / "index.html").read_text(encoding="utf-8")
     cards = index[index.index("lq-cards") :]
     links = list(dict.fromkeys(re.findall(r'href="(\w+)\.html"', cards)))
-    assert links[:4] == ["00_quickstart", "01_plain", "fall", "rise"]
+    assert links[:5] == ["00_quickstart", "01_plain", "02_explore", "fall", "rise"]
     assert "Where longs are liquidated." in cards and "2 minutes" in cards
     assert index.count("Education, not advice") == 1
     assert (site / "_images" / "00_quickstart.png").read_bytes().startswith(b"\x89PNG")
@@ -75,13 +114,16 @@ def test_pages_fetch_nothing_and_carry_plain_figures(site: Path) -> None:
     assert 'class="lq-figure"' in (site / "fall.html").read_text(encoding="utf-8")
 
 
-def test_executed_notebooks_are_kept_without_loaders(site: Path) -> None:
-    kept = site / "_notebooks" / "00_quickstart.ipynb"
+def test_notebooks_are_kept_for_readers_and_for_the_next_report(site: Path) -> None:
+    kept = kept_file(site, "00_quickstart")
     assert kept.stat().st_size < 500_000  # BokehJS alone is 1.2 MB
-    notebook = nbformat.read(kept, as_version=4)
-    assert any(cell.get("outputs") for cell in notebook.cells)
+    assert any(cell.get("outputs") for cell in read_kept(kept).cells)
+    bare = nbformat.read(site / "_notebooks" / "rise.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in bare.cells)
+    assert any(re.search(r"^seed = 3$", cell.source, re.MULTILINE) for cell in bare.cells)  # its parameters
 
 
+@pytest.mark.usefixtures("without_kernels")
 def test_only_keeps_the_other_pages(tmp_path: Path) -> None:
     notebooks = tmp_path / "notebooks"
     for name in ("00_a", "01_b"):
@@ -92,6 +134,119 @@ def test_only_keeps_the_other_pages(tmp_path: Path) -> None:
     assert "seed 1 BTC" in (tmp_path / "site" / "00_a.html").read_text(encoding="utf-8")
     assert "seed 41 BTC" in (tmp_path / "site" / "01_b.html").read_text(encoding="utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notebooks", "site"]
+
+
+@pytest.mark.usefixtures("without_kernels")
+def test_only_what_has_changed_is_run(tmp_path: Path) -> None:
+    notebooks, site = tmp_path / "notebooks", tmp_path / "site"
+    for name in ("00_a", "01_b"):
+        write_notebook(notebooks / f"{name}.ipynb", *PLAIN)
+
+    def ran(**options: Any) -> list[str]:
+        rows = build_site(site, notebooks=notebooks, **options)
+        assert [row["page"] for row in rows] == ["00_a", "01_b"]
+        return [row["page"] for row in rows if row["seconds"] is not None]
+
+    assert ran() == ["00_a", "01_b"]
+    first = {path.name: path.read_bytes() for path in site.glob("*.html")}
+    assert ran() == []
+    write_notebook(notebooks / "01_b.ipynb", *PLAIN, "*A sentence more.*")
+    assert ran() == ["01_b"]
+    assert "A sentence more." in (site / "01_b.html").read_text(encoding="utf-8")
+    assert ran(only=["00_a"], parameters=["seed=5"]) == ["00_a"]
+    assert ran() == ["00_a"]  # back to its own parameters
+    write_notebook(notebooks / "01_b.ipynb", *PLAIN)
+    assert ran(rerun=True) == ["00_a", "01_b"]
+    # the same inputs, run again: the same pages
+    assert {path.name: path.read_bytes() for path in site.glob("*.html")} == first
+
+
+def test_key_depends_on_notebook_parameters_and_files(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("1")
+    page = Page("a", write_notebook(tmp_path / "a.ipynb", *PLAIN))
+    keys = [
+        key_of(page),
+        key_of(replace(page, parameters={"seed": 2})),
+        key_of(replace(page, parameters={"x": str(table)})),
+    ]
+    assert key_of(replace(page, parameters={"x": "a sentence, " * 100}))  # longer than any name of a file
+    table.write_text("2")
+    keys.append(key_of(replace(page, parameters={"x": str(table)})))
+    assert key_of(page) == keys[0] and len(set(keys)) == 4
+    asked = replace(page, parameters={"offline": False})
+    assert key_of(asked) != key_of(asked)  # what the network says is new every time
+
+
+def test_figures_are_the_same_apart_from_ids(tmp_path: Path) -> None:
+    """A figure's page made twice from two runs differs in the ids that Bokeh gives, and in nothing else."""
+    write_notebook(tmp_path / "n" / "00_a.ipynb", "# What is drawn?", "seed: int = 3  # told", BOKEH)
+    pages = []
+    for _ in range(2):
+        build_site(tmp_path / "site", notebooks=tmp_path / "n", rerun=True)
+        pages.append((tmp_path / "site" / "00_a.html").read_text(encoding="utf-8"))
+    one, two = (re.sub(r'"(id|root_ids|roots|docid|token)":("[^"]*"|\[[^\]]*\])', "", page) for page in pages)
+    assert one == two
+    build_site(tmp_path / "site", notebooks=tmp_path / "n")  # from what was kept
+    assert (tmp_path / "site" / "00_a.html").read_text(encoding="utf-8") == pages[1]
+    assert (tmp_path / "site" / "_static" / "00_a.png").read_bytes().startswith(b"\x89PNG")
+
+
+# --- what a program may read of it -----------------------------------------------------------------------------------
+
+
+def test_report_tells_parameters_data_and_figures(site: Path) -> None:
+    told = json.loads((site / "report.json").read_text(encoding="utf-8"))
+    assert {"numpy", "bokeh", "python"} <= set(told["versions"]) and told["liqlab"]
+    pages = {page["page"]: page for page in told["pages"]}
+    assert list(pages) == ["00_quickstart", "01_plain", "02_explore", "fall", "rise"]
+    assert pages["rise"]["parameters"] == {"seed": 3, "title": "What did the map know before the rise?"}
+    assert pages["00_quickstart"]["parameters"] == {"seed": 0, "leverages": [10, 25], "title": ""}
+    assert [figure["alt"] for figure in pages["00_quickstart"]["figures"]][:2] == [
+        "estimated notional [USDT]",
+        "close [USDT]",
+    ]
+    html = (site / "02_explore.html").read_text(encoding="utf-8")
+    assert all(f'id="{figure["id"]}"' in html for figure in pages["02_explore"]["figures"])
+    files = {entry["file"]: entry["sha256"] for entry in pages["02_explore"]["data"]}
+    data = Path(__file__).parents[1] / "data"
+    assert files and not pages["01_plain"]["data"]
+    assert files == {name: hashlib.sha256((data / name).read_bytes()).hexdigest() for name in files}
+
+
+def test_pages_stay_small(site: Path) -> None:
+    assert max(path.stat().st_size for path in site.glob("*.html")) < 6e6
+    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) < 40e6
+
+
+def test_command_makes_the_same_page_again(site: Path) -> None:
+    html = (site / "rise.html").read_text(encoding="utf-8")
+    line = unescape(re.search(r'class="lq-again".*?<pre>(.*?)</pre>', html, re.DOTALL)[1])
+    words = shlex.split(line)
+    assert words[:3] == ["liqlab", "page", "rise"]
+    assert read_assignments(words[4::2]) == {"seed": 3, "title": "What did the map know before the rise?"}
+    odd = {
+        "a": [[56880, 16.0]],
+        "b": "it's $5: yes",
+        "c": "2024-05-01",
+        "d": None,
+        "e": True,
+        "f": "",
+        "g": "long\ntext",
+    }
+    assert read_assignments(shlex.split(command(Page("x", Path()), odd))[4::2]) == odd
+
+
+def test_every_public_name_and_every_word_has_its_place(site: Path) -> None:
+    api = (site / "api.html").read_text(encoding="utf-8")
+    for name in public_functions():
+        assert f'id="{anchor(name)}"' in api, name
+    glossary_page = (site / "glossary.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="(?:api\.html)?#(api-[\w-]+)"', api + glossary_page)
+    assert len(links) > 100 and all(f'id="{spot}"' in api for spot in links)
+    for group in words().values():
+        for word in group:
+            assert re.search(rf"<dt>.*?{re.escape(word)}", glossary_page), word
 
 
 # --- what is refused, and what a failure leaves ----------------------------------------------------------------------
@@ -120,6 +275,7 @@ def test_failing_notebook_leaves_the_site_as_it_was(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "notebooks", "site"]
 
 
+@pytest.mark.usefixtures("without_kernels")
 def test_site_that_cannot_be_built_leaves_the_old_one(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n" / "00_a.ipynb", *PLAIN)
     build_site(tmp_path / "site", notebooks=tmp_path / "n")
@@ -182,9 +338,7 @@ def test_parameters_go_to_the_pages_that_have_them(tmp_path: Path) -> None:
 
 def test_page_is_one_file_that_needs_nothing(site: Path, tmp_path: Path) -> None:
     page = Page("00_quickstart", site)
-    html = write_page(site / "_notebooks" / "00_quickstart.ipynb", page=page, folder=tmp_path).read_text(
-        encoding="utf-8"
-    )
+    html = write_page(kept_file(site, "00_quickstart"), page=page, folder=tmp_path).read_text(encoding="utf-8")
     assert requests_in(html) == []
     assert not re.search(r"<script[^>]*\bsrc=|<link[^>]*stylesheet", html)
     assert html.count('class="lq-figure"') == 3 and "embed_item" in html and "<mfrac>" in html
@@ -233,6 +387,14 @@ def test_figure_without_a_height_gets_one() -> None:
     cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data={"text/html": script})])
     plain = with_plain_figures(nbformat.v4.new_notebook(cells=[cell]), name="x").cells[0].outputs[0].data["text/html"]
     assert "min-height:600px" in plain and '"sizing_mode":"stretch_width"' in plain
+
+
+def test_images_are_rounded_to_what_a_hover_shows() -> None:
+    amounts = np.random.default_rng(0).lognormal(10, 4, (30, 40)).astype(np.float32)
+    rounded = _rounded(np.where(amounts < 10, 0, np.where(amounts > 1e8, np.nan, amounts)))
+    known = (amounts >= 10) & (amounts <= 1e8)
+    assert np.abs(rounded[known] / amounts[known] - 1).max() <= 2**-9
+    assert (rounded[amounts < 10] == 0).all() and np.isnan(rounded[amounts > 1e8]).all()
 
 
 def test_profile_beside_a_map_keeps_its_width() -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def build_site(
     parameters: Mapping[str, Any] | Sequence[str] = (),
     jobs: int | None = None,
     notebooks: str | Path | None = None,
+    rerun: bool = False,
 ) -> list[dict[str, Any]]:
     """Run the notebooks and build the site from them.
 
@@ -44,43 +46,65 @@ def build_site(
     output : path
         Folder of the site. A site that is already there is replaced in one step, once everything has succeeded.
     only : sequence of str, optional
-        Pages to run. Pages of an earlier build whose executed notebooks are still in ``<output>/_notebooks`` stay.
+        Pages to look at. Those of an earlier build whose executed notebooks are still in ``<output>/_notebooks`` stay.
     parameters : mapping or sequence of ``name=value``, optional
         Each goes to those of the chosen pages that have a parameter of this name; it must be known to at least one.
     jobs : int, optional
         How many notebooks run at the same time. Default: one per core.
     notebooks : path, optional
         Folder of the notebooks. Default: those that come with liqlab.
+    rerun : bool
+        Run every chosen page. Default: only those whose notebook, parameters, data, package or libraries have changed
+        since the site was built.
 
     Returns
     -------
     list of dict
-        One per page: page, seconds [s], bytes, path.
+        One per page: page, seconds [s] (None where it was not run again), bytes, path.
 
     Raises
     ------
     ReportError
         Where a name is unknown or a notebook fails; the site that was there is left as it was.
     """
+    from liqlab.report.record import key_of, read_report, write_report
     from liqlab.report.run import run_pages
-    from liqlab.report.site import executed_folder, keep_failed, replace_site, work_folder, write_site
+    from liqlab.report.site import keep_failed, replace_site, work_folder, write_site
 
     every = list_pages(notebooks)
     chosen = give(choose(every, only), read_assignments(parameters))
     target = Path(output).expanduser().resolve()
+    keys = {page.name: key_of(page) for page in chosen}
     with work_folder(target) as work:
-        runs = run_pages(chosen, folder=work / "executed", jobs=os.cpu_count() or 1 if jobs is None else jobs)
+        kept = _kept(target, read_report(target), keys, rerun=rerun)
+        stale = [page for page in chosen if page.name not in kept]
+        runs = run_pages(stale, folder=work / "executed", jobs=os.cpu_count() or 1 if jobs is None else jobs)
         failed = [run for run in runs if run.error]
         if failed:
             raise ReportError(keep_failed(failed, target))
-        earlier = executed_folder(target) if only else None
-        table = write_site(every, work=work, earlier=earlier)
+        known = {page.name: page for page in chosen}
+        pages = [known.get(page.name, page) for page in every]
+        table = write_site(pages, work=work, keys=keys, earlier=kept, old=target)
+        seconds = {run.name: round(run.seconds, 2) for run in runs}
+        told = [{**row, "seconds": seconds.get(row["page"], row["seconds"])} for row in table]
+        made = datetime.now(UTC).isoformat(timespec="seconds")
+        write_report(work / "html", told, made)
         replace_site(work / "html", target)
-    seconds = {run.name: run.seconds for run in runs}
     return [
         {"page": row["page"], "seconds": seconds.get(row["page"]), "bytes": row["bytes"], "path": target / row["file"]}
         for row in table
     ]
+
+
+def _kept(target: Path, earlier: dict[str, Any], keys: dict[str, str], *, rerun: bool) -> dict[str, Any]:
+    """Earlier pages that need not be run: those not chosen, and those whose inputs are what they were."""
+    from liqlab.report.kept import kept_file
+
+    def stands(name: str) -> bool:
+        same = name not in keys or (not rerun and earlier[name].get("key") == keys[name])
+        return same and kept_file(target, name).is_file()
+
+    return {name: entry for name, entry in earlier.items() if stands(name)}
 
 
 def build_page(

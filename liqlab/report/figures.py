@@ -7,12 +7,14 @@ made to fit the column, and written as one ``json_item`` that the page's own few
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-import uuid
 from collections.abc import Iterator
 from html import escape
 from typing import Any
+
+import numpy as np
 
 from liqlab.report.pages import ReportError
 
@@ -22,6 +24,7 @@ _SESSION = ("panel.models.browser.BrowserInfo", "panel.models.comm_manager.CommM
 _DOCUMENT = re.compile(r"\bdocs_json\s*=\s*(?=\{)")
 _ITEMS = re.compile(r"\brender_items\s*=\s*(?=\[)")
 _NOT_SHOWN = re.compile(r"<(script|style|link)\b.*?(</\1>|/>)|<[^>]*>|\s", re.DOTALL | re.IGNORECASE)
+_DONE = '<div class="lq-figure"'
 _NARROWEST = 300  # [px] of a plot in a row of plots
 _WIDE = 400  # [px] from which a plot of fixed width stretches, also beside others
 
@@ -45,6 +48,7 @@ def with_plain_figures(notebook: Any, *, name: str) -> Any:
     name : str
         What to call it in messages.
     """
+    count = itertools.count(1)
     for number, cell in enumerate(without_loaders(notebook).cells, start=1):
         if cell.cell_type != "code":
             continue
@@ -54,8 +58,9 @@ def with_plain_figures(notebook: Any, *, name: str) -> Any:
             for kind in _WIDGETS:
                 data.pop(kind, None)
             if _script_of(data):
-                roots = _roots(data, f"{name}, cell {number}")
-                output["data"] = {"text/html": "\n".join(_figure_html(root, alt) for root in roots)}
+                drawn = [_figure_html(root, alt, f"figure-{name}-{next(count)}")
+                         for root in _roots(data, f"{name}, cell {number}")]  # fmt: skip
+                output["data"] = {"text/html": "\n".join(drawn)}
                 output["metadata"] = {}
         if alt:
             cell.metadata.setdefault("mystnb", {}).setdefault("image", {"alt": alt})
@@ -93,7 +98,9 @@ def _is_loader(output: Any) -> bool:
         return True
     if script:
         return all(model["name"] in _SESSION for document in _documents(script) for model in document["roots"])
-    html = data.get("text/html")
+    html = data.get("text/html", "")
+    if _DONE in html:  # a figure that is plain already
+        return False
     return set(data) == {"text/html"} and not _NOT_SHOWN.sub("", _keep_media("".join(html)))
 
 
@@ -131,22 +138,26 @@ def _roots(data: Any, where: str) -> list[Any]:
 
 def _fitted(root: Any) -> Any:
     """As wide as the column: fixed widths stretch; spacers, style sheets of other hosts and the logo go."""
-    from bokeh.models import GridPlot, ImportedStyleSheet, LayoutDOM, Toolbar
+    from bokeh.models import BoxSelectTool, GridPlot, ImportedStyleSheet, LayoutDOM, Toolbar
     from bokeh.models.ui.ui_element import UIElement
+    from bokeh.models.widgets import Widget
 
     for model in root.select({"type": UIElement}):
         model.stylesheets = [sheet for sheet in model.stylesheets if not isinstance(sheet, ImportedStyleSheet)]
     for toolbar in root.select({"type": Toolbar}):
         toolbar.logo = None
         # a page scrolls when its reader scrolls; zoom and pan wait until they are chosen
-        toolbar.active_drag = toolbar.active_scroll = None
+        toolbar.active_scroll = None
+        if not isinstance(toolbar.active_drag, BoxSelectTool):  # a brush is there for nothing else
+            toolbar.active_drag = None
+    _round_images(root)
     while len(inner := _children(root)) == 1:
         root = inner[0]
     narrow = [plot for plot in plots_in(root) if plot.sizing_mode in (None, "fixed") and (plot.width or _WIDE) < _WIDE]
     if len(narrow) == len(plots_in(root)):
         narrow = []
     for model in root.select({"type": LayoutDOM}):
-        if model not in narrow:  # a profile beside a map keeps its width
+        if model not in narrow and not isinstance(model, Widget):  # a profile beside a map keeps its width
             _stretch(model)
     for grid in root.select({"type": GridPlot}):
         kept = {column for plot, _, column in grid.children if plot in narrow}
@@ -154,11 +165,42 @@ def _fitted(root: Any) -> Any:
     return root
 
 
+def _round_images(root: Any) -> None:
+    """Amounts of images to 0.2 %, whose bytes pack to less than half: hovers show three digits, eyes fewer colours."""
+    from bokeh.models import ColumnDataSource
+    from bokeh.models.glyphs import Image
+    from bokeh.models.renderers import GlyphRenderer
+
+    for renderer in root.select({"type": GlyphRenderer}):
+        source = renderer.data_source
+        if isinstance(renderer.glyph, Image) and isinstance(source, ColumnDataSource):
+            data: dict[Any, Any] = dict(source.data)
+            images = {name: [_rounded(part) for part in column] for name, column in data.items() if _is_image(column)}
+            source.data = {**data, **images}
+
+
+def _is_image(column: Any) -> bool:
+    return all(isinstance(part, np.ndarray) and part.ndim == 2 and part.dtype.kind == "f" for part in column)
+
+
+def _rounded(image: np.ndarray) -> np.ndarray:
+    """To nine binary digits: the nearest is within 2⁻⁹ of the amount."""
+    fraction, exponent = np.frexp(image)
+    return np.ldexp(np.rint(fraction * 512) / 512, exponent).astype(np.float32)
+
+
 def _children(root: Any) -> list[Any]:
     """What a layout shows; a grid, whose children come with their places, counts as one thing."""
     from bokeh.models import Spacer
 
     return [child for child in getattr(root, "children", ()) if not isinstance(child, Spacer | tuple | list)]
+
+
+def _with_plots(root: Any) -> list[Any]:
+    """What of a layout holds plots: rows of controls stand beside no plot, though their code knows of plots."""
+    from bokeh.models import GridPlot, Plot
+
+    return [child for child in _children(root) if isinstance(child, Plot | GridPlot) or _with_plots(child)]
 
 
 def _stretch(model: Any) -> None:
@@ -181,14 +223,16 @@ def _columns(root: Any) -> int:
 
     if isinstance(root, GridPlot):
         return max((spot[2] + 1 for spot in root.children), default=1)
-    columns = [_columns(child) for child in _children(root)] or [1]
+    columns = [_columns(child) for child in _with_plots(root)] or [1]
     return sum(columns) if isinstance(root, Row) else max(columns)
 
 
 def _least_width(root: Any) -> int:
     """What plots side by side need: a fixed width its own, a stretching plot the least it asks for."""
-    from bokeh.models import GridPlot
+    from bokeh.models import Column, GridPlot
 
+    if isinstance(root, Column) and (inner := _with_plots(root)):
+        return max(map(_least_width, inner))
     if not isinstance(root, GridPlot):
         return _NARROWEST * _columns(root)
     least = [0] * _columns(root)
@@ -206,19 +250,18 @@ def _titles(root: Any) -> Iterator[str]:
             yield text
 
 
-def _figure_html(root: Any, alt: str) -> str:
+def _figure_html(root: Any, alt: str, spot: str) -> str:
     """A box, and the figure as data beside it; `liqlab.js` draws the one into the other when it comes into view."""
     from bokeh.core.json_encoder import serialize_json
     from bokeh.core.types import ID
     from bokeh.embed import json_item
 
-    spot = f"figure-{uuid.uuid4().hex}"
     item = serialize_json(json_item(root, target=ID(spot))).replace("</", "<\\/")
     label = alt or " · ".join(_titles(root)) or "figure"
     tall = sum(plot.height or 0 for plot in plots_in(root)) // _columns(root)
     wide = _least_width(root) if _columns(root) > 1 else 0  # side by side on a narrow phone: scrolls in its box
     return (
-        f'<div class="lq-figure" role="figure" aria-label="{escape(label)}">'
+        f'{_DONE} role="figure" aria-label="{escape(label)}">'
         f'<div class="lq-plot" id="{spot}" style="min-height:{tall}px;min-width:{wide}px"></div>'
         f'<script type="application/json" data-for="{spot}">{item}</script></div>'
     )

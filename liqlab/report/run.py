@@ -37,12 +37,15 @@ def run_pages(pages: Sequence[Page], *, folder: Path, jobs: int) -> list[Run]:
     if jobs < 1:
         raise ReportError(f"jobs must be >= 1, got {jobs}; it is the number of notebooks that run at the same time")
     folder.mkdir(parents=True, exist_ok=True)
+    if not pages:
+        return []
     runs: dict[str, Run] = {}
     with tempfile.TemporaryDirectory(prefix="liqlab-kernel-") as private:
         environment = _environment(Path(private))
         workers = min(jobs, len(pages))
         spawn = multiprocessing.get_context("spawn")  # a forked kernel client inherits locks
-        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_enter, initargs=(environment,)) as pool:
+        shared = (environment, spawn.RLock(), spawn.Value("i", 1))
+        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_enter, initargs=shared) as pool:
             waiting = {pool.submit(_execute, page, folder / f"{page.name}.ipynb"): page for page in pages}
             with tqdm(total=len(pages), desc="notebooks", unit="page") as bar:
                 for done in as_completed(waiting):
@@ -68,8 +71,14 @@ def _environment(private: Path) -> dict[str, str]:
     }
 
 
-def _enter(environment: dict[str, str]) -> None:
-    os.environ.update(environment)
+def _enter(environment: dict[str, str], lock: Any, rows: Any) -> None:
+    """In a worker process, once: its surroundings, and the row of the console where its progress stands."""
+    from tqdm.auto import tqdm
+
+    tqdm.set_lock(lock)
+    with rows.get_lock():
+        os.environ.update(environment, LIQLAB_ROW=str(rows.value))
+        rows.value += 1
 
 
 def _execute(page: Page, output: Path) -> Run:
@@ -78,9 +87,11 @@ def _execute(page: Page, output: Path) -> Run:
     from papermill.exceptions import PapermillExecutionError
 
     start, error = time.perf_counter(), ""
+    # a bar of its own on a console; in a file it would only leave noise
+    bar = {"desc": page.name, "position": int(os.environ["LIQLAB_ROW"]), "leave": False, "disable": None}
     try:
         papermill.execute_notebook(
-            str(page.notebook), str(output), parameters=dict(page.parameters), kernel_name=KERNEL, progress_bar=False
+            str(page.notebook), str(output), parameters=dict(page.parameters), kernel_name=KERNEL, progress_bar=bar
         )
     except PapermillExecutionError as failure:
         line = next((line for line in failure.source.splitlines() if line.strip()), "")

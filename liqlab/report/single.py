@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.kept import read_kept
 from liqlab.report.mathml import mathml
 from liqlab.report.pages import Page
 from liqlab.report.site import THEME, copy_bokeh, describe, with_title
@@ -19,11 +20,9 @@ main { max-width: 58rem; margin: 0 auto; padding: 0 0.75rem; }
 
 def write_page(executed: Path, *, page: Page, folder: Path) -> Path:
     """Write the page into `folder` and return the file."""
-    import nbformat
-
     from liqlab.report.figures import with_plain_figures
 
-    notebook = nbformat.read(executed, as_version=4)
+    notebook = read_kept(executed)
     title = describe(notebook, page)["title"]
     with_title(with_plain_figures(notebook, name=page.name), title)
     notebook.metadata["title"] = title

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from html import escape
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.kept import KEPT, keep, kept_file, read_kept, timeless
 from liqlab.report.pages import Page, ReportError
 from liqlab.report.run import Run
 
 THEME = Path(__file__).parent / "theme"
-KEPT = "_notebooks"  # in the site: the executed notebooks, for readers and for the next --only
 _H1 = re.compile(r"^#[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 
 
@@ -33,11 +35,6 @@ def work_folder(target: Path) -> Iterator[Path]:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def executed_folder(target: Path) -> Path:
-    """Where the site at `target` keeps its executed notebooks."""
-    return target / KEPT
 
 
 def keep_failed(runs: Sequence[Run], target: Path) -> str:
@@ -67,32 +64,42 @@ def replace_site(built: Path, target: Path) -> None:
         raise
 
 
-def write_site(pages: Sequence[Page], *, work: Path, earlier: Path | None = None) -> list[dict[str, Any]]:
-    """Build the site in ``work/html`` from ``work/executed`` and, for pages not run now, from `earlier`.
+def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], earlier: Mapping[str, Any],
+               old: Path) -> list[dict[str, Any]]:  # fmt: skip
+    """Build the site in ``work/html`` from ``work/executed`` and, for pages not run now, from the site `old`.
+
+    Parameters
+    ----------
+    keys : mapping {page: key}
+        What the pages run now depend on, see `record.key_of`.
+    earlier : mapping {page: entry}
+        What the last report told of the pages that it keeps: those alone are taken from `old`.
 
     Returns
     -------
     list of dict
-        One per page, in reading order: page, file, bytes.
+        One per page of the course, in reading order: page, file, bytes and what `report.json` tells of it.
     """
-    import nbformat
-
     source, html = work / "source", work / "html"
     (source / "_static").mkdir(parents=True)
-    (html / KEPT).mkdir(parents=True)
+    html.mkdir()
     entries = []
     for page in pages:
         executed = work / "executed" / f"{page.name}.ipynb"
-        if not executed.is_file() and earlier is not None:
-            executed = earlier / executed.name
+        before: Mapping[str, Any] = {}
+        picture = source / "_static" / f"{page.name}.png"
+        if not executed.is_file() and page.name in earlier:
+            executed, before = kept_file(old, page.name), earlier[page.name]
+            if before["picture"]:
+                shutil.copyfile(old / "_static" / picture.name, picture)
         if executed.is_file():
-            notebook = nbformat.read(executed, as_version=4)
-            entries.append(_write_entry(notebook, page, source=source, kept=html / KEPT))
-    (source / "index.md").write_text(_index(entries), encoding="utf-8")
+            entry = _write_entry(read_kept(executed), page, source=source, html=html)
+            entries.append({**entry, "key": keys.get(page.name) or before.get("key"), "seconds": before.get("seconds")})
+    for name, text in _own_pages(entries).items():
+        (source / f"{name}.md").write_text(text, encoding="utf-8")
     copy_bokeh(source / "_static")
     _sphinx(source, html, work / "doctrees")
-    files = {entry["name"]: f"{entry['name']}.html" for entry in entries}
-    return [{"page": name, "file": file, "bytes": (html / file).stat().st_size} for name, file in files.items()]
+    return [{**entry, "bytes": (html / entry["file"]).stat().st_size} for entry in entries]
 
 
 def copy_bokeh(folder: Path) -> list[str]:
@@ -129,21 +136,54 @@ def with_title(notebook: Any, title: str) -> Any:
     return notebook
 
 
-def _write_entry(notebook: Any, page: Page, *, source: Path, kept: Path) -> dict[str, Any]:
-    """One page's sources: the executed notebook for readers, its plain twin for Sphinx, its picture for the index."""
+def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict[str, Any]:
+    """One page's sources: its notebook for readers and the next report, one for Sphinx, its picture."""
     import nbformat
 
-    from liqlab.report.figures import with_plain_figures, without_loaders
+    from liqlab.report.figures import with_plain_figures
+    from liqlab.report.record import command, data_used, figures_shown, parameters_used
     from liqlab.report.thumbnail import draw_thumbnail
 
-    entry = describe(notebook, page)
-    nbformat.write(without_loaders(notebook), kept / f"{page.name}.ipynb")
-    entry["picture"] = draw_thumbnail(notebook, source / "_static" / f"{page.name}.png", name=page.name)
-    link = f'<a class="lq-download" href="{KEPT}/{page.name}.ipynb" download>Download this notebook, as executed</a>'
-    notebook.cells.append(nbformat.v4.new_markdown_cell(link))
-    plain = with_title(with_plain_figures(notebook, name=page.name), entry["title"])
-    nbformat.write(plain, source / f"{page.name}.ipynb")
+    entry = {"page": page.name, **describe(notebook, page), "file": f"{page.name}.html", "case": page.case}
+    entry["notebook"] = {"file": page.notebook.name, "sha256": _sha256(page.notebook)}
+    entry["parameters"] = parameters_used(notebook, page)
+    entry["data"] = data_used(notebook, entry["parameters"])
+    picture = source / "_static" / f"{page.name}.png"
+    entry["picture"] = picture.is_file() or draw_thumbnail(notebook, picture, name=page.name)
+    foot = _foot(page.name, command(page, entry["parameters"]))
+    plain = with_plain_figures(notebook, name=page.name)
+    keep(plain, html, page.name)
+    with_title(plain, entry["title"])
+    entry["figures"] = figures_shown(plain)
+    plain.cells.append(nbformat.v4.new_markdown_cell(foot))
+    nbformat.write(timeless(plain), source / f"{page.name}.ipynb")
     return entry
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _foot(name: str, command: str) -> str:
+    """What stands under a page: how to make it again, and the notebook itself."""
+    return f"""<div class="lq-again">
+<details><summary>Make this page again</summary>
+<p>With all its parameters, at a prompt where liqlab is installed:</p>
+<pre>{escape(command)}</pre>
+</details>
+<p><button type="button" class="lq-copy">Copy the parameters</button>
+<a class="lq-download" href="{KEPT}/{name}.ipynb" download>Download this notebook, to run it yourself</a></p>
+</div>"""
+
+
+def _own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The pages that are no notebooks, in MyST Markdown, by name."""
+    from liqlab.report.reference import reference
+    from liqlab.report.words import glossary
+
+    pages = {"index": _index(entries), "glossary": glossary(), "api": reference()}
+    cases = [entry for entry in entries if entry["case"]]
+    return {**pages, "cases": _gallery(cases)} if cases else pages
 
 
 def _index(entries: Sequence[dict[str, Any]]) -> str:
@@ -151,30 +191,53 @@ def _index(entries: Sequence[dict[str, Any]]) -> str:
     import liqlab
 
     minutes = sum(entry["minutes"] or 0 for entry in entries)
-    cards = "\n\n".join(_card(number, entry) for number, entry in enumerate(entries, start=1))
-    names = "\n".join(entry["name"] for entry in entries)
+    cases = any(entry["case"] for entry in entries)
+    names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + ["glossary", "api"]
+    more = "[the cases](cases.md) side by side, " if cases else ""
+    lines = "\n".join(names)
     return f"""# Liquidation heatmaps, worked through
 
 Where would leveraged positions be closed by force, and what can a map of these prices know? Each page asks one
 question and answers it with code that you can run, change and check. What the maps show is **estimated** from market
 data; nobody's account was read. *Education, not advice.*
 
-Read in this order{f", {minutes} minutes in all" if minutes else ""}, or pick a question.
+Read in this order{f", {minutes} minutes in all" if minutes else ""}, or pick a question. Also here: {more}the
+[glossary](glossary.md), the [API](api.md).
 
-::::{{container}} lq-cards
-{cards}
-::::
+{_cards(entries)}
 
 Made with liqlab {liqlab.__version__} and Python {sys.version.split()[0]}. Every page ends with its own parameters, \
-versions and checksums.
+versions and checksums; <a href="report.json">report.json</a> holds them for programs.
 
 ```{{toctree}}
 :hidden:
 :titlesonly:
 
-{names}
+{lines}
 ```
 """
+
+
+def _gallery(cases: Sequence[dict[str, Any]]) -> str:
+    """The cases alone: one notebook, asked of several days."""
+    return f"""# Cases
+
+One notebook, asked of several markets and days: what stood on the map before, what the price then did, and what the
+data say of the story that is told. The maps are **estimated**. *Education, not advice.*
+
+{_cards(cases)}
+
+A case is one file of parameters. To add your own, copy one of `notebooks/cases/*.yml`, change what differs, and run
+
+```
+liqlab page my-case.yml
+```
+"""
+
+
+def _cards(entries: Sequence[dict[str, Any]]) -> str:
+    cards = "\n\n".join(_card(number, entry) for number, entry in enumerate(entries, start=1))
+    return f"::::{{container}} lq-cards\n{cards}\n::::"
 
 
 def _card(number: int, entry: dict[str, Any]) -> str:

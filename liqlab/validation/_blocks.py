@@ -85,13 +85,14 @@ def estimate(
     """
     from scipy.stats import t as student
 
+    if not len(block):
+        return Estimate(np.nan, np.nan, np.nan, np.nan, n, 0.0)
     kinds, code = np.unique(block, return_inverse=True)
     sums = np.stack([np.bincount(code, c, len(kinds)) for c in np.asarray(columns, float).T], axis=-1)
     sizes = np.stack([np.bincount(code, c, len(kinds)) for c in np.asarray(counts, float).T], axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        effective = float(np.nan_to_num(sizes.sum(0) ** 2 / (sizes**2).sum(0)).min()) if len(kinds) else 0.0
-        whole = float(function(sums.sum(0))) if len(kinds) else np.nan
-        left = function(sums.sum(0) - sums) if len(kinds) else np.empty(0)
+        effective = float(np.nan_to_num(sizes.sum(0) ** 2 / (sizes**2).sum(0)).min())
+        whole, left = float(function(sums.sum(0))), function(sums.sum(0) - sums)
     if effective < FEWEST or not np.isfinite(whole) or not np.isfinite(left).all():
         return Estimate(whole, np.nan, np.nan, np.nan, n, effective)
     b = len(kinds)
@@ -128,6 +129,8 @@ def evenly(block: np.ndarray, value: np.ndarray, chosen: np.ndarray, cell: np.nd
     """
     known = np.isfinite(value)
     block, value, chosen, cell = block[known], value[known], chosen[known], cell[known]
+    if not len(value):
+        return Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0.0)
     kinds, code = np.unique(cell, return_inverse=True)
     here = code[:, None] == np.arange(len(kinds))
     a, b = here & chosen[:, None], here & ~chosen[:, None]
@@ -149,7 +152,7 @@ def slope(block: np.ndarray, value: np.ndarray, regressors: Sequence[np.ndarray]
     """Coefficient of the first regressor in least squares with a constant for each group.
 
     >>> x = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
-    >>> round(slope(np.arange(6), 1 + 2 * x, [x], np.zeros(6)).effect, 9)
+    >>> round(slope(np.arange(6), 1 + 2 * x, [x], np.zeros(6)).effect, 6)
     2.0
     """
     table = np.column_stack([*regressors, value]).astype(float)

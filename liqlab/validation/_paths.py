@@ -18,6 +18,7 @@ __all__ = ["Outcome", "Path", "after", "extremes", "matched_paths", "path_of", "
 
 DAY = 86_400 * 10**9
 VOLATILITY = "3d"  # span of the volatility that distances are measured in
+ALIKE = 0.1  # [1] of all moments, in rank of volatility, to either side
 CANDIDATES = 6  # other moments drawn for each one that is wanted
 
 
@@ -133,8 +134,10 @@ def matched_paths(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """The same question asked at other moments of the same market: blocks of its path, of age and horizon together.
 
-    For each trial moments are drawn at which a price at the same distance, in units of the volatility known there, had
-    not been traded for as long as the zone's age. So the drawn blocks are survivors, as the zone is.
+    For each trial moments of about the same volatility are drawn at which a price at the same distance, in units of the
+    volatility known there, had not been traded for as long as the zone's age. So the drawn blocks are survivors, as the
+    zone is; and as volatility reverts to its mean, a calm moment is compared with calm ones. Every second block is
+    turned upside down, so that the drift of the market, and a magnet at work all the time, do not enter the yardstick.
 
     Parameters
     ----------
@@ -155,28 +158,38 @@ def matched_paths(
     hours : ndarray (trial, path)
         Until the level was reached [h], inf: not within the horizon; NaN where no block could be had.
     payoff : ndarray (trial, path)
-        Of a trade towards the level that takes profit there and is closed at the horizon [log return], in units of
-        the trial's volatility.
+        Of a trade towards the level that takes profit there and is closed at the horizon [log return], scaled to the
+        trial's volatility; NaN for blocks turned upside down: trades are compared with trades of the same direction.
     """
     known = np.flatnonzero(np.isfinite(path.sigma))
     known = known[path.opens[known] + path.step + horizon <= path.opens[-1] + path.step]
     shape = (len(bar), paths * CANDIDATES)
     if not len(known):
         return np.full((len(bar), paths), np.nan), np.full((len(bar), paths), np.nan)
-    start = known[rng.integers(0, len(known), shape)]
+    start = _alike(path.sigma, known, bar, shape, rng)
     scale = path.sigma[start] / path.sigma[bar][:, None]
-    way = np.broadcast_to(sign[:, None], shape)
+    turned = np.broadcast_to(np.where(np.arange(shape[1]) % 2, -1, 1), shape)
+    way = sign[:, None] * turned
     gap = distance[:, None] * scale
     first = start - age[:, None]
-    room = first >= 0
-    flat = (np.maximum(first, 0).ravel(), start.ravel())
-    top = extremes(path, *flat, way.ravel()).reshape(shape) - way * path.close[start]
-    fits = room & (top < gap)
+    top = extremes(path, np.maximum(first, 0).ravel(), start.ravel(), way.ravel()).reshape(shape)
+    apart = np.abs(path.opens[start] - path.opens[bar][:, None]) >= horizon  # its own future is no yardstick
+    fits = (first >= 0) & apart & (top - way * path.close[start] < gap)
     order = np.argsort(~fits, axis=1, kind="stable")[:, :paths]
-    chosen = np.take_along_axis(fits, order, 1)
-    start, gap, scale = (np.take_along_axis(x, order, 1) for x in (start, gap, scale))
-    way = way[:, :paths]
+    drawn = (fits, start, gap, scale, way, turned)
+    fits, start, gap, scale, way, turned = (np.take_along_axis(x, order, 1) for x in drawn)
     found = reached(path, start.ravel(), (path.close[start] + way * gap).ravel(), way.ravel(), horizon)
     hours = found.hours.reshape(start.shape)
     payoff = np.where(np.isfinite(hours), gap, way * found.returns.reshape(start.shape)) / scale
-    return np.where(chosen, hours, np.nan), np.where(chosen, payoff, np.nan)
+    return np.where(fits, hours, np.nan), np.where(fits & (turned > 0), payoff, np.nan)
+
+
+def _alike(
+    sigma: np.ndarray, known: np.ndarray, bar: np.ndarray, shape: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """Bars drawn from those whose volatility ranks within a tenth of all around each trial's."""
+    order = known[np.argsort(sigma[known], kind="stable")]
+    place = np.searchsorted(sigma[order], sigma[bar])
+    reach = max(int(ALIKE * len(order)), 1)
+    low = np.clip(place - reach, 0, max(len(order) - 2 * reach, 0))
+    return order[np.minimum(low[:, None] + rng.integers(0, 2 * reach, shape), len(order) - 1)]

@@ -19,6 +19,11 @@ BLOCK = timedelta(HORIZON) + timedelta(MOST_AGE)  # of the calendar: a horizon a
 Tables = Mapping[str, pd.DataFrame]
 
 
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    """Each zone once: at the first moment at which it was within reach."""
+    return table[table["first"].astype(bool)]
+
+
 def _blocks(table: pd.DataFrame) -> np.ndarray:
     return blocks_of(table["time"], BLOCK)
 
@@ -37,7 +42,7 @@ def beyond_paths(table: pd.DataFrame) -> np.ndarray:
 
 def mirror_gap(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Blocks, and touched zone less touched mirror [points], of trials whose mirror is comparable."""
-    fair = table[table["fair"].astype(bool)]
+    fair = table[table["first_fair"].astype(bool)]
     return _blocks(fair), _touched(fair) - _touched(fair, "mirror_hours")
 
 
@@ -46,7 +51,7 @@ def _mirror(name: str) -> Callable[[Tables], Estimate]:
 
 
 def _paths(name: str) -> Callable[[Tables], Estimate]:
-    return lambda tables: mean(_blocks(tables[name]), beyond_paths(tables[name]))
+    return lambda tables: mean(_blocks(_once(tables[name])), beyond_paths(_once(tables[name])))
 
 
 def payoff(table: pd.DataFrame) -> np.ndarray:
@@ -56,13 +61,13 @@ def payoff(table: pd.DataFrame) -> np.ndarray:
 
 
 def _net(tables: Tables) -> Estimate:
-    table = tables["trials"]
+    table = _once(tables["trials"])
     return mean(_blocks(table), payoff(table) - 100 * FEES)
 
 
 def _better_target(sign: int) -> Callable[[Tables], Estimate]:
     def measure(tables: Tables) -> Estimate:
-        table = tables["trials"]
+        table = _once(tables["trials"])
         table = table[table["sign"] == sign]
         return mean(_blocks(table), payoff(table) - 100 * table["path_payoff"].to_numpy())
 
@@ -78,7 +83,7 @@ def _heavier(tables: Tables) -> Estimate:
 def _bounce(tables: Tables) -> Estimate:
     """Four hours after the touch, back from the level [%]: zones less comparable mirror prices, up and down apart."""
     t = tables["trials"]
-    t = t[t["fair"].astype(bool)]
+    t = t[t["first_fair"].astype(bool)]
     value = np.concatenate([100 * t["back"], 100 * t["mirror_back"]])
     sign = np.concatenate([t["sign"], -t["sign"]])
     zone = np.repeat([True, False], len(t))
@@ -136,7 +141,7 @@ def _stronger(name: str, chosen: Callable[[pd.DataFrame], Any]) -> Callable[[Tab
     """Magnet effect (zone less matched paths) where chosen, less elsewhere; rows without the filter drop out."""
 
     def measure(tables: Tables) -> Estimate:
-        t = tables[name]
+        t = _once(tables[name])
         value = beyond_paths(t)
         on = np.asarray(chosen(t), float)
         value = np.where(np.isfinite(on), value, np.nan)
@@ -149,8 +154,7 @@ def _wider(name: str) -> Callable[[Tables], Estimate]:
     """Magnet effect of zones from wider candles, less that of the market's own."""
 
     def measure(tables: Tables) -> Estimate:
-        own = tables["trials"]
-        wide = tables[name]
+        own, wide = _once(tables["trials"]), _once(tables[name])
         both = pd.concat([own.assign(wide=False), wide.assign(wide=True)], ignore_index=True)
         return difference(_blocks(both), beyond_paths(both), both["wide"].to_numpy(bool))
 
@@ -245,10 +249,11 @@ CLAIMS: tuple[Claim, ...] = (
           "observed liquidations of the hour and side beyond range, volume and the hour before", "% (log)", 1, 20,
           _flow("liquidated", 100.0)),
     Claim("open interest in the sweep", "cascade", "a swept zone wipes open interest out",
-          "change of own open interest in the hour beyond range and volume", CENT, -1, 0.2, _flow("open_interest", 1.0)),
+          "change of own open interest in the hour beyond range and volume", CENT, -1, 0.2,
+          _flow("open_interest", 1.0)),
     Claim("volatility", "volatility", "bright near the price: a large move is coming",
-          "volatility of the next 24 h per standard deviation of brightness within 2 %, past volatility held", CENT, 1, 5,
-          _volatility),
+          "volatility of the next 24 h per standard deviation of brightness within 2 %, past volatility held", CENT, 1,
+          5, _volatility),
     Claim("stronger on 4h", "stronger where", "clusters of the 4h chart count more",
           "magnet effect of zones from 4h candles less that of the market's own", POINTS, 1, 5, _wider("four_hours")),
     Claim("stronger on 1d", "stronger where", "clusters of the daily chart count more",
@@ -259,7 +264,8 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("leverages meet", "stronger where", "trust zones where 25x, 50x and 100x meet",
           f"{STRATA}: bright in 2 or 3 of the three", POINTS, 1, 5, _stronger("meeting", lambda t: t["layers"] >= 2)),
     Claim("RSI with the magnet", "filters", "pair the map with RSI",
-          f"{STRATA}: RSI below 35 and zone above, or above 65 and zone below", POINTS, 1, 5, _stronger("trials", _rsi)),
+          f"{STRATA}: RSI below 35 and zone above, or above 65 and zone below", POINTS, 1, 5,
+          _stronger("trials", _rsi)),
     Claim("funding with the magnet", "filters", "pair the map with funding",
           f"{STRATA}: the side that pays more than usual is the zone's", POINTS, 1, 5, _stronger("trials", _funding)),
     Claim("open interest with the magnet", "filters", "pair the map with open interest",

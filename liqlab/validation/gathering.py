@@ -104,7 +104,7 @@ def resampled(market: Market, timeframe: str) -> Market:
     rules = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
     sums = {name: "sum" for name in ("quote_volume", "trades") if name in market.candles}
     table = market.candles.resample(step).agg(rules | sums).dropna(subset=["close"])
-    table = table[table.index + step <= market.end]
+    table = table[pd.DatetimeIndex(table.index) + step <= market.end]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*gap")
         return replace(market, candles=table, timeframe=timeframe, path=None, mark_candles=None)
@@ -120,7 +120,7 @@ def _filters(hourly: Market) -> pd.DataFrame:
 def _at(table: pd.DataFrame, times: pd.Series) -> dict[str, np.ndarray]:
     """Rows of a table at the last stamp not after each moment."""
     row = np.searchsorted(nanoseconds(table.index), nanoseconds(pd.DatetimeIndex(times)), side="right") - 1
-    return {name: np.where(row >= 0, table[name].to_numpy()[np.maximum(row, 0)], np.nan) for name in table}
+    return {str(name): np.where(row >= 0, table[name].to_numpy()[np.maximum(row, 0)], np.nan) for name in table}
 
 
 def _relative(heat: xr.Dataset, amount: np.ndarray, table: pd.DataFrame) -> np.ndarray:
@@ -228,7 +228,7 @@ def _stops(market: Market, heat: xr.Dataset, zones: pd.DataFrame, seed: int) -> 
 
 
 def _visits(hourly: Market, heat: xr.Dataset, filters: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Sweeps of bright zones with their matched sweeps of ordinary swings, the trade on them, and what the hours did."""
+    """Sweeps of bright zones with matched sweeps of ordinary swings, the trade on them, and what the hours did."""
     table = sweeps(hourly, heat, **RULES)
     controls = swing_controls(hourly, table, **RULES)
     fails, plain = (x[x["class"] == "swing failure"] for x in (table, controls))
@@ -263,17 +263,19 @@ def _hours(hourly: Market, table: pd.DataFrame) -> pd.DataFrame:
     change = pd.Series(np.nan, candles.index)
     if hourly.open_interest is not None and hourly.sources.get("open_interest", {}).get("kind", "own") == "own":
         known = np.log(hourly.open_interest["open_interest"])
-        opens, ends = (known.reindex(candles.index + x).to_numpy() for x in (pd.Timedelta(0), hourly.step))
+        opens, ends = (
+            known.reindex(pd.DatetimeIndex(candles.index) + x).to_numpy() for x in (pd.Timedelta(0), hourly.step)
+        )
         change = pd.Series(100 * (ends - opens), candles.index)
     for side, adverse in (("long", down), ("short", up)):
         swept = candles.index.isin(pd.DatetimeIndex(table.loc[table["side"] == side, "time"]))
         coins = pd.Series(np.nan, candles.index)
         if hourly.liquidations is not None:
             coins = hourly.liquidations[side].reindex(candles.index)
-            coins = np.log(coins + coins[coins > 0].quantile(0.1))
+            coins = (coins + coins[coins > 0].quantile(0.1)).transform(np.log)
         frame.append(pd.DataFrame({"time": candles.index, "side": side, "swept": swept.astype(float),
                                    "liquidated": coins.to_numpy(), "before": coins.shift().to_numpy(),
                                    "open_interest": change.to_numpy(), "adverse": np.sqrt(adverse.to_numpy()),
-                                   "range": np.log(candles["high"] / candles["low"]).to_numpy(),
-                                   "volume": np.log(candles["volume"].clip(lower=1e-9)).to_numpy()}))  # fmt: skip
+                                   "range": np.log((candles["high"] / candles["low"]).to_numpy()),
+                                   "volume": np.log(candles["volume"].clip(lower=1e-9).to_numpy())}))  # fmt: skip
     return pd.concat(frame, ignore_index=True)

@@ -27,9 +27,7 @@ EVERYTHING = "all"
 START = {"btc-2024-07": "2024-06-20", "eth-2024-07": "2024-06-20"}
 
 
-def claims(
-    markets: Mapping[str, Market] | Iterable[str] | str | None = None, *, seed: int = 0
-) -> pd.DataFrame:
+def claims(markets: Mapping[str, Market] | Iterable[str] | str | None = None, *, seed: int = 0) -> pd.DataFrame:
     """The ledger: claim, test, effect with interval, verdict.
 
     Parameters
@@ -89,7 +87,7 @@ def shipped(case: str = EVERYTHING) -> pd.DataFrame:
 
 def _gathered(name: str, market: Market, seed: int) -> dict[str, pd.DataFrame]:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*(stale|proxy|tiers|gap)")
+        warnings.filterwarnings("ignore", message=".*(stale|proxy|tiers|gap|columns have bins wider)")
         return gather(name, market, start=START.get(name), seed=seed)
 
 
@@ -122,6 +120,11 @@ def main(arguments: list[str] | None = None) -> None:
     for name in examples().index:
         parts[name] = _gathered(name, load_example(name), 0)
         sys.stderr.write(f"{name}: {len(parts[name]['trials'])} trials\n")
+    write(parts, target)
+
+
+def write(parts: Mapping[str, dict[str, pd.DataFrame]], target: Path) -> None:
+    """The ledger of all cases together and of each alone, as one table."""
     tables = {EVERYTHING: _ledger(list(parts.values()))} | {name: _ledger([part]) for name, part in parts.items()}
     whole = pd.concat([table.assign(case=name) for name, table in tables.items()], ignore_index=True)
     kept = ["case", "claim", "n", "blocks", "effect", "low", "high", "p", "p_corrected", "kind", "verdict"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -102,13 +103,16 @@ def magnet(
 
     Notes
     -----
-    One trial per moment and side: the zone of the largest notional whose peak is ¼ to 2 standard deviations of the
-    horizon's return away (volatility of the last three days). *Mirror*: peak and mirror price have the same log
-    distance on either side of the price; only trials whose mirror price has not been traded since the zone was first
-    seen either, and is at most half as bright. Standing zones are survivors; so the other must be one too. *Paths*: at
-    48 other moments of the same market, the share of times that a price at the same distance in units of the
-    volatility known then, in the same direction, untraded for as long as the zone is old, was reached within the
-    horizon: blocks of age and horizon in one piece. *First*: zone before mirror less mirror before zone.
+    Of every moment and side the zone of the largest notional whose peak is ¼ to 2 standard deviations of the horizon's
+    return away (volatility of the last three days). Each zone counts once, when it first is: one that price does not
+    touch would otherwise be counted again and again, and look as if it repelled.
+
+    *Mirror*: peak and mirror price have the same log distance on either side of the price; only trials whose mirror
+    price has not been traded since the zone was first seen either, and is at most half as bright. Standing zones are
+    survivors; so the other must be one too. *Paths*: at 48 other moments of the same market and about the same
+    volatility, the share of times that a price at the same distance in units of the volatility known then, untraded
+    for as long as the zone is old, was reached within the horizon: blocks of age and horizon in one piece, every second
+    one turned upside down. *First*: zone before mirror less mirror before zone.
 
     Without a magnet a driftless path reaches both alike. Intervals: delete-one-block jackknife over blocks of the
     calendar as long as horizon and most_age together; Student's t with the effective number of blocks less one. Fewer
@@ -116,8 +120,9 @@ def magnet(
 
     Assumptions
     -----------
-    Zones are *estimated*. A market's drift towards the side on which its zones stand looks like a magnet in the mirror
-    comparison, not in that with paths, which go the same way. Prices touch between candles as their extremes say.
+    Zones are *estimated*. A market that drifts to the side on which its zones stand looks like one with a magnet,
+    unless other markets and times, with zones on the other side, average it out. Prices touch as the extremes of the
+    candles say.
 
     References
     ----------
@@ -137,10 +142,13 @@ def magnet(
     for name, one in named.items():
         drawn = heat if heat is not None else frozen_map(one, model, every=every, **options)
         begin = start.get(name) if isinstance(start, Mapping) else start
-        parts.append(trials(one, drawn, horizon=horizon, most_age=most_age, start=begin, paths=paths, seed=seed)
-                     .assign(market=name))  # fmt: skip
+        with warnings.catch_warnings():
+            if heat is None:  # wicks to a part of the price, see frozen_map
+                warnings.filterwarnings("ignore", message=".*columns have bins wider")
+            table = trials(one, drawn, horizon=horizon, most_age=most_age, start=begin, paths=paths, seed=seed)
+        table.attrs = {}
+        parts.append(table.assign(market=name))
         maps.append(drawn.attrs)
-        parts[-1].attrs = {}
     every_trial = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     if every_trial.empty:
         raise ValueError(f"no bright zone was within reach in {', '.join(named)}; pass a longer market (a week or "
@@ -154,23 +162,22 @@ def magnet(
              "horizon": str(horizon), "every": str(every), "block": f"{length.days} days", "markets": list(named),
              "days": int(every_trial["time"].dt.normalize().nunique())}  # fmt: skip
     hours = grid(timedelta(horizon).as_unit("ns").value)
-    return Magnet(table, pd.concat(assets, ignore_index=True), _curves(every_trial, block, hours, paths > 0), every_trial,
-                  about)  # fmt: skip
+    curves = _curves(every_trial, block, hours, paths > 0)
+    return Magnet(table, pd.concat(assets, ignore_index=True), curves, every_trial, about)
 
 
 def _table(t: pd.DataFrame, block: np.ndarray, with_paths: bool) -> pd.DataFrame:
     """Rows mirror, paths and first."""
     zone, mirror = t["hours"].to_numpy(float), t["mirror_hours"].to_numpy(float)
-    fair = t["fair"].to_numpy(bool)
+    fair, first = t["first_fair"].to_numpy(bool), t["first"].to_numpy(bool)
     before, later = 100.0 * (zone < mirror), 100.0 * (mirror < zone)
     rows = {"mirror": (100.0 * np.isfinite(zone), 100.0 * np.isfinite(mirror), fair)}
     if with_paths:
         share = 100.0 * t["path_touched"].to_numpy(float)
-        rows["paths"] = (rows["mirror"][0], share, np.isfinite(share))
+        rows["paths"] = (rows["mirror"][0], share, first & np.isfinite(share))
     rows["first"] = (before, later, fair)
-    return pd.DataFrame.from_dict({name: _row(*values, block) for name, values in rows.items()}, orient="index").rename_axis(
-        "comparison"
-    )
+    found = {name: _row(*values, block) for name, values in rows.items()}
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("comparison")
 
 
 def _row(zone: np.ndarray, other: np.ndarray, on: np.ndarray, block: np.ndarray) -> dict[str, Any]:
@@ -181,9 +188,9 @@ def _row(zone: np.ndarray, other: np.ndarray, on: np.ndarray, block: np.ndarray)
 
 def _curves(t: pd.DataFrame, block: np.ndarray, hours: np.ndarray, with_paths: bool) -> pd.DataFrame:
     """Share touched by the hours, each curve with its own interval."""
-    rows, fair = [], t["fair"].to_numpy(bool)
+    rows, fair = [], t["first_fair"].to_numpy(bool)
     for comparison in ("mirror", "paths") if with_paths else ("mirror",):
-        on = fair if comparison == "mirror" else t["path_touched"].notna().to_numpy()
+        on = fair if comparison == "mirror" else (t["first"] & t["path_touched"].notna()).to_numpy()
         for which in ("zone", "other"):
             rows.append({"comparison": comparison, "which": which, "hours": 0.0, "share": 0.0, "low": 0.0, "high": 0.0})
             for h in hours:

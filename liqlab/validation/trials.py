@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.clock import timedelta, utc
-from liqlab.maps import BIN, heatmap, round_number
+from liqlab.maps import heatmap
 from liqlab.market import Market
 from liqlab.validation._paths import DAY, Path, after, extremes, matched_paths, path_of, reached
 from liqlab.zones.bright import WIDTH, every_cluster
@@ -29,13 +29,15 @@ DIMMER = 0.5  # a mirror price that is itself as bright would be no comparison
 WARM = "3d"
 BACK = "4h"
 PATIENCE = 4
+RARE = 0.005  # [1] of the candles: a wick to a sixth of the price would need six times as many bins
+STEP = 0.0018  # [1] of a low price: narrower than the width of zones
 FEES = 0.001  # [1] in and out as a taker, 0.05 % each
 
 
 def frozen_map(market: Market, model: str = "open_interest", *, every: Any = EVERY, **options: Any) -> xr.Dataset:
-    """A heatmap with wide columns and bins fine enough for zones everywhere in a long market."""
-    low, high = market.candles["low"].min(), market.candles["high"].max()
-    given = {"price_range": (0.6 * low, 1.6 * high), "price_step": round_number(2 * BIN * low)}
+    """A heatmap with wide columns, and bins fine enough for zones at all but the most extreme prices of a market."""
+    low, high = (float(market.candles[name].quantile(q)) for name, q in (("low", RARE), ("high", 1 - RARE)))
+    given = {"price_range": (0.8 * low, 1.25 * high), "price_step": STEP * low}
     return heatmap(market, model, column=every, **{**given, **options})
 
 
@@ -48,13 +50,15 @@ def zones_with_births(heat: xr.Dataset, *, width: float = WIDTH) -> pd.DataFrame
     -------
     DataFrame
         As from `every_cluster` (strength ≥ 1), and born (column; −1: it was there in the first column, so that its
-        birth is not known).
+        birth is not known), life (number of the zone: the same in every column).
     """
     zones = every_cluster(heat, width=width, least=KEPT)
     low, high = heat["low"].to_numpy(), heat["high"].to_numpy()
     cuts = np.searchsorted(zones["column"].to_numpy(), np.arange(len(low) + 1))
     rows = list(zones[["side", "low", "peak", "high", "notional", "strength"]].itertuples(index=False))
-    born = np.full(len(zones), -1)
+    born, life_of = np.full(len(zones), -1), np.full(len(zones), -1)
+    numbers: dict[int, int] = {}
+    kept: list[Any] = []  # so that no two lives share an id
     alive: list[Any] = []
     for column in range(len(low)):
         alive = _ended(alive, column, low[column], high[column], PATIENCE)
@@ -63,8 +67,11 @@ def zones_with_births(heat: xr.Dataset, *, width: float = WIDTH) -> pd.DataFrame
         place = {(zone.side, zone.peak): cuts[column] + k for k, zone in enumerate(found)}
         for life in alive:
             if life.seen[-1] == column:
-                born[place[life.side, life.peak]] = life.born if life.born > 0 else -1
-    return zones.assign(born=born)[zones["strength"] >= 1].reset_index(drop=True)
+                row = place[life.side, life.peak]
+                born[row] = life.born if life.born > 0 else -1
+                life_of[row] = numbers.setdefault(id(life), len(numbers))
+                kept += [life] if life_of[row] == len(kept) else []
+    return zones.assign(born=born, life=life_of)[zones["strength"] >= 1].reset_index(drop=True)
 
 
 def trials(
@@ -104,9 +111,10 @@ def trials(
         time; side; sign (+1: the zone lies above); price, peak, mirror = price² ÷ peak, low, high [quote]; distance
         [log price]; sigma [log return per √day]; z = distance ÷ volatility of the horizon; age [days]; share of its
         side; column; fair: whether the mirror price is comparable, not traded since the zone was born and at most half
-        as bright. *Outcome*: hours, mirror_hours (until touched, inf: not within the horizon);
-        returns [log] to the end of the horizon; back, mirror_back [log]: from the level towards where price came from,
-        four hours after the touch; path_touched [0..1] and path_payoff, means over blocks of other times.
+        as bright; first, first_fair: whether this is the first (comparable) trial of this zone. *Outcome*: hours,
+        mirror_hours (until touched, inf: not within the horizon); returns [log] to the end of the horizon; back,
+        mirror_back [log]: from the level towards where price came from, four hours after the touch; path_touched [0..1]
+        and path_payoff, means over blocks of other times.
     """
     path, span = path_of(market), timedelta(horizon).as_unit("ns").value
     zones = zones_with_births(heat) if zones is None else zones
@@ -121,7 +129,10 @@ def trials(
                          back=_back(path, hit.bar, level, sign),
                          mirror_back=_back(path, other.bar, 2 * path.close[bar] - level, -sign))  # fmt: skip
     table = table[np.isfinite(table["returns"])].reset_index(drop=True)
-    table = pd.concat([table, _yardstick(path, table, span, paths, seed)], axis=1).drop(columns=["at", "notional"])
+    table["first"] = ~table["life"].duplicated()
+    table["first_fair"] = table["fair"] & ~table["life"].where(table["fair"], -1 - table.index).duplicated()
+    table = pd.concat([table, _yardstick(path, table, span, paths, seed)], axis=1)
+    table = table.drop(columns=["at", "notional", "life"])
     table.attrs = {"horizon": str(horizon), "most_age": str(most_age), "symbol": market.symbol,
                    **{name: heat.attrs[name] for name in ("model", "law", "lookback", "column")}}  # fmt: skip
     return table
@@ -160,7 +171,7 @@ def _candidates(
     fair = extremes(path, born + 1, bar, -sign) + sign * path.close[bar] < gap
     mirror = np.exp(path.close[bar] - sign * gap)
     fair &= _brightness(heat, column, mirror) <= DIMMER * _brightness(heat, column, zones["peak"].to_numpy())
-    told = zones[["column", "side", "low", "high", "peak", "notional", "share"]]
+    told = zones[["column", "life", "side", "low", "high", "peak", "notional", "share"]]
     more = {"time": pd.DatetimeIndex(closes[column], tz="UTC"), "sign": sign, "price": np.exp(path.close[bar]),
             "mirror": mirror, "fair": fair, "distance": gap, "sigma": sigma, "z": z, "age": age / DAY,
             "at": bar}  # fmt: skip
@@ -187,10 +198,13 @@ def _yardstick(path: Path, table: pd.DataFrame, span: int, paths: int, seed: int
     if not paths or table.empty:
         return pd.DataFrame(np.nan, table.index, ["path_touched", "path_payoff", *names])
     age = np.ceil(table["age"].to_numpy() * DAY / path.step).astype(int)
-    draws, money = matched_paths(path, table["at"].to_numpy(), table["distance"].to_numpy(), table["sign"].to_numpy(), age,
-                                 span, paths=paths, rng=np.random.default_rng(seed))  # fmt: skip
+    at, distance, sign = (table[name].to_numpy() for name in ("at", "distance", "sign"))
+    rng = np.random.default_rng(seed)
+    draws, money = matched_paths(path, at, distance, sign, age, span, paths=paths, rng=rng)
     known = ~np.isnan(draws)
     count = np.where(known.sum(1) >= max(paths // 4, 1), known.sum(1), np.nan)
     share = {name: (draws <= h + 1e-9).sum(1) / count for name, h in zip(names, hours, strict=True)}
-    return pd.DataFrame({"path_touched": np.isfinite(draws).sum(1) / count, "path_payoff": np.nansum(money, 1) / count,
+    paid = np.isfinite(money).sum(1)
+    mean_payoff = np.nansum(money, 1) / np.where(paid >= max(paths // 8, 1), paid, np.nan)
+    return pd.DataFrame({"path_touched": np.isfinite(draws).sum(1) / count, "path_payoff": mean_payoff,
                          **share}, index=table.index)  # fmt: skip

@@ -87,8 +87,8 @@ def judged(claims: Sequence[Claim], estimates: Sequence[Estimate]) -> pd.DataFra
         kind, words = verdict(e, float(p), sign=claim.sign, margin=claim.margin, unit=claim.unit, looks=looks)
         rows.append({
             "group": claim.group, "claim": claim.name, "wording": claim.wording, "test": claim.test, "n": e.n,
-            "blocks": round(e.blocks, 1), "effect": e.effect, "unit": claim.unit, "low": e.low, "high": e.high, "p": e.p,
-            "p_corrected": p, "margin": claim.margin, "sign": claim.sign, "kind": kind, "verdict": words,
+            "blocks": round(e.blocks, 1), "effect": e.effect, "unit": claim.unit, "low": e.low, "high": e.high,
+            "p": e.p, "p_corrected": p, "margin": claim.margin, "sign": claim.sign, "kind": kind, "verdict": words,
             "against": " · ".join(claim.against),
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -114,8 +114,8 @@ def verdict(
 
     Examples
     --------
-    >>> verdict(Estimate(0.2, -1.0, 1.4, 0.7, 900, 40.0), 1.0, sign=1, margin=5.0, unit="points", looks=20)
-    ('no effect found', 'no effect found: whatever there is lies between -1 and +1.4 points, less than the 5 that would matter')
+    >>> verdict(Estimate(2.0, 1.0, 3.0, 0.001, 900, 40.0), 0.02, sign=1, margin=1.5, unit="points", looks=20)
+    ('supported', 'supported: +1 to +3 points')
     """
     span = f"{estimate.low:+.2g} to {estimate.high:+.2g} {unit}"
     if not np.isfinite(estimate.low):
