@@ -139,9 +139,7 @@ def law(law: str | Law | Mapping[float, float] | Sequence[float] = "measured") -
     return Law(f"uniform {' '.join(f'{x:g}x' for x in leverage)}", leverage, even, even, "equal shares, no evidence")
 
 
-def distances(
-    law: Law, tiers: Tiers, *, position_notional: float, price: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
+def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Exact log distances entry → liquidation of a law's classes, and the shares that the venue allows.
 
     Parameters

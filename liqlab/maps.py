@@ -228,7 +228,9 @@ def _alive(market: Market, script: Script, last: np.ndarray, lookback: Any) -> n
     return np.searchsorted(script.bar, bar, side="left")
 
 
-def provenance(market: Market, model: str, script: Script, width: int, lookback: Any, same_bar: float) -> dict[str, str]:
+def provenance(
+    market: Market, model: str, script: Script, width: int, lookback: Any, same_bar: float
+) -> dict[str, str]:
     """Provenance, in strings, so that a Dataset can be saved."""
     return {
         "title": "Estimated liquidation heatmap",

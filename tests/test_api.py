@@ -179,7 +179,10 @@ PUBLIC = {
 MODELS = {
     "decay": {"share_of_volume": 1.0, "half_life": "7d", "half_life_exponent": 1.0},
     "open_interest": {
-        "share_of_volume": 0.1, "open_interest_scale": 1.0, "days_of_volume": 0.3, "closing": "by_age",
+        "share_of_volume": 0.1,
+        "open_interest_scale": 1.0,
+        "days_of_volume": 0.3,
+        "closing": "by_age",
     },
     "volume": {"share_of_volume": 1.0},
 }

@@ -99,9 +99,11 @@ class Visit:
     def read(self, address: str) -> Visit:
         """Open and scroll to the end, as a reader does: figures are drawn when they come near."""
         self.page.goto(address)
-        self.page.evaluate("document.querySelectorAll('.lq-figure').forEach((figure) => figure.scrollIntoView())")
-        self.page.wait_for_timeout(100)
         figures = self.page.locator(".lq-figure").count()
+        for k in range(figures):
+            figure = f"document.querySelectorAll('.lq-figure')[{k}]"
+            self.page.evaluate(f"{figure}.scrollIntoView({{behavior: 'instant'}})")
+            self.page.wait_for_function(f"{figure}.dataset.drawn === 'yes'", timeout=20_000)
         self.page.wait_for_function(f"() => ({PAINTED})() >= {figures}", timeout=20_000)
         return self
 
