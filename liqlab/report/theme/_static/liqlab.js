@@ -11,7 +11,7 @@
   const inside = { // its frame; only where the paper is white: maps keep their own ground
     Plot: ["background_fill_color"],
     Grid: ["grid_line_color"],
-    Legend: ["background_fill_color", "label_text_color"],
+    Legend: ["background_fill_color", "label_text_color", "title_text_color"],
     Span: ["line_color"],
     Label: ["text_color"],
     Title: [],
@@ -40,7 +40,7 @@
   function pieces(plot) { // what lies in a plot's frame, with the colours that would vanish on dark paper
     const found = [];
     if ((light(plain(plot.background_fill_color)) ?? 1) < 0.8) return found;
-    const parts = [plot, ...plot.center, ...plot.renderers];
+    const parts = [plot, ...plot.center, ...plot.renderers, ...plot.left, ...plot.right, ...plot.above, ...plot.below];
     for (const part of parts) {
       for (const [kind, names] of Object.entries(inside)) {
         if (part instanceof Bokeh.Models.get(kind)) found.push([part, names]);
@@ -49,7 +49,7 @@
       for (const glyph of [part.glyph, part.nonselection_glyph, part.muted_glyph]) {
         const names = ["line_color", "fill_color", "text_color"].filter((name) => {
           const bright = glyph && typeof glyph === "object" && name in glyph ? light(plain(glyph[name])) : null;
-          return bright !== null && bright < 0.3;
+          return bright !== null && bright < (name === "text_color" ? 0.5 : 0.3);
         });
         if (names.length) found.push([glyph, names]);
       }
