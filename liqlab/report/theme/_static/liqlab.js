@@ -58,9 +58,9 @@
   }
 
   function night(model, name, before) {
-    if (plain(before) == null) return before; // not drawn by day, not drawn by night
     const ground = getComputedStyle(document.body).backgroundColor;
     if (paper.test(name)) return ground;
+    if (plain(before) == null) return before; // not drawn by day, not drawn by night
     if (name === "grid_line_color") return faint;
     if (model instanceof Bokeh.Models.get("Span") && (light(plain(before)) ?? 0) > 0.45) return before;
     return ink;
