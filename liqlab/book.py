@@ -16,6 +16,7 @@ bar of their opening never stand: a share of them counts as liquidated, the rest
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Ladder:
     epoch: np.ndarray
     pace: np.ndarray | None = None
 
-    @property
+    @cached_property
     def pools(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pool of every rung (rung,), and epoch and pace of every pool (pool,); rungs of later epochs come later."""
         pace = np.ones(len(self.epoch)) if self.pace is None else self.pace

@@ -232,9 +232,9 @@ def live(
     if market.path is not None:
         raise ValueError("a live map takes one bar at a time and knows no finer path; make the finer candles the "
                          "market's candles, or leave path out (dataclasses.replace(market, path=None))")  # fmt: skip
-    rule = {name: options[name] for name in models.options_of(model) if name in options}
     models.one_bar(model)
     script = write(market, model, **options)
+    rule = {name: script.parameters[name] for name in models.options_of(model)}
     candles = market.candles
     edges = edges_for(candles, price_range, price_step)
     state = room_for(None, script.steps, script.ladder, spare=SPARE)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from liqlab import models
 from liqlab.book import STEP, Ladder, Steps, cell_of
-from liqlab.clock import nanoseconds
+from liqlab.clock import nanoseconds, timeframe_of
 from liqlab.laws import Law, distances, law
 from liqlab.margin import tier_history
 from liqlab.market import Market
@@ -100,9 +102,18 @@ def write(
     shares = {
         f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)
     }
-    parameters = {**allowed, **options, "law": {chosen.name: shares}, "law_spread": chosen.counts.tolist(),
+    chosen_options = {name: _plain(value) for name, value in {**allowed, **options}.items()}
+    parameters = {**chosen_options, "law": {chosen.name: shares}, "law_spread": chosen.counts.tolist(),
                   "entries": entries, "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
     return Script(steps, ladder, bar, flow.opened, used, parameters)
+
+
+def _plain(value: Any) -> Any:
+    """An option as JSON has it: numbers of numpy as numbers, durations as text."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, timedelta):
+        return timeframe_of(pd.Timedelta(value))
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 _law = law  # the option of the same name hides the function inside `write`

@@ -131,3 +131,15 @@ def test_a_live_map_says_what_it_cannot() -> None:
         live(market, entries="vwap")
     with pytest.raises(ValueError, match="knows no finer path"):
         live(replace(market, path=market.candles))
+
+
+def test_options_that_are_no_json_are_recorded_and_carried(tmp_path: Path) -> None:
+    """A half-life as a Timedelta, κ as numpy's number: the map is that of the plain ones, and can be saved."""
+    market = part(lq.load_example("btc-2024-05"), "2024-04-27", "2024-04-28")
+    book = live(market, "decay", half_life=pd.Timedelta("1D"), share_of_volume=np.float32(0.5), **BINS)
+    plain = live(market, "decay", half_life="1d", share_of_volume=0.5, **BINS)
+    np.testing.assert_array_equal(load_live(book.save(tmp_path / "book.npz")).notional, plain.notional)
+    more = {"open": 60_000.0, "high": 60_100.0, "low": 59_900.0, "close": 60_000.0, "volume": 10.0}
+    for each in (book, plain):
+        each.update(more)
+    np.testing.assert_array_equal(book.notional, plain.notional)

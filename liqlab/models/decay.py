@@ -63,7 +63,7 @@ def decay(
     return Flow(opened, np.full(len(size), np.nan), used, fade=fade, by_leverage=float(half_life_exponent))
 
 
-def one_bar(bar: Bar, *, share_of_volume: float = 1.0, half_life: Any = "7d", half_life_exponent: float = 1.0) -> Flow:
+def one_bar(bar: Bar, *, share_of_volume: float, half_life: Any, half_life_exponent: float) -> Flow:
     """The flow of one bar: equal to the last bar of `decay`, bit for bit."""
     fade = np.log(2.0) * np.array([bar.passed]) / timedelta(half_life).as_unit("ns").value
     opened = open_only(bar, share_of_volume=share_of_volume)

@@ -86,12 +86,7 @@ def open_interest(
 
 
 def one_bar(
-    bar: Bar,
-    *,
-    share_of_volume: float = 0.1,
-    open_interest_scale: float = 1.0,
-    days_of_volume: float = 0.3,
-    closing: str = "by_age",
+    bar: Bar, *, share_of_volume: float, open_interest_scale: float, days_of_volume: float, closing: str
 ) -> Flow:
     """The flow of one bar, of what has been seen so far: equal to the last bar of `open_interest`, bit for bit."""
     level = open_interest_scale * bar.open_interest

@@ -43,7 +43,7 @@ def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
     return Flow(opened, np.full(len(size), np.nan), used)
 
 
-def one_bar(bar: Bar, *, share_of_volume: float = 1.0) -> Flow:
+def one_bar(bar: Bar, *, share_of_volume: float) -> Flow:
     """The flow of one bar: equal to the last bar of `volume`, bit for bit."""
     size = share_of_volume * np.array([bar.volume])
     return Flow(np.stack([size * bar.buy_share, size * (1.0 - bar.buy_share)]), np.full(1, np.nan))

@@ -133,14 +133,14 @@ def walk_forward(
     parts = []
     for train_end, start, end in _stretches(market, timedelta(gap) if gap else pd.Timedelta(0), folds):
         train = market.until(train_end)
-        fitted = fit(train) if fit else {}
+        fitted: Any = fit(train) if fit else {}
         found = {**options, **_options(fitted)}
         known = replace(market.until(end), liquidations=train.liquidations)
         whole = _estimate(run, known, found, name)
         _refuse_look_ahead(
             run, market, known, whole, found, name, _moments(market, start, end, checks, seed + len(rows))
         )
-        if isinstance(model, str) and hasattr(fitted, "estimate"):  # a calibration knows what the venue publishes
+        if hasattr(fitted, "estimate") and fitted.model == model:  # a calibration knows what the venue publishes
             whole = fitted.estimate(known, unit=unit)
         tested = whole[(whole.index >= start) & (whole.index < end)]
         parts.append(tested)
