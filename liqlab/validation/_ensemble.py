@@ -35,18 +35,17 @@ def day_counts(seen: Observed, resamples: int, rng: np.random.Generator) -> np.n
 
 
 def prior_draws(count: int, classes: int, loss: str, rng: np.random.Generator) -> np.ndarray:
-    """All parameters of a fit as likely as the prior says, scales apart (draw, parameter)."""
+    """All parameters of a fit as likely as the prior says, but for the scale (draw, parameter)."""
     middle, precision = prior_of(classes, loss)
     root = np.linalg.cholesky(np.linalg.inv(precision))
-    root[[classes, 2 * classes + 2]] = 0.0  # scales have no prior worth the name
+    root[2 * classes] = 0.0  # a scale has no prior worth the name
     return middle + rng.standard_normal((count, len(middle))) @ root.T
 
 
-def silent_laws(share: np.ndarray, loss: str, rng: np.random.Generator) -> np.ndarray:
+def silent_laws(share: np.ndarray, loss: str, rng: np.random.Generator, count: int = 500) -> np.ndarray:
     """Laws drawn from the prior alone (draw, side, class)."""
     n = share.shape[1]
-    delta = prior_draws(500, n, loss, rng)[:, :-1].reshape(-1, 2, n + 2)[:, :, :n]
-    mass = share * np.exp(delta)
+    mass = share * np.exp(prior_draws(count, n, loss, rng)[:, : 2 * n].reshape(-1, 2, n))
     return mass / mass.sum(axis=2, keepdims=True)
 
 
@@ -92,21 +91,20 @@ def profile_of(
     table = pd.DataFrame({"share_of_volume": kappas, "loss": excess[0], "low": excess[1], "high": excess[2]})
     table["allowed"] = (table["low"] <= 0.0) | (table["loss"] <= TOLERANCE)
     table["same_bar"] = [fit.same_bar for fit in fits]
+    table["scale"] = [fit.scale for fit in fits]
     for s, side in enumerate(SIDES):
         table[f"distance_{side}"] = [
-            abs(np.expm1((2 * s - 1) * quantiles_of(fit.weight, distance, (0.5,))[s, 0])) for fit in fits
+            abs(np.expm1((2 * s - 1) * quantiles_of(fit.share, distance, (0.5,))[s, 0])) for fit in fits
         ]
-        table[f"scale_{side}"] = [fit.weight[s].sum() for fit in fits]
         table[f"spearman_{side}"] = [
-            float(spearmanr((d.stood[s] + f.same_bar * d.caught[s]) @ f.weight[s], amount[s]).statistic)
-            for d, f in zip(designs, fits, strict=True)
+            float(spearmanr(f.amounts(d)[s], amount[s]).statistic) for d, f in zip(designs, fits, strict=True)
         ]
     return table.set_index("share_of_volume")
 
 
 def residual_spread(design: Design, amount: np.ndarray, prior: np.ndarray, loss: str, offset: float) -> np.ndarray:
     """Scale of the loss, from two rounds of fitting."""
-    spread = np.ones(2)
+    spread = np.ones(amount.shape)
     for _ in range(2):
         fit = minimise(design, amount, prior, loss=loss, offset=offset, spread=spread)
         spread = spread_of(design, amount, fit, loss=loss, offset=offset)
@@ -126,12 +124,13 @@ def band(draws: np.ndarray, level: float, kind: str) -> tuple[np.ndarray, np.nda
                          "for one number at a time")  # fmt: skip
     log = np.log(np.maximum(draws, 1e-12))
     if kind == "pointwise":
-        low, high = np.quantile(log, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        # of n draws the next one lies between the extremes with (n − 1) / (n + 1): Weibull's positions count so
+        low, high = np.quantile(log, [(1 - level) / 2, (1 + level) / 2], axis=0, method="weibull")
         return np.exp(low), np.exp(high)
     left, middle, right = np.quantile(log, [0.16, 0.5, 0.84], axis=0)
     below, above = np.maximum(middle - left, 1e-6), np.maximum(right - middle, 1e-6)
     off = np.where(log > middle, (log - middle) / above, (middle - log) / below)
-    half = np.quantile(off.reshape(len(off), -1).max(axis=1), level)
+    half = np.quantile(off.reshape(len(off), -1).max(axis=1), level, method="weibull")
     return np.exp(middle - half * below), np.exp(middle + half * above)
 
 

@@ -1,8 +1,11 @@
 """The fit behind `calibrate`: losses for throttled amounts, a smooth prior, one minimisation for both sides.
 
-Estimated amounts are linear in the shares: ``z = X w``, with ``w = prior · exp(δ)``, ``w ≥ 0`` by construction. The
-penalty ``½ δᵀPδ`` with ``P = rough · D₂ᵀD₂ + I/loose²`` asks for smoothness in log leverage and pulls gently towards
-the prior where data are silent.
+Estimated amounts are linear in the shares: ``z = scale · X w``, with ``w ∝ prior · exp(δ)``, so ``w ≥ 0`` and
+``Σ w = 1``. The penalty ``½ δᵀPδ`` with ``P = rough · D₂ᵀD₂ + I/loose²`` asks for smoothness in log leverage and pulls
+gently towards the prior where data are silent. The farthest class stands apart: positions that next to nothing
+liquidates (a large wallet on cross margin) pile up there, and no price tells how many they are.
+
+One scale and one exponent serve both sides: a venue publishes longs and shorts alike.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ __all__ = ["LOSSES", "Fit", "minimise", "penalty", "prior_of", "spread_of", "tar
 
 LOSSES = ("censored", "poisson", "rank")
 ROUGH, LOOSE = 2.0, 1.5  # second differences of δ of about 0.7; a class's share within a factor e^±2.5 (90 %)
+FARTHEST = 2.5  # the same for the farthest class: hardly any to most
 CENSORED = 0.95  # quantile of the observed amounts above which the throttle is taken to bind
 SAME_BAR = (-1.0, 1.5)  # prior of logit(same_bar): about a quarter, anywhere between 2 % and 80 %
 EXPONENT = (-0.4, 0.4)  # prior of log(exponent): 0.67, anywhere between 0.3 and 1.4
+PARTS, LEAST_SPREAD = 8, 0.3  # bars from the least to the most expected, each part with a spread of its own
 MOST_STEPS, FARTHEST_MOVE, CLOSE = 60, 2.0, 1e-4
 
 
@@ -31,29 +36,35 @@ class Fit:
 
     Attributes
     ----------
-    weight : ndarray (side, class)
-        Share × observed part of the amounts.
-    same_bar : float
-    exponent : ndarray (side,)
-        Of the throttle link.
+    share : ndarray (side, class)
+        The law; sums to 1 on each side.
+    same_bar, scale, exponent : float
+        Same-bar share; of the throttle link.
     rows, pushes : ndarray (time,)
         Loss of each bar, both sides; its slope in the log of the amounts.
     point : ndarray
         Raw parameters, to begin the next fit at.
     """
 
-    weight: np.ndarray
+    share: np.ndarray
     same_bar: float
-    exponent: np.ndarray
+    scale: float
+    exponent: float
     rows: np.ndarray
     pushes: np.ndarray
     point: np.ndarray
 
+    def amounts(self, design: Design) -> np.ndarray:
+        """What the model says was liquidated, × scale [quote], (side, time)."""
+        table = design.stood + self.same_bar * design.caught
+        return self.scale * np.einsum("stk,sk->st", table, self.share)
 
-def penalty(classes: int, rough: float = ROUGH, loose: float = LOOSE) -> np.ndarray:
-    """Precision of the prior on log shares (class, class)."""
-    second = np.diff(np.eye(classes), 2, axis=0)
-    return rough * second.T @ second + np.eye(classes) / loose**2
+
+def penalty(classes: int, rough: float = ROUGH, loose: float = LOOSE, farthest: float = FARTHEST) -> np.ndarray:
+    """Precision of the prior on log shares (class, class), the farthest class first."""
+    second = np.diff(np.eye(classes), 2, axis=0)[1:]  # the farthest owes its neighbours nothing
+    own = np.r_[farthest, np.full(classes - 1, loose)]
+    return rough * second.T @ second + np.diag(own**-2.0)
 
 
 def targets(amount: np.ndarray, offset: float, loss: str) -> np.ndarray:
@@ -100,21 +111,21 @@ def minimise(
 
     def look(point: np.ndarray, slopes: bool = True) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
         """Loss, its slope and (Gauss-Newton) curvature, and the loss and push of every bar."""
-        share, off = 1.0 / (1.0 + np.exp(-point[-1])), point - middle
+        log_scale, log_power, odds = point[2 * n :]
+        caught_share, off = 1.0 / (1.0 + np.exp(-odds)), point - middle
         total, slope, curve = 0.5 * off @ precision @ off, precision @ off, precision.copy()
         each = np.zeros((2, amount.shape[1]))
+        law = _shares(point, prior)
         for s in (0, 1):
-            mine = np.r_[s * (n + 2) : (s + 1) * (n + 2), len(point) - 1]
-            mass = prior[s] * np.exp(point[mine[:n]] + point[mine[n]]) / offset
+            mine = np.r_[s * n : (s + 1) * n, 2 * n : 2 * n + 3]
+            mass = np.exp(log_scale) * law[s] / offset
             caught = design.caught[s] @ mass
-            z = design.stood[s] @ mass + share * caught
-            row, push, bend, by_z, by_power = _ROWS[loss](
-                z, np.exp(point[mine[n + 1]]), goal[s], high[s], spread[s], count
-            )
+            z = design.stood[s] @ mass + caught_share * caught
+            row, push, bend, by_z, by_power = _ROWS[loss](z, np.exp(log_power), goal[s], high[s], spread[s], count)
             total, each = total + count @ row, each + np.stack([row, push * by_z * z])
             if slopes:
-                table = (design.stood[s] + share * design.caught[s]) * mass
-                last = share * (1.0 - share) * caught * by_z
+                table = (design.stood[s] + caught_share * design.caught[s]) * mass - np.outer(z, law[s])
+                last = caught_share * (1.0 - caught_share) * caught * by_z
                 jacobian = np.column_stack([table * by_z[:, None], z * by_z, by_power, last])
                 if loss == "rank":  # the line takes up whatever all bars have in common
                     jacobian = jacobian - count @ jacobian / count.sum()
@@ -124,11 +135,16 @@ def minimise(
 
     start = _begin(design, amount, prior, middle) if begin is None else begin
     point, (losses, pushes) = _descend(look, start)
-    sides = point[:-1].reshape(2, n + 2)
     return Fit(
-        weight=prior * np.exp(sides[:, :n] + sides[:, n : n + 1]), same_bar=float(1 / (1 + np.exp(-point[-1]))),
-        exponent=np.exp(sides[:, n + 1]), rows=losses, pushes=pushes, point=point,
+        share=_shares(point, prior), same_bar=float(1 / (1 + np.exp(-point[-1]))), scale=float(np.exp(point[2 * n])),
+        exponent=float(np.exp(point[2 * n + 1])), rows=losses, pushes=pushes, point=point,
     )  # fmt: skip
+
+
+def _shares(point: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """The law at a point (side, class)."""
+    mass = prior * np.exp(point[: prior.size].reshape(prior.shape))
+    return mass / mass.sum(axis=1, keepdims=True)
 
 
 def _descend(look: Callable[..., Any], point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,15 +169,15 @@ def _descend(look: Callable[..., Any], point: np.ndarray) -> tuple[np.ndarray, n
 
 
 def prior_of(n: int, loss: str) -> tuple[np.ndarray, np.ndarray]:
-    """Middle and precision of all parameters: δ, log scale and log exponent of either side; logit of same_bar."""
-    size = 2 * (n + 2) + 1
+    """Middle and precision of all parameters: δ of longs, of shorts; log scale, log exponent, logit of same_bar."""
+    size = 2 * n + 3
     middle, precision = np.zeros(size), np.zeros((size, size))
-    for s in (0, 1):
-        at = s * (n + 2)
+    for at in (0, n):
         precision[at : at + n, at : at + n] = penalty(n)
-        precision[at + n, at + n] = 1e-6
-        middle[at + n + 1] = EXPONENT[0] if loss == "censored" else 0.0
-        precision[at + n + 1, at + n + 1] = 1 / EXPONENT[1] ** 2 if loss == "censored" else 1e9
+    precision[2 * n, 2 * n] = 1e-6
+    bends = loss == "censored"
+    middle[2 * n + 1] = EXPONENT[0] if bends else 0.0
+    precision[2 * n + 1, 2 * n + 1] = 1 / EXPONENT[1] ** 2 if bends else 1e9
     middle[-1], precision[-1, -1] = SAME_BAR[0], 1 / SAME_BAR[1] ** 2
     return middle, precision
 
@@ -169,11 +185,10 @@ def prior_of(n: int, loss: str) -> tuple[np.ndarray, np.ndarray]:
 def _begin(design: Design, amount: np.ndarray, prior: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """The prior, and the scale that gives the observed sum."""
     point, n = centre.copy(), prior.shape[1]
-    for s in (0, 1):
-        z = (design.stood[s] + 0.3 * design.caught[s]) @ prior[s]
-        if not z.sum() > 0:
-            raise ValueError("the model expects no liquidation in the observed bars; give the market more history")
-        point[s * (n + 2) + n] = np.log(amount[s].sum() / z.sum())
+    z = np.einsum("stk,sk->s", design.stood + 0.3 * design.caught, prior)
+    if not (z > 0).all():
+        raise ValueError("the model expects no liquidation in the observed bars; give the market more history")
+    point[2 * n] = np.log(amount.sum() / z.sum())
     return point
 
 
@@ -221,18 +236,23 @@ _ROWS = {"censored": _censored, "poisson": _poisson, "rank": _rank}
 
 
 def spread_of(design: Design, amount: np.ndarray, fit: Fit, *, loss: str, offset: float) -> np.ndarray:
-    """Residual spread of a fit by side, in the unit of its loss."""
-    goal, out = targets(amount, offset, loss), np.empty(2)
-    for s in (0, 1):
-        z = (design.stood[s] + fit.same_bar * design.caught[s]) @ fit.weight[s] / offset
+    """Residual spread of a fit (side, time), in the unit of its loss.
+
+    It goes with what is expected, since small amounts stray less in log(1 + amount) than large ones.
+    """
+    goal, out = targets(amount, offset, loss), np.empty(amount.shape)
+    for s, z in enumerate(fit.amounts(design) / offset):
         level = np.log1p(z)
         if loss == "poisson":
             out[s] = np.sqrt(np.mean((goal[s] - z) ** 2 / (z + 1e-2)))
             continue
         if loss == "rank":
             x, t = level - level.mean(), goal[s] - goal[s].mean()
-            far = t - x * (x @ t) / (x @ x)
-        else:
-            far = goal[s] - fit.exponent[s] * level
-        out[s] = np.std(far)
+            out[s] = np.std(t - x * (x @ t) / (x @ x))
+            continue
+        far, order = goal[s] - fit.exponent * level, np.argsort(level, kind="stable")
+        parts = np.array_split(order, PARTS)
+        own = np.array([np.sqrt(np.mean(far[part] ** 2)) for part in parts])
+        middle = np.array([level[part].mean() for part in parts])
+        out[s] = np.maximum(np.interp(level, middle, own), LEAST_SPREAD * np.sqrt(np.mean(far**2)))
     return np.maximum(out, 1e-3)

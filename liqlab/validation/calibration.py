@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
-from liqlab.book import SIDES
 from liqlab.clock import step_of
 from liqlab.laws import Law, distances
 from liqlab.laws import law as _named
@@ -56,9 +55,10 @@ def calibrate(
     model : str
         As in `liqlab.heatmap`.
     loss : 'censored', 'poisson' or 'rank'
-        ``censored`` (default): normal in log(1 + amount) with a power link; of the largest 5 % of the amounts only is
-        used that they are at least as large as the smallest of them. Public feeds tell at most one order per second:
-        amounts are lower bounds, and fall behind most when most is liquidated. ``poisson``: quasi-Poisson on the
+        ``censored`` (default): normal in log(1 + amount) with a power link and a spread that goes with what is
+        expected; of the largest 5 % of the amounts only is used that they are at least as large as the smallest of
+        them. Public feeds tell at most one order per second: amounts are lower bounds, and fall behind most when most
+        is liquidated. ``poisson``: quasi-Poisson on the
         amounts themselves; for complete feeds only, since a few hours decide it. ``rank``: normal scores of the ranks;
         asks nothing of the amounts, and leaves scale and throttle undetermined.
     prior : str, Law or mapping {leverage: share}
@@ -94,7 +94,10 @@ def calibrate(
       best one's (day-block interval), or worse by less than 0.03 per bar, which no score can tell. Of these the
       smallest is taken: the least turnover that explains the observations. The ensemble mixes all of them.
     - Bars of one day err together: data count against the prior with as many bars as they are worth.
-    - Observed amounts are published ones; ``throttle`` holds the link, not a law of nature.
+    - Observed amounts are published ones; ``throttle`` holds the link, not a law of nature. Longs and shorts are
+      published alike, so one link serves both, and a map drawn with ``result.options`` has both on one scale.
+    - The prior's farthest class holds a twentieth at least and is all but free: laws are measured on isolated
+      positions, and how many hold a large wallet on cross margin, out of reach, is not known.
 
     References
     ----------
@@ -158,11 +161,10 @@ def _kappas(model: str, share_of_volume: float | Sequence[float]) -> list[float]
 
 
 def _law(fit: Fit, leverage: np.ndarray, whose: str = "", loss: str = "") -> Law:
-    share = fit.weight / fit.weight.sum(axis=1, keepdims=True)
     if not whose:
-        return Law("draw", leverage, share[0], share[1], "a member of an ensemble", SPREAD)
+        return Law("draw", leverage, fit.share[0], fit.share[1], "a member of an ensemble", SPREAD)
     reason = f"fitted to observed liquidations of {whose}, loss {loss}: the model's effective law, with intervals"
-    return Law("calibrated", leverage, share[0], share[1], reason, SPREAD)
+    return Law("calibrated", leverage, fit.share[0], fit.share[1], reason, SPREAD)
 
 
 def _distance(market: Market, law: Law, position_notional: float) -> np.ndarray:
@@ -172,9 +174,8 @@ def _distance(market: Market, law: Law, position_notional: float) -> np.ndarray:
     return distances(law, tiers, position_notional=position_notional)[0]
 
 
-def _throttle(fit: Fit, offset: float) -> pd.DataFrame:
-    table = {"scale": fit.weight.sum(axis=1), "exponent": fit.exponent, "offset": offset}
-    return pd.DataFrame(table, index=pd.Index(SIDES, name="side"))
+def _throttle(fit: Fit, offset: float) -> pd.Series:
+    return pd.Series({"scale": fit.scale, "exponent": fit.exponent, "offset": offset}, name="throttle")
 
 
 def _step(market: Market) -> pd.Timedelta:
