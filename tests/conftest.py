@@ -1,4 +1,4 @@
-"""Hypothesis: the same examples on every run, few by default, many with LIQLAB_LONG=1."""
+"""Counts: few by default, many with LIQLAB_LONG=1. Hypothesis takes the same examples on every run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+LONG = os.environ.get("LIQLAB_LONG") == "1"
+if LONG:
+    os.environ.setdefault("PYTEST_TIMEOUT", "7200")  # seconds a test; the short counts have theirs in pyproject.toml
+
 settings.register_profile(
     "liqlab",
     derandomize=True,
     deadline=None,
-    max_examples=1_000 if os.environ.get("LIQLAB_LONG") == "1" else 25,
+    max_examples=1_000 if LONG else 25,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("liqlab")

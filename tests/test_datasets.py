@@ -232,7 +232,6 @@ def test_default_tiers_are_checked_dated_and_fresh() -> None:
 
 
 @needs_raw
-@pytest.mark.timeout(120)
 def test_the_build_is_reproducible(build: ModuleType, tmp_path: Path) -> None:
     for name in ("first", "second"):
         build.main(["--raw", str(RAW), "--out", str(tmp_path / name)])

@@ -170,7 +170,6 @@ def test_ctrl_c_keeps_what_came_in(venue: Any, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-@pytest.mark.timeout(900 if LONG else 120)
 def test_killed_at_any_moment_the_store_verifies_and_the_next_run_goes_on(venue: Any, tmp_path: Path) -> None:
     """kill -9 of ``liqlab fetch`` somewhere after a random number of pages; at the end the same bytes."""
     rows, draw = 46_000, np.random.default_rng(11)  # two months, 31 pages

@@ -53,6 +53,8 @@ class Calibration:
     tilt : ndarray (draw, side)
         Exponent of leverage by which the law of what is *opened* may lean away from the effective one, see
         `shares`.
+    beyond : ndarray (draw, side)
+        Share of what is opened that may stand out of reach besides, see `shares`.
     silent : ndarray (draw, side, class)
         Shares drawn from the prior alone: what would be believed without observations.
     distance : ndarray (side, rung)
@@ -75,6 +77,7 @@ class Calibration:
     ensemble: tuple[Law, ...]
     members: pd.DataFrame
     tilt: np.ndarray
+    beyond: np.ndarray
     silent: np.ndarray
     distance: np.ndarray
     span: tuple[pd.Timestamp, pd.Timestamp]
@@ -104,8 +107,9 @@ class Calibration:
             what was observed. ``opened``: the law of what traders open. High leverages are closed sooner, so of what
             is opened they are more than of what is effective: shares × leverage^γ, with γ drawn evenly between 0
             (lives do not depend on leverage) and 1 (they go as 1 / leverage). Simulated markets whose agents live
-            shorter at high leverage needed 0.56 ± 0.13 for longs and 0.05 ± 0.10 for shorts (mean and deviation of 60
-            seeds); what real ones need is not known.
+            shorter at high leverage needed 0.55 ± 0.13 for longs and 0.07 ± 0.11 for shorts (mean and deviation of 60
+            seeds); what real ones need is not known. Up to a quarter of what is opened goes to the farthest class
+            besides: a large wallet on cross margin is next to never liquidated, so no liquidation tells of it.
 
         Returns
         -------
@@ -116,7 +120,11 @@ class Calibration:
         found = np.stack([[law.long, law.short] for law in self.ensemble])
         if of == "opened":
             found = found * self.law.leverage ** self.tilt[:, :, None]
-        return found / found.sum(axis=2, keepdims=True)
+        found = found / found.sum(axis=2, keepdims=True)
+        if of == "opened":
+            found = (1 - self.beyond[:, :, None]) * found
+            found[:, :, 0] += self.beyond
+        return found
 
     def intervals(self, *, level: float = 0.9, kind: str = "pointwise", of: str = "opened") -> pd.DataFrame:
         """Share of every class with its interval.

@@ -18,7 +18,6 @@ __all__ = ["Design", "Observed", "classes_of", "design_of", "observed_of", "spre
 
 CLASSES = 15  # about as many as the smoothness of the prior lets differ
 LOWEST, SPREAD = 1.5, 2
-LEAST, FARTHEST = 1e-4, 0.05  # no class is ruled out before the data are seen, least of all the farthest
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +105,7 @@ def classes_of(market: Market, position_notional: float) -> np.ndarray:
 
 
 def spread_law(law: Law, leverage: np.ndarray) -> np.ndarray:
-    """Shares of a law on other classes (side, class): its cumulative share, joined straight in log leverage.
-
-    The farthest class gets a twentieth at least: laws are measured on isolated positions, and those with a large wallet
-    on cross margin stand there.
-    """
+    """Shares of a law on other classes (side, class): its cumulative share, joined straight in log leverage."""
     rung = np.log(law.rungs)
     middle = (rung[1:] + rung[:-1]) / 2
     edge = np.concatenate([[rung[0] - 0.1], middle, [rung[-1] + 0.1]])
@@ -120,8 +115,7 @@ def spread_law(law: Law, leverage: np.ndarray) -> np.ndarray:
     for side in (law.long, law.short):
         below = np.concatenate([[0.0], np.cumsum(np.repeat(side / law.spread, law.spread))])
         out.append(np.diff(np.interp(cut, edge, below)))
-    share = np.maximum(np.stack(out), LEAST)
-    share[:, 0] = np.maximum(share[:, 0], FARTHEST)
+    share = np.maximum(np.stack(out), 1e-4)  # no class is ruled out before the data are seen
     return share / share.sum(axis=1, keepdims=True)
 
 

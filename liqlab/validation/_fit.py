@@ -2,8 +2,7 @@
 
 Estimated amounts are linear in the shares: ``z = scale · X w``, with ``w ∝ prior · exp(δ)``, so ``w ≥ 0`` and
 ``Σ w = 1``. The penalty ``½ δᵀPδ`` with ``P = rough · D₂ᵀD₂ + I/loose²`` asks for smoothness in log leverage and pulls
-gently towards the prior where data are silent. The farthest class stands apart: positions that next to nothing
-liquidates (a large wallet on cross margin) pile up there, and no price tells how many they are.
+gently towards the prior where data are silent.
 
 One scale and one exponent serve both sides: a venue publishes longs and shorts alike.
 """
@@ -22,7 +21,6 @@ __all__ = ["LOSSES", "Fit", "minimise", "penalty", "prior_of", "spread_of", "tar
 
 LOSSES = ("censored", "poisson", "rank")
 ROUGH, LOOSE = 2.0, 1.5  # second differences of δ of about 0.7; a class's share within a factor e^±2.5 (90 %)
-FARTHEST = 2.5  # the same for the farthest class: hardly any to most
 CENSORED = 0.95  # quantile of the observed amounts above which the throttle is taken to bind
 SAME_BAR = (-1.0, 1.5)  # prior of logit(same_bar): about a quarter, anywhere between 2 % and 80 %
 EXPONENT = (-0.4, 0.4)  # prior of log(exponent): 0.67, anywhere between 0.3 and 1.4
@@ -60,11 +58,10 @@ class Fit:
         return self.scale * np.einsum("stk,sk->st", table, self.share)
 
 
-def penalty(classes: int, rough: float = ROUGH, loose: float = LOOSE, farthest: float = FARTHEST) -> np.ndarray:
-    """Precision of the prior on log shares (class, class), the farthest class first."""
-    second = np.diff(np.eye(classes), 2, axis=0)[1:]  # the farthest owes its neighbours nothing
-    own = np.r_[farthest, np.full(classes - 1, loose)]
-    return rough * second.T @ second + np.diag(own**-2.0)
+def penalty(classes: int, rough: float = ROUGH, loose: float = LOOSE) -> np.ndarray:
+    """Precision of the prior on log shares (class, class)."""
+    second = np.diff(np.eye(classes), 2, axis=0)
+    return rough * second.T @ second + np.eye(classes) / loose**2
 
 
 def targets(amount: np.ndarray, offset: float, loss: str) -> np.ndarray:

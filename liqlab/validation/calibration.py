@@ -24,6 +24,7 @@ __all__ = ["Calibration", "calibrate"]
 
 KAPPAS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
 TILT = (0.0, 1.0)  # of what is opened against what is effective: lives independent of leverage, or as 1 / leverage
+BEYOND = (0.0, 0.25)  # of what is opened, out of reach: large wallets on cross margin
 
 
 def calibrate(
@@ -96,8 +97,6 @@ def calibrate(
     - Bars of one day err together: data count against the prior with as many bars as they are worth.
     - Observed amounts are published ones; ``throttle`` holds the link, not a law of nature. Longs and shorts are
       published alike, so one link serves both, and a map drawn with ``result.options`` has both on one scale.
-    - The prior's farthest class holds a twentieth at least and is all but free: laws are measured on isolated
-      positions, and how many hold a large wallet on cross margin, out of reach, is not known.
 
     References
     ----------
@@ -141,8 +140,8 @@ def calibrate(
         law=_law(again[0], leverage, whose, loss), share_of_volume=kappas[kept[0]], same_bar=again[0].same_bar,
         model=model, loss=loss, source=whose, throttle=_throttle(again[0], offset), step=_step(market), profile=profile,
         ensemble=tuple(_law(fit, leverage) for fit in draws), members=pd.DataFrame(members),
-        tilt=rng.uniform(*TILT, (resamples, 2)), silent=silent_laws(share, loss, rng), distance=away,
-        span=_span(market, seen), more=more,
+        tilt=rng.uniform(*TILT, (resamples, 2)), beyond=rng.uniform(*BEYOND, (resamples, 2)),
+        silent=silent_laws(share, loss, rng), distance=away, span=_span(market, seen), more=more,
     )  # fmt: skip
 
 
