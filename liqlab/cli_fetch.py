@@ -41,6 +41,9 @@ def fetch(
 
     named = [name.strip() for one in kinds for name in one.split(",") if name.strip()] if kinds else None
     try:
+        if named and "leverage_tiers" in named:
+            raise ValueError("leverage_tiers hold as of today and are not stored; in Python, "
+                             "lq.fetch(…, kinds=['candles', 'leverage_tiers']) puts them into the market")  # fmt: skip
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             plan = filling.plan(symbol, exchange, timeframe, start, end, named, store, volume_unit, archive)

@@ -509,6 +509,9 @@ def test_the_command_line(venue: Any, tmp_path: Path) -> None:
     wrong = CliRunner().invoke(app, ["fetch", "BTC/USD", "--start", "2024-01-01", "--store", str(tmp_path)])
     assert wrong.exit_code == 1
     assert "error: binanceusdm lists no 'BTC/USD'; did you mean 'BTC/USDT:USDT'" in " ".join(wrong.output.split())
+    tiers = CliRunner().invoke(app, [*command, "--kinds", "leverage_tiers"])
+    assert tiers.exit_code == 1
+    assert "leverage_tiers hold as of today and are not stored; in Python, lq.fetch(" in " ".join(tiers.output.split())
 
 
 def test_progress_bars_count_rows(venue: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
