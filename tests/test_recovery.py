@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import liqlab as lq
-from liqlab.validation.recovery import recovery
+from liqlab.validation.recovery import VARIANTS, recovery
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,15 @@ def test_a_better_law_finds_more(simulation: lq.Simulation) -> None:
     assert table.loc["measured", "mean"] > 0.5 and (table <= 1.0).all().all()
     np.testing.assert_allclose(table["mean"], table[["long", "short"]].mean(axis=1))
     assert (table["lowest"] == table["mean"]).all() and (table["highest"] == table["mean"]).all()  # of one market
+
+
+def test_a_law_may_depend_on_the_market(simulation: lq.Simulation) -> None:
+    """A function of the simulation as an option; the known law, put on the classes of a fit, is like any law."""
+    known = VARIANTS["open_interest, law known"]["law"](simulation)
+    one, two = recovery([simulation], {"a": {"law": lambda sim: known}, "b": {"law": known}}, moments=4).to_numpy()
+    np.testing.assert_array_equal(one, two)
+    fitted = VARIANTS["open_interest, law calibrated"]["law"](simulation)
+    assert fitted.name == "calibrated" and np.array_equal(fitted.leverage, known.leverage)
 
 
 def test_what_others_do_is_another_map(simulation: lq.Simulation) -> None:

@@ -10,19 +10,36 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES, Columns, cell_of, run
+from liqlab.laws import Law
 from liqlab.market import Market
 from liqlab.steps import Script, write
+from liqlab.validation._design import SPREAD, classes_of
+from liqlab.validation.calibration import calibrate
 from liqlab.validation.scores import spearman
 
 __all__ = ["VARIANTS", "recovery"]
 
 WIDTH, REACH = 0.0025, 0.3  # bins [log price], and how far from the price they reach
+
+
+def _known(simulation: Any) -> Law:
+    """The law that the agents opened by, on the classes of a calibration."""
+    return replace(simulation.law_on(classes_of(simulation.market, 10_000.0)), spread=SPREAD)
+
+
+def _calibrated(simulation: Any) -> Law:
+    """The law fitted to the liquidations that the market published."""
+    return calibrate(simulation.market, share_of_volume=0.1, resamples=2).law
+
+
 # What is compared: our models and laws, and what open-source maps and scripts commonly do instead.
 VARIANTS: dict[str, dict[str, Any]] = {
     "open_interest": {},
     "open_interest, closing in proportion": {"closing": "proportional"},
     "open_interest, law retail": {"law": "retail"},
     "open_interest, law uniform": {"law": "uniform"},
+    "open_interest, law calibrated": {"law": _calibrated},
+    "open_interest, law known": {"law": _known},
     "open_interest, touched by the last price only": {"touch": "close"},
     "open_interest, 1/L without maintenance": {"maintenance": False},
     "decay": {"model": "decay"},
@@ -45,7 +62,8 @@ def recovery(
         Markets whose positions are known, see `liqlab.simulate`.
     variants : mapping {name: options}, optional
         Options of `liqlab.heatmap`; besides, ``model``, ``touch="close"`` (a level is swept by closes only, not by
-        wicks) and ``maintenance=False`` (liquidation at bankruptcy). Default: `VARIANTS`.
+        wicks) and ``maintenance=False`` (liquidation at bankruptcy). A value may be a function of the simulation.
+        Default: `VARIANTS`.
     moments : int
         Moments per market, evenly spaced after the warm-up.
     warmup : float
@@ -64,11 +82,15 @@ def recovery(
     """
     rows = {}
     for name, options in (VARIANTS if variants is None else variants).items():
-        found = np.array([_score(simulation, dict(options), moments, warmup) for simulation in simulations])
+        found = np.array([_score(each, _options(each, options), moments, warmup) for each in simulations])
         both = found.mean(axis=1)
         rows[name] = [*found.mean(axis=0), both.mean(), both.min(), both.max()]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=[*SIDES, "mean", "lowest", "highest"])
     return table.rename_axis("variant")
+
+
+def _options(simulation: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value(simulation) if callable(value) else value for name, value in options.items()}
 
 
 def _score(simulation: Any, options: dict[str, Any], moments: int, warmup: float) -> list[float]:
