@@ -70,6 +70,8 @@ def test_code_is_short_and_prose_goes_with_it(notebook: Path) -> None:
     """Six to fourteen cells of code, none long, none that defines helpers; at least as much prose as code."""
     code = [cell for cell in cells(notebook, "code") if not is_prose(cell)]
     prose = [cell for cell in cells(notebook) if is_prose(cell)]
+    for cell in cells(notebook, "code"):
+        compile(text(cell), notebook.name, "exec")
     assert 6 <= len(code) <= 14
     assert len(prose) >= len(code)
     for cell in code:

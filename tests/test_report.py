@@ -29,7 +29,7 @@ from liqlab.report.figures import _rounded, with_plain_figures
 from liqlab.report.kept import kept_file, read_kept
 from liqlab.report.mathml import mathml
 from liqlab.report.pages import Page, choose, give, one_page, parameters_of, read_assignments
-from liqlab.report.record import command, key_of
+from liqlab.report.record import command, data_used, key_of
 from liqlab.report.reference import anchor, public_functions
 from liqlab.report.run import Run
 from liqlab.report.single import write_page
@@ -212,6 +212,15 @@ def test_report_tells_parameters_data_and_figures(site: Path) -> None:
     data = Path(__file__).parents[1] / "data"
     assert files and not pages["01_plain"]["data"]
     assert files == {name: hashlib.sha256((data / name).read_bytes()).hexdigest() for name in files}
+
+
+def test_data_that_a_page_only_names_in_its_words_are_told() -> None:
+    """A page may choose its case by a rule, and say which it was."""
+    said = nbformat.v4.new_output("display_data", data={"text/markdown": "the embedded case `btc-2024-07`"})
+    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("Markdown(words)", outputs=[said])])
+    files = [entry["file"] for entry in data_used(page, {})]
+    assert files and all((Path(__file__).parents[1] / "data" / name).exists() for name in files)
+    assert not data_used(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")]), {})
 
 
 def test_pages_stay_small(site: Path) -> None:

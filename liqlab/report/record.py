@@ -82,15 +82,15 @@ def command(page: Page, parameters: Mapping[str, Any]) -> str:
 
 
 def data_used(notebook: Any, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Shipped files of the examples that a page names, with their sha256."""
+    """Shipped files of the examples that a page names, in its code, parameters or what it says, with their sha256."""
     from liqlab.datasets import examples, load_example
 
-    text = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "code") + json.dumps(
-        dict(parameters), default=str
-    )
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    told = ("".join(o.get("data", {}).get("text/markdown", "")) for cell in code for o in cell.get("outputs", ()))
+    text = " ".join([*(cell.source for cell in code), *told, json.dumps(dict(parameters), default=str)])
     files: dict[str, str] = {}
     for name in examples().index:
-        if f'"{name}"' in text or f"'{name}'" in text:
+        if any(f"{quote}{name}{quote}" in text for quote in "\"'`"):
             files |= {source["file"]: source["sha256"] for source in load_example(name).sources.values()}
     return [{"file": file, "sha256": files[file]} for file in sorted(files)]
 
