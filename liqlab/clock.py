@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,17 @@ import pandas as pd
 __all__ = ["between", "naive", "nanoseconds", "step_of", "timedelta", "timeframe_of", "utc"]
 
 
+_AMBIGUOUS = re.compile(r"\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b")
+
+
 def utc(moment: Any) -> pd.Timestamp:
     """A moment as a UTC timestamp; without a zone it is read as UTC.
 
     >>> utc("2024-05-01 07:00")
     Timestamp('2024-05-01 07:00:00+0000', tz='UTC')
     """
+    if isinstance(moment, str) and _AMBIGUOUS.match(moment):
+        raise ValueError(f"day or month first? {moment!r} can be read both ways; write it as '2024-05-01 07:00' (UTC)")
     try:
         stamp = pd.Timestamp(moment)
     except (ValueError, TypeError) as error:

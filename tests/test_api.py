@@ -33,7 +33,7 @@ TIERS = "exchange=None, symbol=None, as_of=None, leverage_tiers=None"
 PUBLIC = {
     "Calibration": (
         "law, share_of_volume, same_bar, model, loss, source, throttle, step, profile, ensemble, members, tilt, "
-        "beyond, silent, distance, span, more=<factory>"
+        "beyond, silent, reached, distance, span, more=<factory>"
     ),
     "Law": "name, leverage, long, short, reason='', spread=1",
     "Market": (

@@ -356,6 +356,12 @@ def test_what_is_no_moment_is_refused(moment: Any) -> None:
         utc(moment)
 
 
+@pytest.mark.parametrize("moment", ["03.07.2024", "13.07.2024", "3/7/24", "03-07-2024 12:00"])
+def test_a_date_that_can_be_read_both_ways_is_refused(moment: str) -> None:
+    with pytest.raises(ValueError, match=rf"day or month first\? '{moment}' can be read both ways; write"):
+        utc(moment)
+
+
 @pytest.mark.parametrize(
     ("text", "length"),
     [("1m", "1min"), ("15m", "15min"), ("4h", "4h"), ("1d", "1D"), ("7d", "7D"), ("30s", "30s"), ("1w", "7D")],

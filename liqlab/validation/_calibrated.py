@@ -57,6 +57,8 @@ class Calibration:
         Share of what is opened that may stand out of reach besides, see `shares`.
     silent : ndarray (draw, side, class)
         Shares drawn from the prior alone: what would be believed without observations.
+    reached : ndarray (side, class), int64
+        In how many observed bars price reached estimated positions of the class.
     distance : ndarray (side, rung)
         Log distances of the law's rungs under the tiers in force at the end.
     span : tuple of Timestamp
@@ -79,6 +81,7 @@ class Calibration:
     tilt: np.ndarray
     beyond: np.ndarray
     silent: np.ndarray
+    reached: np.ndarray
     distance: np.ndarray
     span: tuple[pd.Timestamp, pd.Timestamp]
     more: dict[str, Any] = field(default_factory=dict)
@@ -142,14 +145,16 @@ class Calibration:
         -------
         DataFrame (side, leverage)
             distance [1], share, low, high [1]; learned [0..1]: how much of the prior's uncertainty about the effective
-            law the data removed, 0: the share is the prior's.
+            law the data removed. 0: the share is the prior's, or price never reached the class, which then holds its
+            part of what the reached ones leave.
         """
         low, high = band(self.shares(of), level, kind)
         learned = 1 - np.log(self.shares("effective")).var(axis=0) / np.log(self.silent).var(axis=0)
         rows = pd.MultiIndex.from_product([SIDES, self.law.leverage], names=["side", "leverage"])
         middle = self.distance.reshape(2, len(self.law.leverage), -1).mean(axis=2)
         table = {"distance": np.abs(np.expm1(SIGN * middle)), "share": np.stack([self.law.long, self.law.short]),
-                 "low": low, "high": high, "learned": np.clip(learned, 0.0, 1.0)}  # fmt: skip
+                 "low": low, "high": high,
+                 "learned": np.where(self.reached > 0, np.clip(learned, 0.0, 1.0), 0.0)}  # fmt: skip
         return pd.DataFrame({name: x.ravel() for name, x in table.items()}, index=rows)
 
     def distances(

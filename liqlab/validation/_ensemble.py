@@ -14,6 +14,7 @@ from liqlab.validation._fit import Fit, minimise, prior_of, spread_of
 
 __all__ = [
     "KINDS",
+    "allowed",
     "band",
     "draws_of",
     "excess_of",
@@ -57,6 +58,12 @@ def excess_of(rows: np.ndarray, seen: Observed, rng: np.random.Generator, level:
     return excess.mean(axis=1), low, high
 
 
+def allowed(excess: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Which candidates the data do not rule out."""
+    mean, low, _ = excess
+    return (low <= 0.0) | (mean <= TOLERANCE)
+
+
 def worth(fit: Fit, seen: Observed) -> float:
     """How many independent bars one bar is worth (0..1]: bars of one day err together."""
     by_day = np.bincount(seen.block, fit.pushes)
@@ -89,7 +96,7 @@ def profile_of(
     from scipy.stats import spearmanr
 
     table = pd.DataFrame({"share_of_volume": kappas, "loss": excess[0], "low": excess[1], "high": excess[2]})
-    table["allowed"] = (table["low"] <= 0.0) | (table["loss"] <= TOLERANCE)
+    table["allowed"] = allowed(excess)
     table["same_bar"] = [fit.same_bar for fit in fits]
     table["scale"] = [fit.scale for fit in fits]
     for s, side in enumerate(SIDES):

@@ -17,7 +17,7 @@ from liqlab.margin import tier_history
 from liqlab.market import Market
 from liqlab.validation._calibrated import Calibration
 from liqlab.validation._design import SPREAD, Observed, classes_of, design_of, observed_of, spread_law
-from liqlab.validation._ensemble import draws_of, excess_of, profile_of, residual_spread, silent_laws, worth
+from liqlab.validation._ensemble import allowed, draws_of, excess_of, profile_of, residual_spread, silent_laws, worth
 from liqlab.validation._fit import LOSSES, Fit, minimise
 
 __all__ = ["Calibration", "calibrate"]
@@ -125,8 +125,7 @@ def calibrate(
     fits = [minimise(design, seen.amount, share, **how) for design in designs]
     excess = excess_of(np.stack([fit.rows for fit in fits]), seen, rng, level)
     away = _distance(market, first, position_notional)
-    profile = profile_of(kappas, designs, fits, seen.amount, excess, away)
-    kept = np.flatnonzero(profile["allowed"])
+    kept = np.flatnonzero(allowed(excess))
     # what a class loses depends a little on the law, through the closings: once more at the law that was found
     closer = [design_of(market, seen, _law(fits[k], leverage), model, **more, **own[k]) for k in kept]
     weight = worth(fits[kept[0]], seen)
@@ -134,6 +133,10 @@ def calibrate(
     again = [minimise(d, seen.amount, share, begin=fits[k].point, **tempered)
              for d, k in zip(closer, kept, strict=True)]  # fmt: skip
     draws, which = draws_of(closer, again, seen, share, weight, resamples, rng, **how)
+    for k, design, fit in zip(kept, closer, again, strict=True):
+        designs[k], fits[k] = design, fit
+    profile = profile_of(kappas, designs, fits, seen.amount, excess, away)
+    reached = (closer[0].stood + closer[0].caught > 0).sum(axis=1)
     whose = f"{market.symbol or 'a market'} on {market.exchange or 'a venue'}"
     members = {"share_of_volume": np.array(kappas)[kept[which]], "same_bar": [fit.same_bar for fit in draws]}
     return Calibration(
@@ -141,7 +144,7 @@ def calibrate(
         model=model, loss=loss, source=whose, throttle=_throttle(again[0], offset), step=_step(market), profile=profile,
         ensemble=tuple(_law(fit, leverage) for fit in draws), members=pd.DataFrame(members),
         tilt=rng.uniform(*TILT, (resamples, 2)), beyond=rng.uniform(*BEYOND, (resamples, 2)),
-        silent=silent_laws(share, loss, rng), distance=away, span=_span(market, seen), more=more,
+        silent=silent_laws(share, loss, rng), reached=reached, distance=away, span=_span(market, seen), more=more,
     )  # fmt: skip
 
 
