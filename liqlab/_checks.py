@@ -16,6 +16,13 @@ TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_noti
                 "max_leverage", "maintenance_amount")  # fmt: skip
 
 
+def no_text(**values: Any) -> None:
+    """Refuse text where a number is wanted, also text that looks like one."""
+    for name, value in values.items():
+        if isinstance(value, str):
+            raise ValueError(f"{name} must be a number, got the text {value!r}; write it without quotation marks")
+
+
 def columns_of(table: Any, name: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pd.DataFrame:
     """The columns that a table must have, and those of the optional ones that it has."""
     if not isinstance(table, pd.DataFrame):

@@ -64,5 +64,6 @@ def heading(heat: xr.Dataset, title: str | None) -> str:
     first = title or "Estimated liquidation heatmap"
     who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
     whose = a["open_interest"].partition(":")[0].partition("(")[0].strip()
+    whose = "assumed" if whose == "none" else whose
     origin = f" {a['open_interest'].partition(': ')[2].partition(',')[0]}" if whose == "proxy" else ""
     return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window} · OI {whose}{origin}"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab._checks import no_text
 from liqlab.book import SIDES, first_cell, price_of, run, survival_to_end
 from liqlab.clock import nanoseconds, timedelta
 from liqlab.maps import BIN, round_number
@@ -61,6 +62,7 @@ def explain(
     >>> round(float(who["share"].sum()), 9), str(who["side"].iloc[0])
     (1.0, 'long')
     """
+    no_text(price=price, price_step=price_step)
     if not price > 0:
         raise ValueError(f"price must be > 0 quote, got {price!r}")
     market = market if at is None else market.until(at)

@@ -96,4 +96,6 @@ def between(stamps: np.ndarray, start: Any, end: Any) -> np.ndarray:
     """
     first = -(2**62) if start is None else utc(start).as_unit("ns").value
     last = 2**62 if end is None else utc(end).as_unit("ns").value
+    if start is not None and end is not None and first >= last:
+        raise ValueError(f"start must be before end, got {start} and {end}")
     return (stamps >= first) & (stamps < last)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
+from liqlab._checks import no_text
 from liqlab.clock import between, nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market import Market
 
@@ -156,6 +157,7 @@ def _edges(pieces: pd.DataFrame, price_step: float | None) -> np.ndarray:
     from liqlab.maps import round_number
 
     low, high = pieces["low"].min(), pieces["high"].max()
+    no_text(price_step=price_step)
     if price_step is not None and not price_step > 0:
         raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
     width = price_step or round_number(max(high - low, 1e-4 * high) / MOST_ROWS)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
+from liqlab._checks import no_text
 from liqlab.book import SIDES, Columns, Record, run
 from liqlab.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.laws import Law
@@ -198,6 +199,7 @@ def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, pric
     low, high = price_range or (BELOW * frame["low"].min(), ABOVE * frame["high"].max())
     if not 0 < low < high:
         raise ValueError(f"price_range must be (low, high) with 0 < low < high, got {price_range!r}")
+    no_text(price_step=price_step)
     if price_step is not None and not price_step > 0:
         raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
     width = price_step or round_number(BIN * frame["open"].iloc[0])

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
+from liqlab._checks import no_text
 from liqlab.book import STEP, Ladder, Steps, cell_of
 from liqlab.clock import nanoseconds, timeframe_of
 from liqlab.laws import Law, distances, law
@@ -84,6 +85,7 @@ def write(
                         "lq.read(file) make one, lq.show takes a name")  # fmt: skip
     if entries not in ENTRIES:
         raise ValueError(f"entries must be one of {', '.join(ENTRIES)}, got {entries!r}")
+    no_text(position_notional=position_notional)
     if not position_notional > 0:
         raise ValueError(f"position_notional must be > 0 quote, got {position_notional!r}; 10_000 is the default")
     allowed = models.options_of(model)

@@ -308,11 +308,18 @@ def test_an_unknown_model_is_named_with_those_there_are(verb: Any) -> None:
      ("share_of_volume", 1.5, r"must lie in \(0, 1\], got 1.5"), ("open_interest_scale", -1, "must be > 0, got -1"),
      ("days_of_volume", 0, "must be > 0, got 0"), ("same_bar", 1.5, "same_bar"), ("same_bar", -0.1, "same_bar"),
      ("price_step", 0.0, "price_step must be > 0"), ("price_range", (5, 2), "price_range must be"),
+     ("price_step", "50", "price_step must be a number, got the text '50'; write it without quotation marks"),
+     ("share_of_volume", "0.1", "share_of_volume must be a number, got the text '0.1'"),
      ("lookback", "-1d", "duration|time frame"), ("lookback", "0h", "duration|time frame")],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_words(option: str, value: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         lq.heatmap(some_market(), **{option: value})
+
+
+def test_a_range_that_runs_backwards_is_refused() -> None:
+    with pytest.raises(ValueError, match="start must be before end, got 2024-01-02 and 2024-01-01"):
+        lq.heatmap(some_market(), start="2024-01-02", end="2024-01-01")
 
 
 def test_units_other_than_quote_and_coins_are_refused() -> None:

@@ -88,6 +88,7 @@ def test_a_venue_without_tiers_borrows_and_says_so() -> None:
         "ETH/USDT:USDT",
         "no tiers of ETH/USDC:USDC: ETH/USDT:USDT on binanceusdm stands in",
     )
+    assert tiers_for("binanceusdm", "ethusdt", AS_OF).proxy.endswith("stands in (write 'ETH/USDT:USDT' for its own)")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         lp(10.0, side="long", leverage=10, exchange="okx", leverage_tiers=coin)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from liqlab._checks import no_text
+
 SIDES = ("long", "short")
 # Settled in any of these, a contract quoted in any other of them is linear (BTC/USD:USDC on dYdX).
 DOLLARS = ("USD", "USDT", "USDC", "USDE", "USDH", "BUSD", "FDUSD", "TUSD", "DAI")
@@ -23,26 +25,31 @@ def sign(side: Any) -> np.ndarray:
 
 def positive(value: Any, name: str, what: str) -> np.ndarray:
     """Numbers > 0 and finite."""
-    number = np.asarray(value, float)
+    number = _numbers(value, name)
     return _refuse(number, np.isfinite(number) & (number > 0), f"{name} must be > 0 and finite", f"it is {what}")
 
 
 def finite(value: Any, name: str, what: str) -> np.ndarray:
     """Numbers of either sign, finite."""
-    number = np.asarray(value, float)
+    number = _numbers(value, name)
     return _refuse(number, np.isfinite(number), f"{name} must be finite", f"it is {what}")
 
 
 def rate(value: Any, name: str, example: str) -> np.ndarray:
     """Fractions in [0, 1)."""
-    number = np.asarray(value, float)
+    number = _numbers(value, name)
     return _refuse(number, (number >= 0) & (number < 1), f"{name} must lie in [0, 1)", f"pass {example}")
 
 
 def leverages(value: Any, name: str = "leverage") -> np.ndarray:
     """Leverages ≥ 1."""
-    number = np.asarray(value, float)
+    number = _numbers(value, name)
     return _refuse(number, np.isfinite(number) & (number >= 1), f"{name} must be >= 1", "pass 25 for 25x")
+
+
+def _numbers(value: Any, name: str) -> np.ndarray:
+    no_text(**{name: value})
+    return np.asarray(value, float)
 
 
 def given(value: Any) -> bool:

@@ -245,4 +245,6 @@ def _tables_of(tables: pd.DataFrame, exchange: str, symbol: str) -> tuple[pd.Dat
     near = next(part for part in (coin, btc, tables) if not part.empty)
     lender, other = near[["exchange", "symbol"]].iloc[0]
     rows = near[(near["exchange"] == lender) & (near["symbol"] == other)]
-    return rows, f"no tiers of {symbol or 'this symbol'}: {other} on {lender} stands in"
+    squeezed = {name.partition(":")[0].replace("/", ""): name for name in tables["symbol"].unique()}
+    meant = f" (write {squeezed[symbol.upper()]!r} for its own)" if symbol.upper() in squeezed else ""
+    return rows, f"no tiers of {symbol or 'this symbol'}: {other} on {lender} stands in{meant}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from liqlab._checks import no_text
 from liqlab.clock import nanoseconds
 from liqlab.market import Market
 from liqlab.models._flow import Bar, Flow, row_at_close, taker_share
@@ -67,6 +68,7 @@ def open_interest(
     Accounting identity of futures volume and open interest, see any futures text; for its use in maps see README.
     """
     kappa = check_share(share_of_volume)
+    no_text(open_interest_scale=open_interest_scale, days_of_volume=days_of_volume)
     for name, value in (("open_interest_scale", open_interest_scale), ("days_of_volume", days_of_volume)):
         if not value > 0:
             raise ValueError(f"{name} must be > 0, got {value!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from liqlab._checks import no_text
 from liqlab.market import Market
 from liqlab.models._flow import Bar, Flow, taker_share
 
@@ -51,6 +52,7 @@ def one_bar(bar: Bar, *, share_of_volume: float) -> Flow:
 
 def check_share(share_of_volume: float) -> float:
     """κ must lie in (0, 1]."""
+    no_text(share_of_volume=share_of_volume)
     if not 0 < share_of_volume <= 1:
         raise ValueError(
             f"share_of_volume must lie in (0, 1], got {share_of_volume!r}; 0.1 means a tenth of the volume"

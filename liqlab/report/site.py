@@ -194,7 +194,8 @@ def _index(entries: Sequence[dict[str, Any]]) -> str:
     cases = any(entry["case"] for entry in entries)
     names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + ["glossary", "api"]
     more = "[the cases](cases.md) side by side, " if cases else ""
-    lines = "\n".join(names)
+    titles = {entry["name"]: f"{_place(entry['name'])}{entry['title']} <{entry['name']}>" for entry in entries}
+    lines = "\n".join(titles.get(name, name) for name in names)
     return f"""# Liquidation heatmaps, worked through
 
 Where would leveraged positions be closed by force, and what can a map of these prices know? Each page asks one
@@ -236,16 +237,25 @@ liqlab page my-case.yml
 
 
 def _cards(entries: Sequence[dict[str, Any]]) -> str:
-    cards = "\n\n".join(_card(number, entry) for number, entry in enumerate(entries, start=1))
+    cards = "\n\n".join(_card(entry) for entry in entries)
     return f"::::{{container}} lq-cards\n{cards}\n::::"
 
 
-def _card(number: int, entry: dict[str, Any]) -> str:
+def _place(name: str) -> str:
+    """The number by which pages call each other, from the notebook's name; a case has none.
+
+    >>> _place("05_reading_a_heatmap"), _place("tia-reversal")
+    ('5. ', 'Case: ')
+    """
+    return f"{int(name[:2])}. " if name[:2].isdigit() else "Case: "
+
+
+def _card(entry: dict[str, Any]) -> str:
     name, title = entry["name"], entry["title"]
     picture = f"[![{title}](_static/{name}.png)]({name}.ipynb)\n\n" if entry["picture"] else ""
     minutes = f" *{entry['minutes']} minutes*" if entry["minutes"] else ""
     return f""":::{{container}} lq-card
-{picture}**{number}. [{title}]({name}.ipynb)**
+{picture}**{_place(name)}[{title}]({name}.ipynb)**
 
 {entry["answers"]}{minutes}
 :::"""

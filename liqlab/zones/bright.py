@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab._checks import no_text
 from liqlab.bands import explain
 from liqlab.book import SIDES
 from liqlab.laws import Law
@@ -262,6 +263,7 @@ def _aged(table: pd.DataFrame, heat: xr.Dataset, market: Market, moment: pd.Time
 
 
 def check_positive(**values: float) -> None:
+    no_text(**values)
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name} must be > 0, got {value!r}; the defaults are {WIDTH} and {FALSE_ALARMS}")
