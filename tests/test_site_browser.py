@@ -415,6 +415,7 @@ def whole_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.timeout(1_800)  # all pages at two widths
 def test_every_page_of_the_course(whole_site: Path, browser: Any) -> None:
     faults = []
     for file in sorted(whole_site.glob("*.html")):
