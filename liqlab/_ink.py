@@ -57,13 +57,18 @@ def lowest(scale: str) -> str:
     return to_hex(colormaps[colours_of(scale)](0.0))
 
 
+def interest(heat: xr.Dataset) -> str:
+    """Whose open interest the map rests on, without what stands in brackets."""
+    words = heat.attrs["open_interest"].partition("(")[0].strip()
+    return "assumed" if words == "none" else words
+
+
 def heading(heat: xr.Dataset, title: str | None) -> str:
     """Five short lines, so that a phone shows them whole."""
     a = heat.attrs
     window = f"opened within {a['lookback']}" if a["lookback"] else "all positions"
     first = title or "Estimated liquidation heatmap"
     who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
-    whose = a["open_interest"].partition(":")[0].partition("(")[0].strip()
-    whose = "assumed" if whose == "none" else whose
+    whose = interest(heat).partition(":")[0]
     origin = f" {a['open_interest'].partition(': ')[2].partition(',')[0]}" if whose == "proxy" else ""
     return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window} · OI {whose}{origin}"

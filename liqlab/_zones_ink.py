@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab import _hooks, _panels
-from liqlab._ink import FONT, HEIGHT, LONG, SHORT, WIDE, view
+from liqlab._ink import FONT, HEIGHT, LONG, SHORT, WIDE, interest, view
 from liqlab.clock import naive, utc
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def windows(
 def _narrow(heat: xr.Dataset, name: str) -> str:
     """The heading in lines short enough for two panels on a phone."""
     a = heat.attrs
-    whose = a["open_interest"].partition(" × ")[0].partition("(")[0].strip()
+    whose = interest(heat).partition(" × ")[0]
     return (f"{name}, estimated\n{a['symbol'] or 'no symbol'}\n{a['exchange'] or 'no exchange'} {a['timeframe']}\n"
             f"{a['model']}\nlaw {a['law']}\nOI {whose}")  # fmt: skip
 

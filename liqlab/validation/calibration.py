@@ -59,9 +59,9 @@ def calibrate(
         ``censored`` (default): normal in log(1 + amount) with a power link and a spread that goes with what is
         expected; of the largest 5 % of the amounts only is used that they are at least as large as the smallest of
         them. Public feeds tell at most one order per second: amounts are lower bounds, and fall behind most when most
-        is liquidated. ``poisson``: quasi-Poisson on the
-        amounts themselves; for complete feeds only, since a few hours decide it. ``rank``: normal scores of the ranks;
-        asks nothing of the amounts, and leaves scale and throttle undetermined.
+        is liquidated. ``poisson``: quasi-Poisson on the amounts themselves; for complete feeds only, since a few hours
+        decide it. ``rank``: normal scores of the ranks; asks nothing of the amounts, and leaves scale and throttle
+        undetermined.
     prior : str, Law or mapping {leverage: share}
         Where the law stays if the data are silent, as about distances that no price travelled.
     share_of_volume : float or sequence of float
