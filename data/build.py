@@ -27,7 +27,8 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # a bare clone has liqlab beside data/, not installed
 
-from liqlab import datasets, market  # noqa: E402, RUF100 (only after the line above)
+from liqlab import datasets  # noqa: E402, RUF100 (only after the line above)
+from liqlab.market import market  # noqa: E402, RUF100
 
 LIMIT = 12_000_000
 CANDLES = (*market.PRICES, "volume", "taker_buy_volume")

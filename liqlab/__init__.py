@@ -10,7 +10,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
+    "market.market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
                "check_taker", "check_mark_candles", "check_leverage_tiers"],
     "margin": ["liquidation_price", "bankruptcy_price", "tiers_for", "tiers_from_ccxt"],
     "laws": ["Law", "law"],
@@ -22,7 +22,7 @@ _ROOMS = {
     "carried": ["Live", "live", "load_live"],
     "liquidity": ["price_impact"],
     "impact": ["amplification", "cascade", "critical_zones"],
-    "beside": ["indicators"],
+    "market.technicals": ["indicators"],
     "sweeping": ["sweeps"],
     "controls": ["matched", "swing_controls"],
     "stops": ["positions", "stop_zones"],
@@ -38,8 +38,23 @@ _ROOMS = {
     "plot": ["show"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-_SUBMODULES = ["market", "margin", "laws", "models", "maps", "tables", "validation", "stories", "synthetic", "datasets",
-               "store", "sources", "plot", "report", "cli"]  # fmt: skip
+_SUBMODULES = [
+    "market",
+    "margin",
+    "laws",
+    "models",
+    "maps",
+    "tables",
+    "validation",
+    "stories",
+    "synthetic",
+    "datasets",
+    "store",
+    "sources",
+    "plot",
+    "report",
+    "cli",
+]
 
 __all__ = sorted([*_ROOM_OF, "plot"])
 

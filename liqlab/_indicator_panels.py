@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab import _hooks
 from liqlab._ink import FONT, WIDE
-from liqlab.clock import between, naive, nanoseconds, timedelta
+from liqlab.market.clock import between, naive, nanoseconds, timedelta
 
 if TYPE_CHECKING:
     import holoviews as hv

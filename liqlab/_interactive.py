@@ -15,7 +15,7 @@ import pandas as pd
 
 from liqlab import _explore_js, _hooks, _layers, _panels
 from liqlab._ink import FONT, SIDE, WIDE, colours_of, heading, lowest, view
-from liqlab.market import Market
+from liqlab.market.market import Market
 
 if TYPE_CHECKING:
     import holoviews as hv

@@ -9,9 +9,9 @@ import pandas as pd
 
 from liqlab import _hooks
 from liqlab._ink import FONT, LONG, NARROWEST, SHORT, WIDE
-from liqlab.clock import naive
 from liqlab.margin import Tiers, tiers_for
-from liqlab.market import Market
+from liqlab.market.clock import naive
+from liqlab.market.market import Market
 
 if TYPE_CHECKING:
     import holoviews as hv

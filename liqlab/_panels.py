@@ -9,8 +9,8 @@ import pandas as pd
 
 from liqlab import _hooks
 from liqlab._ink import EDGE, FALL, FONT, LONG, RISE, SHORT, SIDE, STRIP, WIDE, colours_of, limits, lowest
-from liqlab.clock import naive, timedelta
-from liqlab.market import Market
+from liqlab.market.clock import naive, timedelta
+from liqlab.market.market import Market
 
 if TYPE_CHECKING:
     import holoviews as hv

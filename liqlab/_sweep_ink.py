@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab import _hooks, _panels
 from liqlab._ink import FONT, WIDE, heading, view
-from liqlab.clock import naive
+from liqlab.market.clock import naive
 
 if TYPE_CHECKING:
     import holoviews as hv

@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab import _hooks
 from liqlab._ink import FALL, FONT, NARROWEST
-from liqlab.clock import naive, step_of
+from liqlab.market.clock import naive, step_of
 
 if TYPE_CHECKING:
     import holoviews as hv

@@ -10,7 +10,7 @@ import pandas as pd
 
 from liqlab import _hooks, _panels
 from liqlab._ink import FONT, HEIGHT, LONG, SHORT, WIDE, interest, view
-from liqlab.clock import naive, utc
+from liqlab.market.clock import naive, utc
 
 if TYPE_CHECKING:
     import holoviews as hv

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from liqlab.maps import heatmap
-from liqlab.market import Market
+from liqlab.market.market import Market
 
 if TYPE_CHECKING:
     import xarray as xr

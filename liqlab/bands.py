@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab._checks import no_text
 from liqlab.book import SIDES, first_cell, price_of, run, survival_to_end
-from liqlab.clock import nanoseconds, timedelta
 from liqlab.maps import BIN, round_number
-from liqlab.market import Market
+from liqlab.market.checks import no_text
+from liqlab.market.clock import nanoseconds, timedelta
+from liqlab.market.market import Market
 from liqlab.steps import Script, write
 
 __all__ = ["explain"]

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _checks, models
+from liqlab import models
 from liqlab.book import Columns, Ladder, State, Steps, cell_of, check_same_bar, play, room_for, set_up
-from liqlab.clock import naive, nanoseconds, utc
 from liqlab.maps import dataset, edges_for, provenance
-from liqlab.market import Market
+from liqlab.market import checks
+from liqlab.market.clock import naive, nanoseconds, utc
+from liqlab.market.market import Market
 from liqlab.models import Bar
 from liqlab.steps import write
 
@@ -107,7 +108,7 @@ class Live:
         ValueError
             A bar that does not come after the last one, or is none; the book stays as it was.
         """
-        memory, values = self._memory, _checks.bar(candle, open_interest, mark)
+        memory, values = self._memory, checks.bar(candle, open_interest, mark)
         opened_at = memory.close if time is None else int(nanoseconds(pd.DatetimeIndex([utc(time)]))[0])
         if opened_at < memory.close:
             raise ValueError(f"the bar opens at {pd.Timestamp(opened_at, tz='UTC')}, before the last one closed at "

@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from liqlab.clock import utc
-from liqlab.market import TABLES, Market, check_leverage_tiers
+from liqlab.market.clock import utc
+from liqlab.market.market import TABLES, Market, check_leverage_tiers
 
 __all__ = ["default_tiers", "examples", "folder", "load_example"]
 

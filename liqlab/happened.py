@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
-from liqlab._checks import no_text
-from liqlab.clock import between, nanoseconds, step_of, timedelta, timeframe_of
-from liqlab.market import Market
+from liqlab.market.checks import no_text
+from liqlab.market.clock import between, nanoseconds, step_of, timedelta, timeframe_of
+from liqlab.market.market import Market
 
 if TYPE_CHECKING:
     import xarray as xr

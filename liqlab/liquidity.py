@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab._checks import columns_of
-from liqlab.clock import between, nanoseconds, utc
-from liqlab.market import Market
+from liqlab.market.checks import columns_of
+from liqlab.market.clock import between, nanoseconds, utc
+from liqlab.market.market import Market
 
 __all__ = ["Depth", "Impact", "depth_of", "price_impact"]
 

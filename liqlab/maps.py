@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
-from liqlab._checks import no_text
 from liqlab.book import SIDES, Columns, Record, run
-from liqlab.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.laws import Law
-from liqlab.market import Market
+from liqlab.market.checks import no_text
+from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
+from liqlab.market.market import Market
 from liqlab.steps import Script, write
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import nanoseconds, step_of
-from liqlab.market import Market
+from liqlab.market.clock import nanoseconds, step_of
+from liqlab.market.market import Market
 
 __all__ = ["Pieces", "cut"]
 

@@ -26,8 +26,8 @@ from liqlab._score_ink import scoreboard
 from liqlab._sweep_ink import own, sweeps
 from liqlab._teaching_ink import candles
 from liqlab._zones_ink import clusters, confluence, cumulative, windows
-from liqlab.clock import naive, utc
-from liqlab.market import Market
+from liqlab.market.clock import naive, utc
+from liqlab.market.market import Market
 
 if TYPE_CHECKING:
     import holoviews as hv

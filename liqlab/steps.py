@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
-from liqlab._checks import no_text
 from liqlab.book import STEP, Ladder, Steps, cell_of
-from liqlab.clock import nanoseconds, timeframe_of
 from liqlab.laws import Law, distances, law
 from liqlab.margin import tier_history
-from liqlab.market import Market
+from liqlab.market.checks import no_text
+from liqlab.market.clock import nanoseconds, timeframe_of
+from liqlab.market.market import Market
 from liqlab.pieces import cut
 
 ENTRIES = ("spread", "vwap", "extremes")

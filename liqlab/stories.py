@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import timedelta, utc
 from liqlab.maps import liquidation_map
-from liqlab.market import Market
+from liqlab.market.clock import timedelta, utc
+from liqlab.market.market import Market
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES, Record, price_of, run, survival_to_end
-from liqlab.clock import between, nanoseconds
-from liqlab.market import Market
+from liqlab.market.clock import between, nanoseconds
+from liqlab.market.market import Market
 from liqlab.steps import Script, write
 
 __all__ = ["balance", "expected_liquidations", "levels"]

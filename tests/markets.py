@@ -18,7 +18,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from liqlab.book import STEP, Ladder, Steps
-from liqlab.market import Market
+from liqlab.market.market import Market
 
 START = pd.Timestamp("2024-05-01", tz="UTC")
 LAWS: dict[str, Any] = {"measured": "measured", "ten": {10: 1.0}, "near and far": {5: 0.5, 125: 0.5}}

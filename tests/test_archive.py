@@ -17,7 +17,7 @@ from pandas.testing import assert_frame_equal
 
 import liqlab as lq
 from liqlab import store
-from liqlab.market import check_candles
+from liqlab.market.market import check_candles
 from liqlab.sources import archive, http, zips
 from liqlab.sources.times import instants
 from tests.archive_server import Archive, funding, klines, metrics, serving

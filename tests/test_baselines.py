@@ -10,7 +10,7 @@ import pytest
 
 import liqlab as lq
 from liqlab import validation
-from liqlab.market import Market
+from liqlab.market.market import Market
 from liqlab.validation import baselines, placebos
 from liqlab.validation._hindsight import features
 from liqlab.validation.baselines import PLAIN, adverse_excursion, bars

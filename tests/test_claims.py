@@ -218,7 +218,7 @@ def test_claims_reject_at_their_nominal_rate_on_walks() -> None:
 
 def _quick(seed: int) -> dict[str, pd.DataFrame]:
     """What `gather` makes, on a walk, without the maps of other windows and time frames."""
-    from liqlab.beside import indicators
+    from liqlab.market.technicals import indicators
     from liqlab.validation import gathering
     from liqlab.validation.trials import zones_with_births
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from liqlab import datasets
-from liqlab.market import TABLES, check_leverage_tiers, utc
+from liqlab.market.market import TABLES, check_leverage_tiers, utc
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RAW = REPOSITORY.parent / "shared" / "market"

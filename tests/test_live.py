@@ -13,7 +13,7 @@ import pytest
 import liqlab as lq
 from liqlab import models
 from liqlab.carried import Live, live, load_live
-from liqlab.market import Market
+from liqlab.market.market import Market
 
 BINS: dict[str, Any] = {"price_range": (20_000.0, 120_000.0), "price_step": 50.0}
 

@@ -16,7 +16,7 @@ import pytest
 
 import liqlab as lq
 from liqlab.book import run
-from liqlab.market import Market
+from liqlab.market.market import Market
 from liqlab.steps import write
 from tests.markets import START, at_cell, candles, market, oi, tiers
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from liqlab import store
-from liqlab.market import PRICES, TIER_COLUMNS
+from liqlab.market.market import PRICES, TIER_COLUMNS
 from liqlab.sources import files, layouts, read
 
 N = 24

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
-from liqlab.market import Market
+from liqlab.market.market import Market
 from liqlab.validation.baselines import adverse_excursion
 
 QUICK = partial(lq.score, baselines=False, resamples=10)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from liqlab._checks import no_text
+from liqlab.market.checks import no_text
 
 SIDES = ("long", "short")
 # Settled in any of these, a contract quoted in any other of them is linear (BTC/USD:USDC on dYdX).

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab import datasets
-from liqlab.clock import utc
 from liqlab.margin.venues import nearest
-from liqlab.market import check_leverage_tiers
+from liqlab.market.clock import utc
+from liqlab.market.market import check_leverage_tiers
 
 # Tiers change several times a year: a table older than this may no longer hold.
 STALE_AFTER = pd.Timedelta(days=184)

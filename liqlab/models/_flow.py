@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from liqlab.clock import nanoseconds, step_of
-from liqlab.market import Market
+from liqlab.market.clock import nanoseconds, step_of
+from liqlab.market.market import Market
 
 
 @dataclass(frozen=True, eq=False)

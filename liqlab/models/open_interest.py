@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from liqlab._checks import no_text
-from liqlab.clock import nanoseconds
-from liqlab.market import Market
+from liqlab.market.checks import no_text
+from liqlab.market.clock import nanoseconds
+from liqlab.market.market import Market
 from liqlab.models._flow import Bar, Flow, row_at_close, taker_share
 from liqlab.models.volume import check_share
 

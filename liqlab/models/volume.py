@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab._checks import no_text
-from liqlab.market import Market
+from liqlab.market.checks import no_text
+from liqlab.market.market import Market
 from liqlab.models._flow import Bar, Flow, taker_share
 
 

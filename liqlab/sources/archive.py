@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from liqlab import store as stores
-from liqlab.clock import utc
+from liqlab.market.clock import utc
 from liqlab.sources import http
 from liqlab.sources.download import verified
 from liqlab.sources.http import FetchError

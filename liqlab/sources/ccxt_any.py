@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from liqlab.clock import timedelta
+from liqlab.market.clock import timedelta
 from liqlab.sources import ccxt_rules as rules
 from liqlab.sources import http
 from liqlab.sources.http import Failure, FetchError

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import timedelta
+from liqlab.market.clock import timedelta
 from liqlab.sources.http import Failure
 from liqlab.sources.venues import Instrument, frame_of
 

@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from liqlab import store as shelf
-from liqlab.clock import timedelta
-from liqlab.market import Market
+from liqlab.market.clock import timedelta
+from liqlab.market.market import Market
 from liqlab.sources import filling
 from liqlab.sources.filling import INSTANTS, Plan
 from liqlab.store.keys import month_file

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import nanoseconds, step_of, timeframe_of
-from liqlab.market import Market
+from liqlab.market.clock import nanoseconds, step_of, timeframe_of
+from liqlab.market.market import Market
 from liqlab.sources.layouts import CANDLE_TABLES, parse
 from liqlab.sources.opening import load, pieces
 

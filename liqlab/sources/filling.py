@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from liqlab import store as shelf
-from liqlab.clock import nanoseconds, timedelta, utc
+from liqlab.market.clock import nanoseconds, timedelta, utc
 from liqlab.sources import binance
 from liqlab.sources.pager import Pages, collect, holes
 from liqlab.sources.venues import BARS, KINDS, Instrument, Link, Offer, nearest_names, period_for

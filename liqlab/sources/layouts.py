@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.market import OPTIONAL_CANDLE_COLUMNS, PRICES, TIER_COLUMNS
+from liqlab.market.market import OPTIONAL_CANDLE_COLUMNS, PRICES, TIER_COLUMNS
 from liqlab.sources.times import stamps
 from liqlab.sources.zips import snapshots
 

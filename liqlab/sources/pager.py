@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import nanoseconds
+from liqlab.market.clock import nanoseconds
 
 __all__ = ["Pages", "collect", "holes"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import timedelta
+from liqlab.market.clock import timedelta
 from liqlab.sources.http import Failure
 
 __all__ = ["BARS", "KINDS", "Instrument", "Link", "Offer", "frame_of", "nearest_names", "period_for"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from liqlab.market import PRICES
+from liqlab.market.market import PRICES
 from liqlab.sources.times import instants, stamps
 
 __all__ = ["DATASETS", "Dataset", "Parsed", "checksum", "instrument", "parse", "snapshots", "unified",

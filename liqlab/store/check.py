@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import timedelta, utc
+from liqlab.market.clock import timedelta, utc
 from liqlab.store import month as months
 from liqlab.store.disk import LEFTOVER
 from liqlab.store.keep import _AHEAD, _months, fit

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab import market
-from liqlab.clock import nanoseconds, timedelta, utc
+from liqlab.market import market
+from liqlab.market.clock import nanoseconds, timedelta, utc
 from liqlab.store import month as months
 from liqlab.store.disk import locked, publish
 from liqlab.store.keys import COLUMNS, Key, month_file

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from liqlab.clock import timedelta
-from liqlab.market import OPTIONAL_CANDLE_COLUMNS, PRICES
+from liqlab.market.clock import timedelta
+from liqlab.market.market import OPTIONAL_CANDLE_COLUMNS, PRICES
 
 __all__ = ["COLUMNS", "FILE", "Key", "folder", "key_of", "month_file"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import utc
+from liqlab.market.clock import utc
 from liqlab.store.keys import COLUMNS, Key
 
 __all__ = ["Month", "Range", "empty", "joined", "minus", "read", "read_notes", "render"]

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import timedelta, utc
+from liqlab.market.clock import timedelta, utc
 from liqlab.synthetic import _tables as tables
 from liqlab.synthetic._agents import run_nb
 from liqlab.synthetic._desk import Lots, Setting, desks

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import nanoseconds
-from liqlab.market import Market
+from liqlab.market.clock import nanoseconds
+from liqlab.market.market import Market
 from liqlab.synthetic._agents import BUY, FORCED, LONG, OPEN, OPENED, OWN, SELL
 from liqlab.synthetic._desk import Lots
 from liqlab.synthetic._path import PER_DAY, SECONDS, Weather

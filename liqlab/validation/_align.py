@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES
-from liqlab.clock import nanoseconds, step_of, timedelta, timeframe_of
-from liqlab.market import Market, check_liquidations
+from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
+from liqlab.market.market import Market, check_liquidations
 
 __all__ = ["UNITS", "amounts", "in_coins", "on_step"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import nanoseconds, timedelta
+from liqlab.market.clock import nanoseconds, timedelta
 
 __all__ = ["Estimate", "blocks_of", "difference", "estimate", "evenly", "mean", "slope"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import nanoseconds
+from liqlab.market.clock import nanoseconds
 
 __all__ = ["Days", "Drawn", "days_of", "each", "interval"]
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from liqlab.book import SIDES
 from liqlab.laws import Law
-from liqlab.market import Market
+from liqlab.market.market import Market
 from liqlab.tables import expected_liquidations
 from liqlab.validation._ensemble import band, quantiles_of
 

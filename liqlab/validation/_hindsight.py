@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES
-from liqlab.clock import nanoseconds, step_of
-from liqlab.market import Market
+from liqlab.market.clock import nanoseconds, step_of
+from liqlab.market.market import Market
 
 __all__ = ["features", "hindsight"]
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES
-from liqlab.clock import step_of, timeframe_of
-from liqlab.market import Market
+from liqlab.market.clock import step_of, timeframe_of
+from liqlab.market.market import Market
 
 __all__ = ["CEILING", "CEILING_WITH_MAP", "PLAIN", "adverse_excursion", "bars", "baselines"]
 

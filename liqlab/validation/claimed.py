@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import timedelta
+from liqlab.market.clock import timedelta
 from liqlab.validation._blocks import Estimate, blocks_of, difference, evenly, mean, slope
 from liqlab.validation.trials import FEES, HORIZON, MOST_AGE
 from liqlab.validation.verdicts import Claim

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from liqlab.datasets import examples, folder, load_example
-from liqlab.market import Market
+from liqlab.market.market import Market
 from liqlab.validation.claimed import CLAIMS
 from liqlab.validation.gathering import gather, pooled
 from liqlab.validation.verdicts import judged

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import timedelta
-from liqlab.market import Market
+from liqlab.market.clock import timedelta
+from liqlab.market.market import Market
 from liqlab.validation._blocks import Estimate, blocks_of, mean
 from liqlab.validation.trials import EVERY, HORIZON, MOST_AGE, frozen_map, grid, trials
 

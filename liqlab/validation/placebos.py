@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES
-from liqlab.clock import nanoseconds, step_of
+from liqlab.market.clock import nanoseconds, step_of
 
 __all__ = ["placebos"]
 

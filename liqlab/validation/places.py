@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES
-from liqlab.clock import nanoseconds
-from liqlab.market import Market
+from liqlab.market.clock import nanoseconds
+from liqlab.market.market import Market
 from liqlab.validation._bootstrap import Drawn, days_of, interval
 from liqlab.validation._densities import DENSITIES, History, densities
 

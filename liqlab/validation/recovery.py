@@ -11,7 +11,7 @@ import pandas as pd
 
 from liqlab.book import SIDES, Columns, cell_of, run
 from liqlab.laws import Law
-from liqlab.market import Market
+from liqlab.market.market import Market
 from liqlab.steps import Script, write
 from liqlab.validation._design import SPREAD, classes_of
 from liqlab.validation.calibration import calibrate

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES
-from liqlab.clock import timeframe_of
-from liqlab.market import Market
+from liqlab.market.clock import timeframe_of
+from liqlab.market.market import Market
 from liqlab.validation._align import amounts, in_coins, on_step, price_of
 from liqlab.validation._batch import batch
 from liqlab.validation._bootstrap import Days, days_of, each, interval

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import timedelta, utc
 from liqlab.maps import heatmap
-from liqlab.market import Market
+from liqlab.market.clock import timedelta, utc
+from liqlab.market.market import Market
 from liqlab.validation._paths import DAY, Path, after, extremes, matched_paths, path_of, reached
 from liqlab.zones.bright import WIDTH, every_cluster
 from liqlab.zones.following import KEPT, NEAR, _ended, _matched

@@ -12,8 +12,8 @@ import pandas as pd
 
 from liqlab import models
 from liqlab.book import SIDES
-from liqlab.clock import nanoseconds, step_of, timedelta
-from liqlab.market import Market
+from liqlab.market.clock import nanoseconds, step_of, timedelta
+from liqlab.market.market import Market
 from liqlab.tables import expected_liquidations
 from liqlab.validation._align import amounts
 from liqlab.validation.scoreboard import Scores

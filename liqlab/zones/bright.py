@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab._checks import no_text
 from liqlab.bands import explain
 from liqlab.book import SIDES
 from liqlab.laws import Law
 from liqlab.maps import liquidation_map
+from liqlab.market.checks import no_text
 from liqlab.zones._profile import smoother, zones_nb
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from liqlab.market import Market
+    from liqlab.market.market import Market
 
 __all__ = ["clusters", "every_cluster"]
 

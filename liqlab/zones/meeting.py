@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES
-from liqlab.clock import timedelta, timeframe_of
 from liqlab.maps import heatmap, liquidation_map
-from liqlab.market import Market
+from liqlab.market.clock import timedelta, timeframe_of
+from liqlab.market.market import Market
 from liqlab.zones._profile import Smoother, smooth_all_nb, smoother
 from liqlab.zones.bright import WIDTH, by_side, check_positive, origin
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import liqlab as lq
-from liqlab.market import Market
+from liqlab.market.market import Market
 from tests.markets import START, few, frame, market, oi
 
 # Wilder (1978): closes of his worked example, and the RSI of fourteen days from the fifteenth close on as his table has

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import nanoseconds, step_of, timedelta, timeframe_of
-from liqlab.market import Market
+from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
+from liqlab.market.market import Market
 from liqlab.models._flow import at_close
 
 __all__ = ["indicators"]
@@ -189,7 +189,7 @@ def _taker_ratio(market: Market, age: pd.Timedelta) -> np.ndarray:
 
 
 def _checked(table: pd.DataFrame) -> pd.Series:
-    from liqlab._checks import clean_table, refuse
+    from liqlab.market.checks import clean_table, refuse
 
     clean = clean_table(table, "long_short_ratio", required=("long_short_ratio",))
     refuse(clean, "long_short_ratio", "long_short_ratio", clean["long_short_ratio"] < 0, "longs per short, >= 0")

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
-from liqlab import market as rooms
-from liqlab.clock import between, naive, nanoseconds, step_of, timedelta, timeframe_of, utc
-from liqlab.market import Market
+from liqlab.market import market as rooms
+from liqlab.market.clock import between, naive, nanoseconds, step_of, timedelta, timeframe_of, utc
+from liqlab.market.market import Market
 from tests.markets import START, candles, frame, market, oi, tiers
 
 NAN, INF = math.nan, math.inf

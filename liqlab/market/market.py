@@ -14,8 +14,17 @@ from typing import Any
 
 import pandas as pd
 
-from liqlab._checks import PRICES, TIER_COLUMNS, brackets, check_ohlc, clean_table, columns_of, refuse, report_gaps
-from liqlab.clock import step_of, timeframe_of, utc
+from liqlab.market.checks import (
+    PRICES,
+    TIER_COLUMNS,
+    brackets,
+    check_ohlc,
+    clean_table,
+    columns_of,
+    refuse,
+    report_gaps,
+)
+from liqlab.market.clock import step_of, timeframe_of, utc
 
 __all__ = [
     "Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations", "check_taker",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.clock import nanoseconds, timeframe_of
+from liqlab.market.clock import nanoseconds, timeframe_of
 
 PRICES = ("open", "high", "low", "close")
 TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
