@@ -6,8 +6,8 @@ One file holds one family of venues and names its sources; `formulas` lists them
 document), S (a secondary page) or U (not verified).
 """
 
-from liqlab.margin._inputs import contract_of
 from liqlab.margin.prices import bankruptcy_price, liquidation_price
+from liqlab.margin.quantities import contract_of
 from liqlab.margin.tiers import Tiers, tier_history, tiers_for, tiers_from_ccxt
 from liqlab.margin.venues import formulas
 

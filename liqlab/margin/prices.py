@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.margin import venues
-from liqlab.margin._build import check_leverage, from_table, funding, others, outright, position_of
-from liqlab.margin._inputs import contract_of, given, scalar
-from liqlab.margin._solve import Formula, margin_used_up
+from liqlab.margin.equations import Formula, margin_used_up
+from liqlab.margin.positions import check_leverage, from_table, funding, others, outright, position_of
+from liqlab.margin.quantities import contract_of, given, scalar
 from liqlab.margin.tiers import Tiers, tiers_for
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from liqlab.margin import binance, bitmex, bybit, okx, onchain
-from liqlab.margin._inputs import contract_of
-from liqlab.margin._solve import Formula
+from liqlab.margin.equations import Formula
+from liqlab.margin.quantities import contract_of
+from liqlab.margin.venues import binance, bitmex, bybit, okx, onchain
 
 # Of several versions for one exchange and contract, the first is the default.
 FORMULAS: dict[str, Formula] = {

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from liqlab.margin._inputs import contract_of, finite, given, leverages, positive, rate, sign
-from liqlab.margin._solve import Formula, Position, Requirement, mirror, refuse_outgrown, tier_of
-from liqlab.margin.onchain import maintenance_rate
+from liqlab.margin.equations import Formula, Position, Requirement, mirror, refuse_outgrown, tier_of
+from liqlab.margin.quantities import contract_of, finite, given, leverages, positive, rate, sign
 from liqlab.margin.tiers import Tiers
+from liqlab.margin.venues.onchain import maintenance_rate
 
 
 def position_of(

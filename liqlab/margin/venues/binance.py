@@ -15,7 +15,7 @@ Binance FAQ, "How to Calculate Liquidation Price of COIN-M Futures Contracts", 2
 
 from __future__ import annotations
 
-from liqlab.margin._solve import Formula, at_liquidation, margin_used_up
+from liqlab.margin.equations import Formula, at_liquidation, margin_used_up
 
 FORMULAS = (
     Formula(

@@ -23,7 +23,7 @@ Gate customer service in Gate's community, 2023-07-02 (the inverse contract, wit
 
 from __future__ import annotations
 
-from liqlab.margin._solve import Formula, at_liquidation, margin_used_up
+from liqlab.margin.equations import Formula, at_liquidation, margin_used_up
 
 # Regular users, as ccxt 4.5 carries them; Gate's pages of 2022 and 2023 still reckon with 0.075 %.
 TAKER_FEE = {"okx": 0.0005, "gate": 0.0005}

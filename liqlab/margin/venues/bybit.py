@@ -26,7 +26,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from liqlab.margin._solve import Formula, Position, Requirement, at_entry, at_liquidation, margin_used_up
+from liqlab.margin.equations import Formula, Position, Requirement, at_entry, at_liquidation, margin_used_up
 
 TAKER_FEE = 0.00055  # regular users, linear and inverse; enters the text of 2026 alone, and there only added margin
 UNIFIED = "Bybit help centre, Liquidation Price Calculation under Isolated Mode (Unified Trading Account)"

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab.margin._solve import Formula, Position, Requirement, refuse_outgrown, tier_of
+from liqlab.margin.equations import Formula, Position, Requirement, refuse_outgrown, tier_of
 
 TAKER_FEE = 0.00075  # XBTUSD until 2023, the fee of the sources
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab.margin._solve import Formula, at_liquidation, margin_used_up
+from liqlab.margin.equations import Formula, at_liquidation, margin_used_up
 
 
 def maintenance_rate(max_leverage: np.ndarray) -> np.ndarray:
