@@ -13,7 +13,7 @@ _ROOMS = {
     "market.market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
                "check_taker", "check_mark_candles", "check_leverage_tiers"],
     "margin": ["liquidation_price", "bankruptcy_price", "tiers_for", "tiers_from_ccxt"],
-    "laws": ["Law", "law"],
+    "models._law": ["Law", "law"],
     "maps": ["heatmap", "liquidation_map"],
     "tables": ["expected_liquidations", "balance", "levels"],
     "bands": ["explain"],
@@ -41,7 +41,6 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _SUBMODULES = [
     "market",
     "margin",
-    "laws",
     "models",
     "maps",
     "tables",

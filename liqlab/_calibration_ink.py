@@ -117,7 +117,7 @@ def _law(result: Calibration, row: int, side: str, colour: str, level: float, ki
     """Share of the coins that a move against them liquidates."""
     import holoviews as hv
 
-    from liqlab.laws import PRESETS
+    from liqlab.models._law import PRESETS
     from liqlab.validation._ensemble import band
 
     away = np.abs(np.log1p(MOVES if side == "short" else -MOVES))

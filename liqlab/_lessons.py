@@ -123,8 +123,8 @@ def law(law: Any = "measured", *, tiers: Tiers | None = None, position_notional:
     """
     import holoviews as hv
 
-    from liqlab.laws import PRESETS, distances
-    from liqlab.laws import law as named
+    from liqlab.models._law import PRESETS, distances
+    from liqlab.models._law import law as named
 
     _hooks.use_bokeh()
     tiers = tiers or tiers_for("binanceusdm", "BTC/USDT:USDT")

@@ -14,10 +14,10 @@ import pandas as pd
 
 from liqlab import __version__
 from liqlab.book import SIDES, Columns, Record, run
-from liqlab.laws import Law
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
+from liqlab.models._law import Law
 from liqlab.steps import Script, write
 
 if TYPE_CHECKING:

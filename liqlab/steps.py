@@ -13,11 +13,11 @@ import pandas as pd
 
 from liqlab import models
 from liqlab.book import STEP, Ladder, Steps, cell_of
-from liqlab.laws import Law, distances, law
 from liqlab.margin import tier_history
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timeframe_of
 from liqlab.market.market import Market
+from liqlab.models._law import Law, distances, law
 from liqlab.pieces import cut
 
 ENTRIES = ("spread", "vwap", "extremes")

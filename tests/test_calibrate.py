@@ -13,8 +13,8 @@ from scipy.stats import binomtest, spearmanr
 
 import liqlab as lq
 from liqlab.book import SIDES
-from liqlab.laws import Law
 from liqlab.market.market import Market
+from liqlab.models._law import Law
 from liqlab.validation._design import Design, classes_of, design_of, observed_of, spread_law
 from liqlab.validation._ensemble import band, quantiles_of, silent_laws
 from liqlab.validation._fit import minimise, prior_of, spread_of

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from liqlab._jit import jit
-from liqlab.laws import FARTHEST, LEVERAGES, Law, distances
-from liqlab.laws import law as _law
 from liqlab.margin import tiers_for
 from liqlab.market.clock import nanoseconds, utc
 from liqlab.market.market import Market
+from liqlab.models._law import FARTHEST, LEVERAGES, Law, distances
+from liqlab.models._law import law as _law
 
 __all__ = ["Simulation"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES
-from liqlab.laws import Law
 from liqlab.market.market import Market
+from liqlab.models._law import Law
 from liqlab.tables import expected_liquidations
 from liqlab.validation._ensemble import band, quantiles_of
 

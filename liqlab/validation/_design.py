@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from liqlab.book import SIDES
-from liqlab.laws import Law
 from liqlab.margin import tier_history
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
+from liqlab.models._law import Law
 from liqlab.tables import balance
 
 __all__ = ["Design", "Observed", "classes_of", "design_of", "observed_of", "spread_law"]

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
-from liqlab.laws import Law, distances
-from liqlab.laws import law as _named
 from liqlab.margin import tier_history
 from liqlab.market.clock import step_of
 from liqlab.market.market import Market
+from liqlab.models._law import Law, distances
+from liqlab.models._law import law as _named
 from liqlab.validation._calibrated import Calibration
 from liqlab.validation._design import SPREAD, Observed, classes_of, design_of, observed_of, spread_law
 from liqlab.validation._ensemble import allowed, draws_of, excess_of, profile_of, residual_spread, silent_laws, worth

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.book import SIDES, Columns, cell_of, run
-from liqlab.laws import Law
 from liqlab.market.market import Market
+from liqlab.models._law import Law
 from liqlab.steps import Script, write
 from liqlab.validation._design import SPREAD, classes_of
 from liqlab.validation.calibration import calibrate

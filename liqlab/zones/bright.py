@@ -11,9 +11,9 @@ import pandas as pd
 
 from liqlab.bands import explain
 from liqlab.book import SIDES
-from liqlab.laws import Law
 from liqlab.maps import liquidation_map
 from liqlab.market.checks import no_text
+from liqlab.models._law import Law
 from liqlab.zones._profile import smoother, zones_nb
 
 if TYPE_CHECKING:

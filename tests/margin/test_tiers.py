@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import liqlab as lq
-from liqlab.laws import distances
 from liqlab.margin import Tiers, formulas, tiers_for, tiers_from_ccxt
 from liqlab.margin.quantities import contract_of
+from liqlab.models._law import distances
 
 AS_OF = "2024-04-25"
 BTC, TIA, INVERSE = "BTC/USDT:USDT", "TIA/USDT:USDT", "BTC/USD:BTC"

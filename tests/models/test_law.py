@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import liqlab as lq
-from liqlab.laws import FARTHEST, LEVERAGES, MEASURED, PRESETS, Law, distances
 from liqlab.margin import liquidation_price, tiers_for
+from liqlab.models._law import FARTHEST, LEVERAGES, MEASURED, PRESETS, Law, distances
 from tests.markets import tiers
 
 TABLE = tiers_for("binanceusdm", "BTC/USDT:USDT", "2024-04-25")
