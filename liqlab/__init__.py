@@ -53,6 +53,7 @@ _SUBMODULES = [
     "plot",
     "report",
     "cli",
+    "engine",
 ]
 
 __all__ = sorted([*_ROOM_OF, "plot"])

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES, first_cell, price_of, run, survival_to_end
+from liqlab.engine.inputs import Script, write
+from liqlab.engine.ledger import SIDES, first_cell, price_of, run, survival_to_end
 from liqlab.maps import BIN, round_number
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timedelta
 from liqlab.market.market import Market
-from liqlab.steps import Script, write
 
 __all__ = ["explain"]
 

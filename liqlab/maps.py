@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
-from liqlab.book import SIDES, Columns, Record, run
+from liqlab.engine.inputs import Script, write
+from liqlab.engine.ledger import SIDES, Columns, Record, run
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
 from liqlab.models._law import Law
-from liqlab.steps import Script, write
 
 if TYPE_CHECKING:
     import xarray as xr

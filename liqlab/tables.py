@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES, Record, price_of, run, survival_to_end
+from liqlab.engine.inputs import Script, write
+from liqlab.engine.ledger import SIDES, Record, price_of, run, survival_to_end
 from liqlab.market.clock import between, nanoseconds
 from liqlab.market.market import Market
-from liqlab.steps import Script, write
 
 __all__ = ["balance", "expected_liquidations", "levels"]
 

@@ -94,20 +94,21 @@ def frame_of(candles: pd.DataFrame) -> dict[str, Any]:
 
 def bare(whole: lq.Market, model: str, options: dict[str, Any]) -> Callable[[], Any]:
     """The book alone, on the very steps and columns of the map: what is left of a call if its steps are written."""
-    from liqlab import book, maps
+    from liqlab import maps
+    from liqlab.engine import ledger
 
     taken: dict[str, Any] = {}
 
     def spy(*args: Any, **kwargs: Any) -> Any:
         taken.update(args=args, kwargs=kwargs)
-        return book.run(*args, **kwargs)
+        return ledger.run(*args, **kwargs)
 
     maps.run, kept = spy, maps.run
     try:
         lq.heatmap(whole, model, **options)
     finally:
         maps.run = kept
-    return lambda: book.run(*taken["args"], **taken["kwargs"])
+    return lambda: ledger.run(*taken["args"], **taken["kwargs"])
 
 
 def seconds(function: Callable[[], Any]) -> float:
@@ -189,7 +190,7 @@ def carried(candles: pd.DataFrame) -> None:
     for label, law in (("10 classes", LAW), ("law measured", "measured")):
         book = lq.live(whole, law=law)
         bars = candles.iloc[60 * 1440 : 60 * 1440 + 500].to_dict("records")
-        took = [seconds(partial(book.update, bar)) for bar in bars]
+        took = [seconds(partial(ledger.update, bar)) for bar in bars]
         print(
             f"\none bar more on a live map, {label}, {book.notional.shape[1]} bins: median "
             f"{1e3 * np.median(took):.2f} ms ({'PASS' if np.median(took) < 1e-3 else 'over'}, aim 1 ms)",

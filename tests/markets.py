@@ -17,7 +17,7 @@ import pandas as pd
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
-from liqlab.book import STEP, Ladder, Steps
+from liqlab.engine.ledger import STEP, Ladder, Steps
 from liqlab.market.market import Market
 
 START = pd.Timestamp("2024-05-01", tz="UTC")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from liqlab.book import Ladder, Steps
+from liqlab.engine.ledger import Ladder, Steps
 
 SIDES = ("long", "short")
 FLOWS = ("placed", "unplaced", "closed", "liquidated", "liquidated_notional")

@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import binomtest, spearmanr
 
 import liqlab as lq
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.market.market import Market
 from liqlab.models._law import Law
 from liqlab.validation._design import Design, classes_of, design_of, observed_of, spread_law

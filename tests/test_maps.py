@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import liqlab as lq
 from liqlab import models
-from liqlab.book import STEP
+from liqlab.engine.inputs import ENTRIES, write
+from liqlab.engine.ledger import STEP
 from liqlab.market.market import Market
-from liqlab.steps import ENTRIES, write
 from tests import reference
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from liqlab._jit import jit
+from liqlab.engine.jit import jit
 from liqlab.synthetic._desk import REACH
 
 CELL = 5e-4  # width of a price cell [log]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from liqlab._jit import jit
+from liqlab.engine.jit import jit
 
 SECONDS = 10  # one sub-step of the true path
 PER_DAY = 86_400 // SECONDS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab._jit import jit
+from liqlab.engine.jit import jit
 from liqlab.margin import tiers_for
 from liqlab.market.clock import nanoseconds, utc
 from liqlab.market.market import Market

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.market.market import Market
 from liqlab.models._law import Law
 from liqlab.tables import expected_liquidations

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.margin import tier_history
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market

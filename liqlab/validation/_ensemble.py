@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.validation._design import Design, Observed
 from liqlab.validation._fit import Fit, minimise, prior_of, spread_of
 

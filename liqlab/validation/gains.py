@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.validation._batch import partial_batch
 from liqlab.validation._bootstrap import Days, Drawn, each, interval
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.validation._bootstrap import Drawn, days_of, interval

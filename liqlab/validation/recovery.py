@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES, Columns, cell_of, run
+from liqlab.engine.inputs import Script, write
+from liqlab.engine.ledger import SIDES, Columns, cell_of, run
 from liqlab.market.market import Market
 from liqlab.models._law import Law
-from liqlab.steps import Script, write
 from liqlab.validation._design import SPREAD, classes_of
 from liqlab.validation.calibration import calibrate
 from liqlab.validation.scores import spearman

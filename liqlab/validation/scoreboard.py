@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.market.clock import timeframe_of
 from liqlab.market.market import Market
 from liqlab.validation._align import amounts, in_coins, on_step, price_of

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.market.clock import nanoseconds, step_of, timedelta
 from liqlab.market.market import Market
 from liqlab.tables import expected_liquidations

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from liqlab._jit import jit
+from liqlab.engine.jit import jit
 
 # Cells of the log-price grid per width: a parabola through three of them finds a peak to a thousandth of a width.
 CELLS = 4

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.bands import explain
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.maps import liquidation_map
 from liqlab.market.checks import no_text
 from liqlab.models._law import Law

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES
+from liqlab.engine.ledger import SIDES
 from liqlab.maps import heatmap, liquidation_map
 from liqlab.market.clock import timedelta, timeframe_of
 from liqlab.market.market import Market

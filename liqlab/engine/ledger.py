@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from liqlab._kernel import paper_nb, prices_nb, run_nb
-from liqlab.grid import STEP, cell_of, first_cell, price_of
+from liqlab.engine.grid import STEP, cell_of, first_cell, price_of
+from liqlab.engine.kernels import paper_nb, prices_nb, run_nb
 
 __all__ = ["STEP", "Board", "Columns", "Ladder", "Record", "State", "Steps", "cell_of", "first_cell", "play",
            "price_of", "room_for", "run", "set_up", "survival_to_end"]  # fmt: skip

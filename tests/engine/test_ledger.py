@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liqlab.book import STEP, Columns, Ladder, Record, State, Steps, cell_of, price_of, run
+from liqlab.engine.ledger import STEP, Columns, Ladder, Record, State, Steps, cell_of, price_of, run
 from tests import reference
 from tests.markets import ladders, steps_and_ladders
 

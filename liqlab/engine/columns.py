@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab._jit import jit
+from liqlab.engine.jit import jit
 
 
 @jit

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 import liqlab as lq
 from liqlab import models
-from liqlab.book import STEP, State, run
+from liqlab.engine.inputs import ENTRIES, Script, write
+from liqlab.engine.ledger import STEP, State, run
 from liqlab.market.market import Market
 from liqlab.models import Flow
-from liqlab.steps import ENTRIES, Script, write
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gap.s.")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab._jit import jit
-from liqlab._photo import expire_nb, photograph_nb, refresh_nb
+from liqlab.engine.columns import expire_nb, photograph_nb, refresh_nb
+from liqlab.engine.jit import jit
 
 SMALL = 2.0**-64  # below this scale the stored amounts are multiplied by it: a power of two, so no digit is lost
 NOTHING = -(2**62)

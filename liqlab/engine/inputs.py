@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
-from liqlab.book import STEP, Ladder, Steps, cell_of
+from liqlab.engine.intrabar import cut
+from liqlab.engine.ledger import STEP, Ladder, Steps, cell_of
 from liqlab.margin import tier_history
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timeframe_of
 from liqlab.market.market import Market
 from liqlab.models._law import Law, distances, law
-from liqlab.pieces import cut
 
 ENTRIES = ("spread", "vwap", "extremes")
 

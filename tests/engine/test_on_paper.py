@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
-from liqlab.book import run
+from liqlab.engine.inputs import write
+from liqlab.engine.ledger import run
 from liqlab.market.market import Market
-from liqlab.steps import write
 from tests.markets import START, at_cell, candles, market, oi, tiers
 
 C = 92_103
