@@ -74,7 +74,7 @@ def uncertainty(
     """
     import holoviews as hv
 
-    from liqlab.maps import liquidation_map
+    from liqlab.maps.heatmaps import liquidation_map
 
     _hooks.use_bokeh()
     if "notional_low" not in heat:

@@ -104,7 +104,7 @@ def four_maps(
     """
     import holoviews as hv
 
-    from liqlab.maps import liquidation_map as moment_of
+    from liqlab.maps.heatmaps import liquidation_map as moment_of
 
     _hooks.use_bokeh()
     snap = moment_of(heat, at=at)
@@ -160,7 +160,7 @@ def _orders(
 
 def _seen(heat: xr.Dataset, market: Any, events: pd.DataFrame | None, snap: xr.Dataset) -> Any:
     """Observed liquidations by price, from the left edge of the map to the moment."""
-    from liqlab.happened import observed as seen_by
+    from liqlab.maps.observed import observed as seen_by
 
     if market is None or (market.liquidations is None and events is None):
         return None

@@ -142,7 +142,7 @@ def coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
     """How much of the open interest the map accounts for: placed ÷ (placed + unplaced), by side."""
     import holoviews as hv
 
-    from liqlab.maps import liquidation_map as moment_of
+    from liqlab.maps.heatmaps import liquidation_map as moment_of
 
     snap = moment_of(heat, at=at)
     known = "unplaced" in snap and not heat.attrs["open_interest"].startswith("not used")

@@ -152,7 +152,7 @@ def liquidation_map(
     """
     import holoviews as hv
 
-    from liqlab.maps import liquidation_map as moment_of
+    from liqlab.maps.heatmaps import liquidation_map as moment_of
 
     _hooks.use_bokeh()
     snap = moment_of(heat, at=at)
@@ -208,7 +208,8 @@ def show(
     holoviews Layout or Overlay
         As `heatmap` here.
     """
-    from liqlab import datasets, maps
+    from liqlab import datasets
+    from liqlab.maps import heatmaps
 
     market = datasets.load_example(case) if isinstance(case, str) else case
     if isinstance(case, str):
@@ -219,7 +220,7 @@ def show(
     wide = -(-span // (MOST_COLUMNS * market.step)) * market.step
     options.setdefault("column", wide if wide > market.step else None)
     mine = {name: options.pop(name) for name in list(options) if name in _DRAWING}
-    heat = maps.heatmap(market, model, start=start, end=end, **options)
+    heat = heatmaps.heatmap(market, model, start=start, end=end, **options)
     return heatmap(heat, market, **mine)
 
 

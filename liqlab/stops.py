@@ -113,7 +113,7 @@ def _clusters_and_price(zones: Any, price: float | None, at: Any) -> tuple[pd.Da
         if price is None:
             raise ValueError("this table of clusters does not tell the price it is seen from; pass price=")
         return zones, _positive(price, "price")
-    from liqlab.maps import liquidation_map
+    from liqlab.maps.heatmaps import liquidation_map
 
     snap = liquidation_map(zones, at=at)
     return clusters(zones, at=at), _positive(float(snap["close"]) if price is None else price, "price")
@@ -220,7 +220,7 @@ def positions(
     >>> round(float(mine["liquidation_price"].iloc[0]), 2)
     57831.33
     """
-    from liqlab.maps import liquidation_map
+    from liqlab.maps.heatmaps import liquidation_map
 
     table = _held(held)
     snap = liquidation_map(heat, at=at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.maps import liquidation_map
+from liqlab.maps.heatmaps import liquidation_map
 from liqlab.market.clock import timedelta, utc
 from liqlab.market.market import Market
 

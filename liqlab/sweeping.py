@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
-from liqlab.tables import _first_at_or_below as first_at_or_below
 from liqlab.visits import Bars, bars_of, columns_of, follow, rules_of
 from liqlab.zones.bright import WIDTH, every_cluster
 

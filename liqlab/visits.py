@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.clock import nanoseconds, timedelta, timeframe_of
 from liqlab.market.market import Market
-from liqlab.tables import _first_at_or_below as first_at_or_below
 
 __all__ = ["CLASSES", "Bars", "Rules", "bars_of", "columns_of", "follow", "rules_of"]
 

@@ -94,8 +94,8 @@ def frame_of(candles: pd.DataFrame) -> dict[str, Any]:
 
 def bare(whole: lq.Market, model: str, options: dict[str, Any]) -> Callable[[], Any]:
     """The book alone, on the very steps and columns of the map: what is left of a call if its steps are written."""
-    from liqlab import maps
     from liqlab.engine import ledger
+    from liqlab.maps import heatmaps
 
     taken: dict[str, Any] = {}
 
@@ -103,11 +103,11 @@ def bare(whole: lq.Market, model: str, options: dict[str, Any]) -> Callable[[], 
         taken.update(args=args, kwargs=kwargs)
         return ledger.run(*args, **kwargs)
 
-    maps.run, kept = spy, maps.run
+    heatmaps.run, kept = spy, heatmaps.run
     try:
         lq.heatmap(whole, model, **options)
     finally:
-        maps.run = kept
+        heatmaps.run = kept
     return lambda: ledger.run(*taken["args"], **taken["kwargs"])
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.ledger import SIDES
+from liqlab.maps.tables import expected_liquidations
 from liqlab.market.market import Market
 from liqlab.models._law import Law
-from liqlab.tables import expected_liquidations
 from liqlab.validation._ensemble import band, quantiles_of
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Calibration:
         Dataset
             As `liqlab.heatmap`, with notional_low and notional_high [quote] beside notional.
         """
-        from liqlab.maps import heatmap
+        from liqlab.maps.heatmaps import heatmap
 
         if not 2 <= members <= len(self.ensemble):
             raise ValueError(f"members must lie in 2..{len(self.ensemble)}, got {members!r}; calibrate with more "

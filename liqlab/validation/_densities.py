@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from liqlab.maps import round_number
+from liqlab.maps.heatmaps import round_number
 
 if TYPE_CHECKING:
     import xarray as xr

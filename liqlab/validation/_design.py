@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from liqlab.engine.ledger import SIDES
+from liqlab.maps.tables import balance
 from liqlab.margin import tier_history
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
 from liqlab.models._law import Law
-from liqlab.tables import balance
 
 __all__ = ["Design", "Observed", "classes_of", "design_of", "observed_of", "spread_law"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.clock import nanoseconds, timedelta
 from liqlab.market.market import Market
-from liqlab.tables import _first_at_or_below as first_at_or_below
 
 __all__ = ["Outcome", "Path", "after", "extremes", "matched_paths", "path_of", "reached"]
 

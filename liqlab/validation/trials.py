@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.maps import heatmap
+from liqlab.maps.heatmaps import heatmap
 from liqlab.market.clock import timedelta, utc
 from liqlab.market.market import Market
 from liqlab.validation._paths import DAY, Path, after, extremes, matched_paths, path_of, reached

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.bands import explain
 from liqlab.engine.ledger import SIDES
-from liqlab.maps import liquidation_map
+from liqlab.maps.attribution import explain
+from liqlab.maps.heatmaps import liquidation_map
 from liqlab.market.checks import no_text
 from liqlab.models._law import Law
 from liqlab.zones._profile import smoother, zones_nb

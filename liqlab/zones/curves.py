@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.ledger import SIDES
-from liqlab.maps import liquidation_map
+from liqlab.maps.heatmaps import liquidation_map
 from liqlab.zones._profile import smooth_all_nb, smoother, summit_nb
 from liqlab.zones.bright import WIDTH, by_side, check_positive, origin
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.ledger import SIDES
-from liqlab.maps import heatmap, liquidation_map
+from liqlab.maps.heatmaps import heatmap, liquidation_map
 from liqlab.market.clock import timedelta, timeframe_of
 from liqlab.market.market import Market
 from liqlab.zones._profile import Smoother, smooth_all_nb, smoother

@@ -15,7 +15,7 @@ import pandas as pd
 from liqlab import models
 from liqlab.engine.inputs import write
 from liqlab.engine.ledger import Columns, Ladder, State, Steps, cell_of, check_same_bar, play, room_for, set_up
-from liqlab.maps import dataset, edges_for, provenance
+from liqlab.maps.heatmaps import dataset, edges_for, provenance
 from liqlab.market import checks
 from liqlab.market.clock import naive, nanoseconds, utc
 from liqlab.market.market import Market

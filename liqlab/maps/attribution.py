@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab.engine.inputs import Script, write
 from liqlab.engine.ledger import SIDES, first_cell, price_of, run, survival_to_end
-from liqlab.maps import BIN, round_number
+from liqlab.maps.heatmaps import BIN, round_number
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timedelta
 from liqlab.market.market import Market

@@ -154,7 +154,7 @@ def _width(stamps: np.ndarray, step: int, column: Any) -> int:
 
 def _edges(pieces: pd.DataFrame, price_step: float | None) -> np.ndarray:
     """Edges of the cells, whole multiples of a step."""
-    from liqlab.maps import round_number
+    from liqlab.maps.heatmaps import round_number
 
     low, high = pieces["low"].min(), pieces["high"].max()
     no_text(price_step=price_step)

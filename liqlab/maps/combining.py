@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from liqlab.maps import heatmap
+from liqlab.maps.heatmaps import heatmap
 from liqlab.market.market import Market
 
 if TYPE_CHECKING:

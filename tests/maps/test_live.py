@@ -12,7 +12,7 @@ import pytest
 
 import liqlab as lq
 from liqlab import models
-from liqlab.carried import Live, live, load_live
+from liqlab.maps._live import Live, live, load_live
 from liqlab.market.market import Market
 
 BINS: dict[str, Any] = {"price_range": (20_000.0, 120_000.0), "price_step": 50.0}
