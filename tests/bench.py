@@ -190,7 +190,7 @@ def carried(candles: pd.DataFrame) -> None:
     for label, law in (("10 classes", LAW), ("law measured", "measured")):
         book = lq.live(whole, law=law)
         bars = candles.iloc[60 * 1440 : 60 * 1440 + 500].to_dict("records")
-        took = [seconds(partial(ledger.update, bar)) for bar in bars]
+        took = [seconds(partial(book.update, bar)) for bar in bars]
         print(
             f"\none bar more on a live map, {label}, {book.notional.shape[1]} bins: median "
             f"{1e3 * np.median(took):.2f} ms ({'PASS' if np.median(took) < 1e-3 else 'over'}, aim 1 ms)",
