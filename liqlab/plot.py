@@ -101,7 +101,7 @@ def heatmap(
     if zones is not None:
         main = main * clusters(zones, price_range=(low, high))
     if positions is not None:
-        from liqlab.stops import positions as placed
+        from liqlab.zones.stops import positions as placed
 
         main = main * own(placed(positions, heat, at=at), heat, (low, high))
     main = main.opts(

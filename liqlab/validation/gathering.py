@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.controls import matched, swing_controls
 from liqlab.market.clock import nanoseconds, timedelta, utc
 from liqlab.market.market import Market
 from liqlab.market.technicals import indicators
-from liqlab.sweeping import sweeps
 from liqlab.validation._paths import DAY, after, extremes, path_of, reached
 from liqlab.validation.trials import FEES, HORIZON, frozen_map, trials, zones_with_births
-from liqlab.zones.bright import WIDTH
+from liqlab.zones._clusters import WIDTH
+from liqlab.zones._sweeps import sweeps
+from liqlab.zones.swings import matched, swing_controls
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -15,8 +15,8 @@ from liqlab.maps.heatmaps import heatmap
 from liqlab.market.clock import timedelta, utc
 from liqlab.market.market import Market
 from liqlab.validation._paths import DAY, Path, after, extremes, matched_paths, path_of, reached
-from liqlab.zones.bright import WIDTH, every_cluster
-from liqlab.zones.following import KEPT, NEAR, _ended, _matched
+from liqlab.zones._clusters import WIDTH, every_cluster
+from liqlab.zones.tracking import KEPT, NEAR, _ended, _matched
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,8 +16,8 @@ import pandas as pd
 from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
-from liqlab.visits import Bars, bars_of, columns_of, follow, rules_of
-from liqlab.zones.bright import WIDTH, every_cluster
+from liqlab.zones._clusters import WIDTH, every_cluster
+from liqlab.zones.touches import Bars, bars_of, columns_of, follow, rules_of
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.zones.bright import FALSE_ALARMS, WIDTH, every_cluster
+from liqlab.zones._clusters import FALSE_ALARMS, WIDTH, every_cluster
 
 if TYPE_CHECKING:
     import xarray as xr

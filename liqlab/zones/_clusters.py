@@ -14,7 +14,7 @@ from liqlab.maps.attribution import explain
 from liqlab.maps.heatmaps import liquidation_map
 from liqlab.market.checks import no_text
 from liqlab.models._law import Law
-from liqlab.zones._profile import smoother, zones_nb
+from liqlab.zones.profile_peaks import smoother, zones_nb
 
 if TYPE_CHECKING:
     import xarray as xr

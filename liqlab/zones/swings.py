@@ -11,7 +11,7 @@ import pandas as pd
 from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.clock import between, nanoseconds, timedelta
 from liqlab.market.market import Market
-from liqlab.visits import Bars, bars_of, columns_of, follow, rules_of
+from liqlab.zones.touches import Bars, bars_of, columns_of, follow, rules_of
 
 __all__ = ["matched", "swing_controls"]
 

@@ -15,8 +15,8 @@ import xarray as xr
 
 import liqlab as lq
 from liqlab.zones import every_cluster
-from liqlab.zones._profile import CELLS, REACH, peaks_nb, smooth_all_nb, smoother
-from liqlab.zones.meeting import score_of
+from liqlab.zones._confluence import score_of
+from liqlab.zones.profile_peaks import CELLS, REACH, peaks_nb, smooth_all_nb, smoother
 
 W = 0.003
 EDGES = np.arange(40_000.0, 90_000.0 + 1, 25.0)

@@ -12,8 +12,8 @@ from liqlab.engine.ledger import SIDES
 from liqlab.maps.heatmaps import heatmap, liquidation_map
 from liqlab.market.clock import timedelta, timeframe_of
 from liqlab.market.market import Market
-from liqlab.zones._profile import Smoother, smooth_all_nb, smoother
-from liqlab.zones.bright import WIDTH, by_side, check_positive, origin
+from liqlab.zones._clusters import WIDTH, by_side, check_positive, origin
+from liqlab.zones.profile_peaks import Smoother, smooth_all_nb, smoother
 
 if TYPE_CHECKING:
     import xarray as xr

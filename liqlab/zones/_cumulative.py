@@ -9,8 +9,8 @@ import pandas as pd
 
 from liqlab.engine.ledger import SIDES
 from liqlab.maps.heatmaps import liquidation_map
-from liqlab.zones._profile import smooth_all_nb, smoother, summit_nb
-from liqlab.zones.bright import WIDTH, by_side, check_positive, origin
+from liqlab.zones._clusters import WIDTH, by_side, check_positive, origin
+from liqlab.zones.profile_peaks import smooth_all_nb, smoother, summit_nb
 
 if TYPE_CHECKING:
     import xarray as xr
