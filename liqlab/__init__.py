@@ -20,8 +20,8 @@ _ROOMS = {
     "zones": ["clusters", "track", "confluence", "windows", "cumulative", "max_pain"],
     "maps.combining": ["combine"],
     "maps._live": ["Live", "live", "load_live"],
-    "liquidity": ["price_impact"],
-    "impact": ["amplification", "cascade", "critical_zones"],
+    "cascades.depth": ["price_impact"],
+    "cascades._cascade": ["amplification", "cascade", "critical_zones"],
     "market.technicals": ["indicators"],
     "zones._sweeps": ["sweeps"],
     "zones.swings": ["matched", "swing_controls"],
@@ -53,6 +53,7 @@ _SUBMODULES = [
     "cli",
     "engine",
     "zones",
+    "cascades",
 ]
 
 __all__ = sorted([*_ROOM_OF, "plot"])

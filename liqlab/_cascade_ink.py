@@ -10,7 +10,7 @@ import pandas as pd
 
 from liqlab import _hooks
 from liqlab._ink import FONT, LONG, NARROWEST, SHORT
-from liqlab.impact import Cascade
+from liqlab.cascades._cascade import Cascade
 
 if TYPE_CHECKING:
     import holoviews as hv

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab._forced import EXHAUSTED, Path, path_of, rounds, settle, zones
-from liqlab.liquidity import Depth, Impact, depth_of
+from liqlab.cascades.depth import Depth, Impact, depth_of
+from liqlab.cascades.fixed_point import EXHAUSTED, Path, path_of, rounds, settle, zones
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.liquidity import NEAR, Depth
+from liqlab.cascades.depth import NEAR, Depth
 
 EXHAUSTED, LEFT, ZERO = "order book exhausted", "the price left the map", "the price would be zero"
 MOST_ROUNDS = 30  # rows of steps; what comes after is in the last one

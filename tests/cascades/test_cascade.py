@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import liqlab as lq
-from liqlab.liquidity import Impact
+from liqlab.cascades.depth import Impact
 from tests.markets import candles, few, market
 
 P = 1_000.0
