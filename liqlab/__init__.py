@@ -32,7 +32,7 @@ _ROOMS = {
     "validation.magnets": ["Magnet", "magnet"],
     "validation.ledger": ["claims"],
     "zones.told_prices": ["told_levels", "episodes", "swing_sweeps"],
-    "synthetic": ["Simulation", "simulate"],
+    "simulation._simulate": ["Simulation", "simulate"],
     "datasets": ["examples", "load_example"],
     "sources": ["read", "fetch", "fetch_depth", "capabilities"],
     "plot": ["show"],
@@ -44,7 +44,6 @@ _SUBMODULES = [
     "models",
     "maps",
     "validation",
-    "synthetic",
     "datasets",
     "store",
     "sources",
@@ -54,6 +53,7 @@ _SUBMODULES = [
     "engine",
     "zones",
     "cascades",
+    "simulation",
 ]
 
 __all__ = sorted([*_ROOM_OF, "plot"])

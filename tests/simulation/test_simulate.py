@@ -13,7 +13,7 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 
 import liqlab as lq
 from liqlab.margin import tiers_for
-from liqlab.synthetic import Simulation, simulate
+from liqlab.simulation._simulate import Simulation, simulate
 
 SIDES = ("long", "short")
 SMALL: dict[str, Any] = {"warmup": 3, "positions_per_day": 4_000}

@@ -28,11 +28,11 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import timedelta, utc
-from liqlab.synthetic import _tables as tables
-from liqlab.synthetic._agents import run_nb
-from liqlab.synthetic._desk import Lots, Setting, desks
-from liqlab.synthetic._path import PER_DAY, SECONDS, Weather, weather
-from liqlab.synthetic._truth import Simulation
+from liqlab.simulation import tables
+from liqlab.simulation.agents import run_nb
+from liqlab.simulation.desk import Lots, Setting, desks
+from liqlab.simulation.path import PER_DAY, SECONDS, Weather, weather
+from liqlab.simulation.true_tables import Simulation
 
 __all__ = ["Simulation", "simulate"]
 
@@ -110,7 +110,7 @@ def simulate(
     - Every trade has a buyer and a seller. What takers buy beyond what they sell is met by those who wait to close,
       then by new positions; market makers end every 10 s without a position.
 
-    How this differs from what the estimating models assume is listed at the head of `liqlab.synthetic`.
+    How this differs from what the estimating models assume is listed at the head of `liqlab.simulation._simulate`.
 
     Examples
     --------

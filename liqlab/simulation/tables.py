@@ -9,9 +9,9 @@ import pandas as pd
 
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
-from liqlab.synthetic._agents import BUY, FORCED, LONG, OPEN, OPENED, OWN, SELL
-from liqlab.synthetic._desk import Lots
-from liqlab.synthetic._path import PER_DAY, SECONDS, Weather
+from liqlab.simulation.agents import BUY, FORCED, LONG, OPEN, OPENED, OWN, SELL
+from liqlab.simulation.desk import Lots
+from liqlab.simulation.path import PER_DAY, SECONDS, Weather
 
 SYMBOL, EXCHANGE = "SIM/USDT:USDT", "synthetic"
 # Maintenance tiers by notional, in multiples of the median position: rate, highest leverage.
