@@ -33,8 +33,8 @@ _ROOMS = {
     "validation.ledger": ["claims"],
     "zones.told_prices": ["told_levels", "episodes", "swing_sweeps"],
     "simulation._simulate": ["Simulation", "simulate"],
-    "datasets": ["examples", "load_example"],
-    "sources": ["read", "fetch", "fetch_depth", "capabilities"],
+    "loaders._examples": ["examples", "load_example"],
+    "loaders": ["read", "fetch", "fetch_depth", "capabilities"],
     "plot": ["show"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -44,9 +44,6 @@ _SUBMODULES = [
     "models",
     "maps",
     "validation",
-    "datasets",
-    "store",
-    "sources",
     "plot",
     "report",
     "cli",
@@ -54,6 +51,7 @@ _SUBMODULES = [
     "zones",
     "cascades",
     "simulation",
+    "loaders",
 ]
 
 __all__ = sorted([*_ROOM_OF, "plot"])

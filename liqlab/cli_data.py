@@ -18,7 +18,7 @@ Store = Annotated[
 @app.command("list")
 def list_(store: Store = None) -> None:
     """One line per series: rows, the range known as complete, holes in it, size."""
-    from liqlab.store import folder, listing
+    from liqlab.loaders.store import folder, listing
 
     found = listing(store)
     if found.empty:
@@ -39,8 +39,8 @@ def list_(store: Store = None) -> None:
 @app.command()
 def verify(store: Store = None) -> None:
     """Read every file and test it; the exit code is 1 where one is wrong."""
-    from liqlab.store import folder
-    from liqlab.store import verify as verified
+    from liqlab.loaders.store import folder
+    from liqlab.loaders.store import verify as verified
 
     found = verified(store)
     for file in found[found["note"] != ""].to_dict("records"):

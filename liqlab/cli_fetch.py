@@ -36,8 +36,8 @@ def fetch(
     """
     import warnings
 
-    from liqlab.sources import filling
-    from liqlab.sources.http import FetchError
+    from liqlab.loaders import filling
+    from liqlab.loaders.http import FetchError
 
     named = [name.strip() for one in kinds for name in one.split(",") if name.strip()] if kinds else None
     try:

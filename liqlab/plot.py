@@ -208,12 +208,12 @@ def show(
     holoviews Layout or Overlay
         As `heatmap` here.
     """
-    from liqlab import datasets
+    from liqlab.loaders import _examples
     from liqlab.maps import heatmaps
 
-    market = datasets.load_example(case) if isinstance(case, str) else case
+    market = _examples.load_example(case) if isinstance(case, str) else case
     if isinstance(case, str):
-        row = datasets.examples().loc[case]
+        row = _examples.examples().loc[case]
         start, end = start or row["window_start"], end or row["window_end"]
     start = start or max(market.start, market.end - pd.Timedelta("3D"))
     span = pd.Timedelta(utc(end or market.end) - utc(start))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab import store
+from liqlab.loaders import store
 
 KEY = store.Key("binanceusdm", "BTC/USDT:USDT", "candles", "15m")
 START, END = pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024-05-01", tz="UTC")

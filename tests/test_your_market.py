@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
+from liqlab.loaders import http
 from liqlab.report.pages import Page
 from liqlab.report.run import run_pages
-from liqlab.sources import http
 from tests.exchange_server import Exchange
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "12_your_market.ipynb"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab import datasets
+from liqlab.loaders import _examples
 from liqlab.margin.venues import nearest
 from liqlab.market.clock import utc
 from liqlab.market.market import check_leverage_tiers
@@ -99,7 +99,7 @@ def tiers_for(
     """
     if isinstance(leverage_tiers, Tiers):
         return leverage_tiers
-    tables = datasets.default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
+    tables = _examples.default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
     part, proxy = _tables_of(tables, exchange, symbol)
     dates = np.sort(part["as_of"].unique())
     moment = dates[-1] if as_of is None else utc(as_of)
@@ -130,7 +130,7 @@ def tier_history(
     first, last = utc(start), utc(end)
     moments = [first]
     if not isinstance(leverage_tiers, Tiers):
-        tables = datasets.default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
+        tables = _examples.default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
         dates = np.sort(_tables_of(tables, exchange, symbol)[0]["as_of"].unique())
         moments += [pd.Timestamp(date) for date in dates[1:] if first < date < last]
     return [(moment, tiers_for(exchange, symbol, moment, leverage_tiers=leverage_tiers)) for moment in moments]

@@ -161,7 +161,7 @@ def _yaml(text: str, where: str) -> Any:
 
 def _folder(notebooks: str | Path | None) -> Path:
     if notebooks is None:
-        from liqlab.datasets import folder
+        from liqlab.loaders._examples import folder
 
         return folder("notebooks")
     path = Path(notebooks).expanduser().resolve()

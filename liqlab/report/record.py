@@ -83,7 +83,7 @@ def command(page: Page, parameters: Mapping[str, Any]) -> str:
 
 def data_used(notebook: Any, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
     """Shipped files of the examples that a page names, in its code, parameters or what it says, with their sha256."""
-    from liqlab.datasets import examples, load_example
+    from liqlab.loaders._examples import examples, load_example
 
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     told = ("".join(o.get("data", {}).get("text/markdown", "")) for cell in code for o in cell.get("outputs", ()))
@@ -120,7 +120,7 @@ def write_report(folder: Path, pages: Sequence[Mapping[str, Any]], made: str) ->
 def _surroundings() -> str:
     """sha256 of the package (but for what only lays pages out), of the shipped data's registry, and versions."""
     import liqlab
-    from liqlab.datasets import folder
+    from liqlab.loaders._examples import folder
 
     package = Path(liqlab.__file__).parent
     sources = [path for path in sorted(package.rglob("*.py")) if not _apart(path.relative_to(package))]

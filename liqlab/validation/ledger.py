@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from liqlab.datasets import examples, folder, load_example
+from liqlab.loaders._examples import examples, folder, load_example
 from liqlab.market.market import Market
 from liqlab.validation.claimed import CLAIMS
 from liqlab.validation.gathering import gather, pooled

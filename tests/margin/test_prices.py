@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import liqlab as lq
-from liqlab.datasets import default_tiers
+from liqlab.loaders._examples import default_tiers
 from liqlab.margin import Tiers, bankruptcy_price, liquidation_price, tiers_for
 from tests.markets import tiers
 

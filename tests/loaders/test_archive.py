@@ -16,10 +16,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import liqlab as lq
-from liqlab import store
+from liqlab.loaders import archive, archive_files, http, store
+from liqlab.loaders.timestamps import instants
 from liqlab.market.market import check_candles
-from liqlab.sources import archive, http, zips
-from liqlab.sources.times import instants
 from tests.archive_server import Archive, funding, klines, metrics, serving
 
 NOW = pd.Timestamp("2024-08-10", tz="UTC")
@@ -78,17 +77,17 @@ def fetched(server: Archive, start: Any, end: Any, *, kind: str = "candles", now
 def test_candles_come_back_to_the_last_bit(header: bool, unit: str) -> None:
     table = candles("2024-05-01", "2024-05-03")
     csv = klines(table, header=header, unit=unit).encode()
-    parsed = zips.parse(csv, "candles", file="x.zip", now=NOW)
+    parsed = archive_files.parse(csv, "candles", file="x.zip", now=NOW)
     assert_frame_equal(parsed.frame, table, check_exact=True)
     assert parsed.left_out == {}
-    marks = zips.parse(csv, "mark_candles", file="x.zip", now=NOW).frame
+    marks = archive_files.parse(csv, "mark_candles", file="x.zip", now=NOW).frame
     assert_frame_equal(marks, table[["open", "high", "low", "close"]], check_exact=True)
 
 
 def test_coin_margined_candles_are_in_coins() -> None:
     """206 contracts of 100 USD at 9641 are 2.13660389 coins: the example of the archive's own description."""
     row = "1591258320000,9640.7,9642.4,9640.6,9642.0,206,1591258379999,2.13660389,48,119,1.23424865,0\n"
-    frame = zips.parse(row.encode(), "candles", file="x.zip", now=NOW, inverse=True).frame
+    frame = archive_files.parse(row.encode(), "candles", file="x.zip", now=NOW, inverse=True).frame
     assert frame.iloc[0].to_dict() == {
         "open": 9640.7, "high": 9642.4, "low": 9640.6, "close": 9642.0,
         "volume": 2.13660389, "trades": 48.0, "taker_buy_volume": 1.23424865,
@@ -101,7 +100,7 @@ def test_open_interest_without_a_value_off_the_grid_or_twice_is_left_out_and_cou
     values = {"2024-05-01 00:05:00": 10, "2024-05-01 00:10:00": 0, "2024-05-01 00:15:00": "",
               "2024-05-01 00:21:07": 11, "2024-05-01 00:25:00": 12, "2024-05-01 00:30:00": 13}  # fmt: skip
     csv = metrics(values) + metrics({"2024-05-01 00:30:00": 14, "2024-05-01 00:25:00": 12}).partition("\n")[2]
-    parsed = zips.parse(csv.encode(), "open_interest", file="x.zip", now=NOW)
+    parsed = archive_files.parse(csv.encode(), "open_interest", file="x.zip", now=NOW)
     assert parsed.frame["open_interest"].to_dict() == {
         pd.Timestamp("2024-05-01 00:05", tz="UTC"): 10.0, pd.Timestamp("2024-05-01 00:25", tz="UTC"): 12.0,
     }  # fmt: skip
@@ -110,7 +109,7 @@ def test_open_interest_without_a_value_off_the_grid_or_twice_is_left_out_and_cou
 
 
 def test_funding_keeps_its_odd_milliseconds() -> None:
-    parsed = zips.parse(
+    parsed = archive_files.parse(
         funding({1714521600003: 1e-4, 1714550400000: -3e-5}).encode(), "funding_rate", file="x", now=NOW
     )
     assert parsed.frame["funding_rate"].tolist() == [1e-4, -3e-5]
@@ -142,22 +141,22 @@ def test_torn_zips_never_become_tables(place: float) -> None:
     cut = int(len(data) * place)
     for broken in (data[:cut], data[:cut] + bytes(len(data) - cut), b"", b"<html>"):
         with pytest.raises(ValueError, match=r"x\.zip: cannot be unpacked"):
-            zips.unzip(broken, "x.zip")
+            archive_files.unzip(broken, "x.zip")
     with pytest.raises(ValueError, match="holds 2 files where one is expected"):
-        zips.unzip(_zip(a="1", b="2"), "x.zip")
+        archive_files.unzip(_zip(a="1", b="2"), "x.zip")
 
 
 def test_checksums() -> None:
     seal = hashlib.sha256(b"abc").hexdigest()
-    assert zips.checksum(b"abc", f"{seal}  a.zip\n", "a.zip") == seal
-    assert zips.checksum(b"abc", f"{seal.upper()} *x/a.zip", "a.zip") == seal
+    assert archive_files.checksum(b"abc", f"{seal}  a.zip\n", "a.zip") == seal
+    assert archive_files.checksum(b"abc", f"{seal.upper()} *x/a.zip", "a.zip") == seal
     for text, message in [
         (f"{seal}  b.zip", "is about 'b.zip'"),
         ("<html>", "is not '<sha256>"),
         (f"{'0' * 64}  a.zip", "its sha256 is ba7816bf8f01…, the archive states 000000000000…"),
     ]:
         with pytest.raises(ValueError, match=message):
-            zips.checksum(b"abc", text, "a.zip")
+            archive_files.checksum(b"abc", text, "a.zip")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +173,7 @@ def test_checksums() -> None:
 )  # fmt: skip
 def test_tables_that_are_not_what_they_should_be(kind: str, csv: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        zips.parse(csv.encode(), kind, file="x.zip", now=NOW, instrument="BTCUSDT")
+        archive_files.parse(csv.encode(), kind, file="x.zip", now=NOW, instrument="BTCUSDT")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +188,7 @@ def test_tables_that_are_not_what_they_should_be(kind: str, csv: str, message: s
     ],
 )
 def test_names(symbol: str, where: tuple[str, str, str], unified: str) -> None:
-    assert zips.instrument(symbol) == where
+    assert archive_files.instrument(symbol) == where
     assert archive.key_for(symbol, "candles", "1h") == store.Key(where[0], unified, "candles", "1h")
 
 

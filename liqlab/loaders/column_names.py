@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders.archive_files import snapshots
+from liqlab.loaders.timestamps import stamps
 from liqlab.market.market import OPTIONAL_CANDLE_COLUMNS, PRICES, TIER_COLUMNS
-from liqlab.sources.times import stamps
-from liqlab.sources.zips import snapshots
 
 __all__ = ["CANDLE_TABLES", "LAYOUTS", "POSITIONS", "Layout", "parse", "recognise"]
 

@@ -1,7 +1,7 @@
 """Markets from files, frames and lists that the user has: CSV, TSV, JSON, parquet, feather.
 
-Opening is done in `liqlab.sources.opening`, understanding the columns in `liqlab.sources.layouts`; what a table must
-fulfil stands in `liqlab.market`. Here they meet, and what only a file can get wrong is refused: bars that have not
+Opening is done in `liqlab.loaders.formats`, understanding the columns in `liqlab.loaders.column_names`; what a table
+must fulfil stands in `liqlab.market`. Here they meet, and what only a file can get wrong is refused: bars that have not
 closed, volumes in contracts, open and close swapped. Nothing is guessed in silence: what is dropped or sorted is
 counted in a warning, what is ambiguous is refused with the remedy.
 """
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders.column_names import CANDLE_TABLES, parse
+from liqlab.loaders.formats import load, pieces
 from liqlab.market.clock import nanoseconds, step_of, timeframe_of
 from liqlab.market.market import Market
-from liqlab.sources.layouts import CANDLE_TABLES, parse
-from liqlab.sources.opening import load, pieces
 
 __all__ = ["read"]
 

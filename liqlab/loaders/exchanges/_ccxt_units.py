@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders.exchanges._instruments import Instrument, frame_of
+from liqlab.loaders.http import Failure
 from liqlab.market.clock import timedelta
-from liqlab.sources.http import Failure
-from liqlab.sources.venues import Instrument, frame_of
 
 COINS, CONTRACTS, QUOTE = "coins", "contracts", "quote"
 Units = tuple[str, str]  # of linear and of inverse contracts; empty: not known

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders.store import month as months
+from liqlab.loaders.store.disk import LEFTOVER
+from liqlab.loaders.store.keys import COLUMNS, Key, folder, key_of
+from liqlab.loaders.store.month import Month, Range
+from liqlab.loaders.store.series import _AHEAD, _months, fit
 from liqlab.market.clock import timedelta, utc
-from liqlab.store import month as months
-from liqlab.store.disk import LEFTOVER
-from liqlab.store.keep import _AHEAD, _months, fit
-from liqlab.store.keys import COLUMNS, Key, folder, key_of
-from liqlab.store.month import Month, Range
 
 __all__ = ["listing", "verify"]
 

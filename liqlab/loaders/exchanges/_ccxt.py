@@ -1,7 +1,7 @@
 """Every exchange that ccxt knows: its methods one request at a time, our own pages, our own patience.
 
 ccxt's pagination stops after ten pages without a word, and its retries ignore ``Retry-After``; neither is used. Units
-and sides come from `liqlab.sources.ccxt_rules`.
+and sides come from `liqlab.loaders.exchanges._ccxt_units`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+from liqlab.loaders import http
+from liqlab.loaders.exchanges import _ccxt_units as rules
+from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, nearest_names, period_for
+from liqlab.loaders.http import Failure, FetchError
 from liqlab.market.clock import timedelta
-from liqlab.sources import ccxt_rules as rules
-from liqlab.sources import http
-from liqlab.sources.http import Failure, FetchError
-from liqlab.sources.venues import Instrument, Link, Offer, nearest_names, period_for
 
 _METHODS = {"candles": "fetchOHLCV", "mark_candles": "fetchMarkOHLCV", "funding_rate": "fetchFundingRateHistory",
             "open_interest": "fetchOpenInterestHistory", "liquidations": "fetchLiquidations",

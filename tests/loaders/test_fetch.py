@@ -20,10 +20,11 @@ import pytest
 from typer.testing import CliRunner
 
 import liqlab as lq
-from liqlab import store as shelf
 from liqlab.cli import app
-from liqlab.sources import binance, filling, http
-from liqlab.sources.pager import Pages, collect
+from liqlab.loaders import filling, http
+from liqlab.loaders import store as shelf
+from liqlab.loaders.exchanges import binance
+from liqlab.loaders.paging import Pages, collect
 from tests.exchange_server import FAULTS, KEY, SECRET, Exchange
 from tests.store_writer import fetch_by_command
 
@@ -176,7 +177,7 @@ def test_killed_at_any_moment_the_store_verifies_and_the_next_run_goes_on(venue:
     server = venue(candles=rows)
     get(tmp_path / "whole", rows)
     fork = multiprocessing.get_context("forkserver")  # one process imports everything, the others begin at once
-    fork.set_forkserver_preload(["liqlab.sources.filling", "requests", "tenacity", "tqdm.auto", "pyarrow.parquet"])
+    fork.set_forkserver_preload(["liqlab.loaders.filling", "requests", "tenacity", "tqdm.auto", "pyarrow.parquet"])
     options = {"timeframe": "1m", "end": f"{after(rows):%Y-%m-%dT%H:%M}", "kinds": ["candles"], "quiet": True}
     kills, store = 0, tmp_path / "0"
     while kills < (100 if LONG else 4):

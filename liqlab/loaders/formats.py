@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from liqlab.sources.layouts import CANDLE_TABLES, POSITIONS
-from liqlab.sources.zips import checksum
+from liqlab.loaders.archive_files import checksum
+from liqlab.loaders.column_names import CANDLE_TABLES, POSITIONS
 
 __all__ = ["load", "pieces"]
 

@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from typer.testing import CliRunner
 
-from liqlab import cli, store
-from liqlab.store import disk, keys, month
+from liqlab import cli
+from liqlab.loaders import store
+from liqlab.loaders.store import disk, keys, month
 from tests.store_writer import END, KEY, ORIGIN, START, candles, tree, write
 
 DAY = pd.Timedelta(1, "D")
@@ -516,7 +517,8 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_import_stays_light() -> None:
-    code = ("import sys, pandas; before = set(sys.modules); import liqlab.store; new = set(sys.modules) - before;"
+    code = ("import sys, pandas; before = set(sys.modules); import liqlab.loaders.store; "
+            "new = set(sys.modules) - before; "
             "sys.exit(' '.join(sorted({'pyarrow', 'filelock', 'platformdirs', 'requests'} & new)) or 0)")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

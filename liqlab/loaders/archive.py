@@ -17,12 +17,12 @@ from typing import Any
 
 import pandas as pd
 
-from liqlab import store as stores
+from liqlab.loaders import http
+from liqlab.loaders import store as stores
+from liqlab.loaders.archive_files import DATASETS, Dataset, Parsed, instrument, parse, unified, unzip
+from liqlab.loaders.download import verified
+from liqlab.loaders.http import FetchError
 from liqlab.market.clock import utc
-from liqlab.sources import http
-from liqlab.sources.download import verified
-from liqlab.sources.http import FetchError
-from liqlab.sources.zips import DATASETS, Dataset, Parsed, instrument, parse, unified, unzip
 
 __all__ = ["BASE_URL", "fill", "get", "key_for", "pages"]
 
@@ -52,12 +52,12 @@ def get(
     base_url : str, optional
         Another mirror of the archive; default: the environment variable LIQLAB_ARCHIVE_URL, else `BASE_URL`.
     store : path, optional
-        Folder of the store, see `liqlab.store.folder`.
+        Folder of the store, see `liqlab.loaders.store.folder`.
 
     Returns
     -------
     DataFrame (time,)
-        As `liqlab.store.load` gives it.
+        As `liqlab.loaders.store.load` gives it.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def pages(
     symbol, kind, timeframe : str
         As in `get`.
     ranges : iterable of (start, end)
-        Half-open, ascending; as `liqlab.store.missing` gives them.
+        Half-open, ascending; as `liqlab.loaders.store.missing` gives them.
     base_url : str, optional
         As in `get`.
     known : bool

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from liqlab import store
+from liqlab.loaders import store
 from tests.exchange_server import Exchange
 from tests.store_writer import END, KEY, ORIGIN, START, candles, fetch, tree, write
 
@@ -34,7 +34,7 @@ def kill_and_check(
     """
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tests.store_writer", "pyarrow.parquet", "filelock", "requests", "tqdm.auto",
-                                      "liqlab.sources.fetching"])  # fmt: skip
+                                      "liqlab.loaders._fetch"])  # fmt: skip
     draw, count = random.Random(5), dict.fromkeys(("kills", "rounds", "leftovers", "completed", "partial"), 0)
     while count["kills"] < KILLS:
         count["rounds"] += 1

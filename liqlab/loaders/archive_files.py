@@ -1,4 +1,4 @@
-"""The zips of Binance's public archive: their names, and from bytes to tables. `liqlab.sources.archive` fetches them.
+"""The zips of Binance's public archive: their names, and from bytes to tables. `liqlab.loaders.archive` fetches them.
 
 Columns go by their place: older files have no header, and the header of coin-margined candles says *quote* where coins
 stand. Stamps may be milliseconds or microseconds, each number is read by its own magnitude.
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders.timestamps import instants, stamps
 from liqlab.market.market import PRICES
-from liqlab.sources.times import instants, stamps
 
 __all__ = ["DATASETS", "Dataset", "Parsed", "checksum", "instrument", "parse", "snapshots", "unified",
            "unzip"]  # fmt: skip
@@ -235,7 +235,7 @@ def snapshots(frame: pd.DataFrame) -> Parsed:
     Parameters
     ----------
     frame : DataFrame (rows,)
-        open_interest and other columns, indexed by the file's labels (see `liqlab.sources.times.instants`).
+        open_interest and other columns, indexed by the file's labels (see `liqlab.loaders.timestamps.instants`).
 
     Returns
     -------

@@ -110,7 +110,7 @@ def folder(name: str) -> Path:
     """
     if name not in ("data", "notebooks"):
         raise ValueError(f"liqlab ships the folders 'data' and 'notebooks', got {name!r}; pass one of these")
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     places = [package / "_shipped" / name, package.parent / name]
     for place in places:
         if place.is_dir():

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
-from liqlab.sources import ccxt_any, http
-from liqlab.sources import ccxt_rules as rules
-from liqlab.sources.venues import Instrument
+from liqlab.loaders import http
+from liqlab.loaders.exchanges import _ccxt
+from liqlab.loaders.exchanges import _ccxt_units as rules
+from liqlab.loaders.exchanges._instruments import Instrument
 
 START = pd.Timestamp("2024-05-01", tz="UTC")
 T0 = START.value // 10**6
@@ -43,7 +44,7 @@ def venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         running.append(server)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         monkeypatch.setenv(f"LIQLAB_{exchange.upper()}_URL", f"http://127.0.0.1:{server.server_address[1]}")
-        real = ccxt_any.connect
+        real = _ccxt.connect
 
         def connect(name: str, base_url: str = "") -> Any:
             link = real(name, base_url)
@@ -58,7 +59,7 @@ def venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             client.set_markets([whole])
             return link
 
-        monkeypatch.setattr(ccxt_any, "connect", connect)
+        monkeypatch.setattr(_ccxt, "connect", connect)
         return log
 
     yield start

@@ -13,13 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from liqlab import store as shelf
+from liqlab.loaders import filling
+from liqlab.loaders import store as shelf
+from liqlab.loaders.filling import INSTANTS, Plan
+from liqlab.loaders.store.keys import month_file
+from liqlab.loaders.store.month import read_notes
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
-from liqlab.sources import filling
-from liqlab.sources.filling import INSTANTS, Plan
-from liqlab.store.keys import month_file
-from liqlab.store.month import read_notes
 
 __all__ = ["fetch", "fetch_depth"]
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders.store.keys import COLUMNS, Key
 from liqlab.market.clock import utc
-from liqlab.store.keys import COLUMNS, Key
 
 __all__ = ["Month", "Range", "empty", "joined", "minus", "read", "read_notes", "render"]
 

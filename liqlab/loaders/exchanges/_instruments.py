@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders.http import Failure
 from liqlab.market.clock import timedelta
-from liqlab.sources.http import Failure
 
 __all__ = ["BARS", "KINDS", "Instrument", "Link", "Offer", "frame_of", "nearest_names", "period_for"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from liqlab.sources import http
-from liqlab.sources.http import FetchError
-from liqlab.sources.zips import checksum
+from liqlab.loaders import http
+from liqlab.loaders.archive_files import checksum
+from liqlab.loaders.http import FetchError
 
 __all__ = ["download", "verified"]
 

@@ -20,9 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from liqlab import store
+from liqlab.loaders import _read, column_names, read, store
 from liqlab.market.market import PRICES, TIER_COLUMNS
-from liqlab.sources import files, layouts, read
 
 N = 24
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -560,7 +559,7 @@ def test_gaps_stay_gaps() -> None:
 
 
 def _at(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
-    monkeypatch.setattr(files, "_now", lambda: pd.Timestamp(moment, tz="UTC"))
+    monkeypatch.setattr(_read, "_now", lambda: pd.Timestamp(moment, tz="UTC"))
 
 
 @pytest.mark.parametrize("table", ["candles", "path", "mark_candles", "taker", "liquidations"])
@@ -773,16 +772,16 @@ def test_numbers_keep_every_digit(values: list[float]) -> None:
 
 
 def test_every_layout_can_fill_its_tables() -> None:
-    for layout in layouts.LAYOUTS:
+    for layout in column_names.LAYOUTS:
         for table in layout.tables:
-            lacking = set(layouts.NEEDED[table]) - set(layout.columns.values())
+            lacking = set(column_names.NEEDED[table]) - set(layout.columns.values())
             assert not lacking, (layout.name, table, lacking)
-            assert layouts.recognise(layout.columns, table, "x") is not None
+            assert column_names.recognise(layout.columns, table, "x") is not None
 
 
 def test_import_stays_light() -> None:
     code = (
-        "import sys, pandas; before = set(sys.modules); import liqlab.sources; new = set(sys.modules) - before;"
+        "import sys, pandas; before = set(sys.modules); import liqlab.loaders; new = set(sys.modules) - before;"
         "heavy = {'ccxt', 'xarray', 'numba', 'holoviews', 'requests', 'aiohttp', 'scipy', 'pyarrow'};"
         "sys.exit(' '.join(sorted(heavy & new)) or 0)"
     )

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from liqlab import store as shelf
+from liqlab.loaders import store as shelf
+from liqlab.loaders.exchanges import _ccxt, binance
+from liqlab.loaders.exchanges._instruments import BARS, KINDS, Instrument, Link, Offer, nearest_names, period_for
+from liqlab.loaders.paging import Pages, collect, holes
+from liqlab.loaders.store import Key
 from liqlab.market.clock import nanoseconds, timedelta, utc
-from liqlab.sources import binance
-from liqlab.sources.pager import Pages, collect, holes
-from liqlab.sources.venues import BARS, KINDS, Instrument, Link, Offer, nearest_names, period_for
-from liqlab.store import Key
 
 __all__ = ["INSTANTS", "Plan", "adapter_of", "by_month", "fill", "key_of", "plan", "span_of", "summary", "tier_unit"]
 
@@ -93,9 +93,7 @@ def adapter_of(exchange: str) -> ModuleType:
     import ccxt
 
     if exchange in ccxt.exchanges:
-        from liqlab.sources import ccxt_any
-
-        return ccxt_any
+        return _ccxt
     hint = nearest_names(exchange, [*ccxt.exchanges, *binance.EXCHANGES])
     raise ValueError(f"no exchange is called {exchange!r}; {hint} lq.capabilities() lists them")
 
@@ -241,7 +239,7 @@ def _fill_kind(plan: Plan, kind: str, progress: bool) -> None:
 
 def _from_archive(plan: Plan, key: Key, gaps: list[Span], progress: bool) -> list[Span]:
     """Past days from Binance's public archive; what is then missing is left to the venue."""
-    from liqlab.sources import archive
+    from liqlab.loaders import archive
 
     archive.fill(key, gaps, store=plan.store, progress=progress)
     return shelf.missing(key, gaps[0][0], gaps[-1][1], store=plan.store)

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from liqlab import datasets
+from liqlab.loaders import _examples
 from liqlab.market.market import TABLES, check_leverage_tiers, utc
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 RAW = REPOSITORY.parent / "shared" / "market"
-DATA = datasets.folder("data")
-NAMES = list(datasets.examples().index)
+DATA = _examples.folder("data")
+NAMES = list(_examples.examples().index)
 needs_raw = pytest.mark.skipif(not (RAW / "manifest.csv").is_file(), reason="the raw figures are not beside the clone")
 
 
@@ -35,8 +35,8 @@ def build() -> ModuleType:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A data folder that may be damaged: the case btc-2024-07 alone."""
-    files = ["cases.yml", "registry.csv", datasets.TIERS]
-    files += [f"{stem}.parquet" for stem in datasets._cases(DATA)["btc-2024-07"]["tables"].values()]
+    files = ["cases.yml", "registry.csv", _examples.TIERS]
+    files += [f"{stem}.parquet" for stem in _examples._cases(DATA)["btc-2024-07"]["tables"].values()]
     for file in files:
         shutil.copyfile(DATA / file, tmp_path / file)
     return tmp_path
@@ -58,8 +58,8 @@ def test_the_cases_are_all_there() -> None:
 def test_a_case_loads_in_silence_and_is_what_it_says(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        market = datasets.load_example(name)
-    row = datasets.examples().loc[name]
+        market = _examples.load_example(name)
+    row = _examples.examples().loc[name]
     assert (market.symbol, market.exchange, market.timeframe) == (row["symbol"], row["exchange"], row["timeframe"])
     assert (market.start, market.end) == (row["start"], row["end"])
     assert market.start < row["window_start"] < row["window_end"] <= market.end
@@ -73,7 +73,7 @@ def test_a_case_loads_in_silence_and_is_what_it_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_table_has_its_source(name: str) -> None:
-    market = datasets.load_example(name)
+    market = _examples.load_example(name)
     assert set(market.sources) == set(market.has())
     for source in market.sources.values():
         assert {"exchange", "origin", "kind", "note", "sha256", "file"} == set(source)
@@ -82,8 +82,8 @@ def test_every_table_has_its_source(name: str) -> None:
 
 
 def test_a_venue_without_tiers_is_left_without() -> None:
-    assert datasets.load_example("tia-2023").leverage_tiers is None
-    btc = datasets.load_example("btc-2024-05").leverage_tiers
+    assert _examples.load_example("tia-2023").leverage_tiers is None
+    btc = _examples.load_example("btc-2024-05").leverage_tiers
     assert btc is not None and set(btc["symbol"]) == {"BTC/USDT:USDT"}
 
 
@@ -91,13 +91,13 @@ def test_a_venue_without_tiers_is_left_without() -> None:
 
 
 def test_the_registry_agrees_with_the_files() -> None:
-    registry = datasets._registry(DATA)
-    assert set(registry) == {path.name for path in DATA.glob("*.parquet")} | {datasets.TIERS}
+    registry = _examples._registry(DATA)
+    assert set(registry) == {path.name for path in DATA.glob("*.parquet")} | {_examples.TIERS}
     for file, line in registry.items():
         content = (DATA / file).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (line["sha256"], int(line["bytes"]))
-        if file != datasets.TIERS:
-            table = datasets._read_table(DATA, registry, file)
+        if file != _examples.TIERS:
+            table = _examples._read_table(DATA, registry, file)
             assert (len(table), " ".join(table.columns)) == (int(line["rows"]), line["columns"])
             assert [f"{stamp:%Y-%m-%d %H:%M}" for stamp in table.index[[0, -1]]] == [line["first"], line["last"]]
             assert str(table.index.dtype) == "datetime64[us, UTC]"
@@ -105,7 +105,7 @@ def test_the_registry_agrees_with_the_files() -> None:
 
 def test_the_readme_names_every_file_and_sha256() -> None:
     text = (DATA / "README.md").read_text(encoding="utf-8")
-    registry = datasets._registry(DATA)
+    registry = _examples._registry(DATA)
     assert all(f"`{file}`" in text and line["sha256"] in text for file, line in registry.items())
     assert all(f"`{name}`" in text for name in NAMES)
 
@@ -118,31 +118,31 @@ def test_a_changed_file_is_refused(copy: Path) -> None:
     path = copy / "btc-oi-1h-2024-06.parquet"
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(ValueError, match=r"btc-oi-1h-2024-06.parquet is not the file .*git checkout"):
-        datasets.load_case("btc-2024-07", copy)
+        _examples.load_case("btc-2024-07", copy)
 
 
 def test_a_missing_file_says_what_to_do(copy: Path) -> None:
     (copy / "btc-oi-1h-2024-06.parquet").unlink()
     with pytest.raises(FileNotFoundError, match=r"btc-oi-1h-2024-06.parquet is missing; restore .*build.py --raw"):
-        datasets.load_case("btc-2024-07", copy)
+        _examples.load_case("btc-2024-07", copy)
 
 
 def test_an_unknown_name_lists_the_names_and_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"'btc-2024-5'; did you mean 'btc-2024-05'\? .*tia-2023"):
-        datasets.load_example("btc-2024-5")
+        _examples.load_example("btc-2024-5")
 
 
 def test_folders() -> None:
-    assert (datasets.folder("data") / "registry.csv").is_file()
+    assert (_examples.folder("data") / "registry.csv").is_file()
     with pytest.raises(ValueError, match="'data' and 'notebooks', got 'models'"):
-        datasets.folder("models")
+        _examples.folder("models")
 
 
 # --- facts ----------------------------------------------------------------------------------------------------------
 
 
 def test_btc_first_of_may_2024() -> None:
-    candles = datasets.load_example("btc-2024-05").candles
+    candles = _examples.load_example("btc-2024-05").candles
     assert candles.loc[utc("2024-05-01 07:00"), "open"] == pytest.approx(59_500, abs=10)
     low = candles.loc["2024-05-01", "low"]
     assert (low.min(), low.idxmin()) == (56_537.7, utc("2024-05-01 08:15"))
@@ -151,14 +151,14 @@ def test_btc_first_of_may_2024() -> None:
 
 
 def test_btc_reached_the_brightest_level_on_5_july() -> None:
-    path = datasets.load_example("btc-2024-07").path
+    path = _examples.load_example("btc-2024-07").path
     assert path is not None
     low = path.loc["2024-05-02":, "low"]
     assert low[low <= 56_490].index[0] == utc("2024-07-05 02:45")
 
 
 def test_bybit_open_interest_fell_through_the_first_of_may() -> None:
-    table = datasets.load_example("btc-2024-05").open_interest
+    table = _examples.load_example("btc-2024-05").open_interest
     assert table is not None
     open_interest = table["open_interest"]
     eleven, nineteen = open_interest[utc("2024-05-01 11:00")], open_interest[utc("2024-05-01 19:00")]
@@ -171,7 +171,7 @@ def test_bybit_open_interest_fell_through_the_first_of_may() -> None:
     ("2023-12-12 19:00", 13.11, -0.18), ("2023-12-16 16:00", 14.94, -0.16), ("2024-01-05 09:00", 17.35, -0.19),
 ])  # fmt: skip
 def test_tia_spikes_that_reversed(hour: str, high: float, fall: float) -> None:
-    candles, at = datasets.load_example("tia-2023").candles, utc(hour)
+    candles, at = _examples.load_example("tia-2023").candles, utc(hour)
     day_after = candles.loc[at + pd.Timedelta("1h") : at + pd.Timedelta("24h")]
     assert candles.loc[at, "high"] == pytest.approx(high, abs=0.0051)
     assert day_after["low"].min() / candles.loc[at, "high"] - 1 == pytest.approx(fall, abs=0.0051)
@@ -179,13 +179,13 @@ def test_tia_spikes_that_reversed(hour: str, high: float, fall: float) -> None:
 
 @pytest.mark.parametrize(("name", "low"), [("btc-2025-10", 101_516.5), ("tia-2025-10", 0.2313)])
 def test_the_lows_of_october_2025(name: str, low: float) -> None:
-    lows = datasets.load_example(name).candles.loc["2025-10-10", "low"]
+    lows = _examples.load_example(name).candles.loc["2025-10-10", "low"]
     assert (lows.min(), lows.idxmin()) == (low, utc("2025-10-10 21:20"))
 
 
 @pytest.mark.parametrize("name", ["btc-2024-07", "eth-2024-07"])
 def test_the_hours_are_those_of_the_path(name: str) -> None:
-    market = datasets.load_example(name)
+    market = _examples.load_example(name)
     assert market.path is not None
     grouped = market.path.resample("1h")
     assert (market.candles["high"] == grouped["high"].max()).all()
@@ -199,7 +199,7 @@ def test_the_hours_are_those_of_the_path(name: str) -> None:
 @pytest.mark.parametrize("name", ["btc-2024-07", "eth-2024-07"])
 def test_observed_liquidations_follow_the_excursion_of_their_hour(name: str) -> None:
     """A stamp that is off by an hour, or sides that are swapped, would lose the rank correlation."""
-    market = datasets.load_example(name)
+    market = _examples.load_example(name)
     assert market.liquidations is not None
     bar = market.candles.reindex(market.liquidations.index)
     excursion = {"long": bar["open"] - bar["low"], "short": bar["high"] - bar["open"]}
@@ -211,7 +211,7 @@ def test_observed_liquidations_follow_the_excursion_of_their_hour(name: str) -> 
 
 def test_own_open_interest_moves_with_the_bar_before_its_stamp() -> None:
     """The stamp is the instant of the snapshot: |ΔOI| belongs to the volume of the bar that ends there."""
-    market = datasets.load_example("btc-2025-12")
+    market = _examples.load_example("btc-2025-12")
     assert market.open_interest is not None
     moved = market.open_interest["open_interest"].diff().abs().rank()
     volume = market.candles["volume"]
@@ -220,12 +220,12 @@ def test_own_open_interest_moves_with_the_bar_before_its_stamp() -> None:
 
 
 def test_default_tiers_are_checked_dated_and_fresh() -> None:
-    tiers = datasets.default_tiers()
+    tiers = _examples.default_tiers()
     pd.testing.assert_frame_equal(tiers, check_leverage_tiers(tiers))
     assert tiers["symbol"].nunique() == 11 and set(tiers["exchange"]) == {"binanceusdm"}
     assert tiers.groupby("symbol")["as_of"].nunique().max() == 5
     tiers["tier"] = 0
-    assert datasets.default_tiers()["tier"].min() == 1
+    assert _examples.default_tiers()["tier"].min() == 1
 
 
 # --- build.py -------------------------------------------------------------------------------------------------------
@@ -237,25 +237,25 @@ def test_the_build_is_reproducible(build: ModuleType, tmp_path: Path) -> None:
         build.main(["--raw", str(RAW), "--out", str(tmp_path / name)])
     made = {path.name: path.read_bytes() for path in sorted((tmp_path / "first").iterdir())}
     assert made == {path.name: path.read_bytes() for path in sorted((tmp_path / "second").iterdir())}
-    shipped = datasets._registry(DATA)
-    again = datasets._registry(tmp_path / "first")
-    for file in shipped.keys() - {datasets.TIERS}:  # values, not bytes: another pyarrow may write other bytes
+    shipped = _examples._registry(DATA)
+    again = _examples._registry(tmp_path / "first")
+    for file in shipped.keys() - {_examples.TIERS}:  # values, not bytes: another pyarrow may write other bytes
         pd.testing.assert_frame_equal(
-            datasets._read_table(DATA, shipped, file), datasets._read_table(tmp_path / "first", again, file)
+            _examples._read_table(DATA, shipped, file), _examples._read_table(tmp_path / "first", again, file)
         )
-    assert made[datasets.TIERS] == (DATA / datasets.TIERS).read_bytes()
+    assert made[_examples.TIERS] == (DATA / _examples.TIERS).read_bytes()
 
 
 @needs_raw
 def test_our_tiers_are_the_published_facts(build: ModuleType) -> None:
-    raw = check_leverage_tiers(pd.read_csv(RAW / datasets.TIERS))
-    pd.testing.assert_frame_equal(raw, datasets.default_tiers(), check_dtype=False)
+    raw = check_leverage_tiers(pd.read_csv(RAW / _examples.TIERS))
+    pd.testing.assert_frame_equal(raw, _examples.default_tiers(), check_dtype=False)
 
 
 def test_a_raw_file_with_a_wrong_sha256_is_refused(build: ModuleType, tmp_path: Path) -> None:
     raw, out = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()
-    files = [file for entry in datasets._yaml(DATA)["files"].values() for file in entry["raw"].values()]
+    files = [file for entry in _examples._yaml(DATA)["files"].values() for file in entry["raw"].values()]
     lines = [f"{file},{'0' * 64}" for file in dict.fromkeys(files)]
     (raw / "manifest.csv").write_text("\n".join(["file,sha256", *lines]), encoding="utf-8")
     with pytest.raises(SystemExit, match=r"is not there, in .*raw; the build needs it"):

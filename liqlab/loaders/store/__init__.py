@@ -5,11 +5,11 @@ lies by DuckDB, pandas, polars and Spark. Each file holds its rows *and* the ran
 (also where the answer was *nothing*), so that one rename publishes both together. Writing goes to a temporary file,
 is flushed to the disk and renamed under a lock; whoever reads sees the old file or the new one, never half of one.
 
-No network here: `liqlab.sources` fetches, this room keeps.
+No network here: `liqlab.loaders` fetches, this room keeps.
 """
 
-from liqlab.store.check import listing, verify
-from liqlab.store.keep import append, load, missing
-from liqlab.store.keys import Key, folder
+from liqlab.loaders.store.inspection import listing, verify
+from liqlab.loaders.store.keys import Key, folder
+from liqlab.loaders.store.series import append, load, missing
 
 __all__ = ["Key", "append", "folder", "listing", "load", "missing", "verify"]

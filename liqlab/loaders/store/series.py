@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders.store import month as months
+from liqlab.loaders.store.disk import locked, publish
+from liqlab.loaders.store.keys import COLUMNS, Key, month_file
+from liqlab.loaders.store.month import Month, Range
 from liqlab.market import market
 from liqlab.market.clock import nanoseconds, timedelta, utc
-from liqlab.store import month as months
-from liqlab.store.disk import locked, publish
-from liqlab.store.keys import COLUMNS, Key, month_file
-from liqlab.store.month import Month, Range
 
 __all__ = ["append", "load", "missing"]
 

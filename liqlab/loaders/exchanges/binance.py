@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
-from liqlab.sources import http
-from liqlab.sources.http import Failure, FetchError
-from liqlab.sources.venues import Instrument, Link, Offer, frame_of, nearest_names
+from liqlab.loaders import http
+from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, frame_of, nearest_names
+from liqlab.loaders.http import Failure, FetchError
 
 EXCHANGES = ("binanceusdm", "binancecoinm")
 BASES = {"binanceusdm": "https://fapi.binance.com", "binancecoinm": "https://dapi.binance.com"}
@@ -35,7 +35,7 @@ KLINES: Mapping[str, Mapping[str, int]] = {
 }  # fmt: skip
 MARK_KLINES = {"open": 1, "high": 2, "low": 3, "close": 4}
 _TIERS = {"binanceusdm": "/fapi/v1/leverageBracket", "binancecoinm": "/dapi/v2/leverageBracket"}
-_OLDER = "older stamps are in Binance's public archive: liqlab.sources.archive.get fills the same store"
+_OLDER = "older stamps are in Binance's public archive: liqlab.loaders.archive.get fills the same store"
 
 
 def offers(exchange: str) -> dict[str, Offer]:

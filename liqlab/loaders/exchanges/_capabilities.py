@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pandas as pd
 
-from liqlab.sources import binance
-from liqlab.sources.filling import adapter_of
-from liqlab.sources.venues import KINDS, Offer
+from liqlab.loaders.exchanges import binance
+from liqlab.loaders.exchanges._instruments import KINDS, Offer
+from liqlab.loaders.filling import adapter_of
 
 __all__ = ["capabilities"]
 
@@ -40,11 +40,11 @@ def capabilities(exchange: str | None = None) -> pd.DataFrame:
         return pd.DataFrame(_rows(exchange, adapter_of(exchange)))
     import ccxt
 
-    from liqlab.sources import ccxt_any
+    from liqlab.loaders.exchanges import _ccxt
 
     others = [name for name in ccxt.exchanges if name not in binance.EXCHANGES]
     rows = [row for name in binance.EXCHANGES for row in _rows(name, binance)]
-    rows += [row for name in others if "candles" in ccxt_any.offers(name) for row in _rows(name, ccxt_any)]
+    rows += [row for name in others if "candles" in _ccxt.offers(name) for row in _rows(name, _ccxt)]
     return pd.DataFrame(rows)
 
 
