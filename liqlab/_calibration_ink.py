@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import holoviews as hv
     import xarray as xr
 
-    from liqlab.validation.calibration import Calibration
+    from liqlab.validation.calibration._calibrate import Calibration
 
 __all__ = ["calibration", "uncertainty"]
 
@@ -118,7 +118,7 @@ def _law(result: Calibration, row: int, side: str, colour: str, level: float, ki
     import holoviews as hv
 
     from liqlab.models._law import PRESETS
-    from liqlab.validation._ensemble import band
+    from liqlab.validation.calibration.ensemble import band
 
     away = np.abs(np.log1p(MOVES if side == "short" else -MOVES))
     drawn = result.shares("opened")[:, row]

@@ -13,7 +13,7 @@ from liqlab._ink import FONT, NARROWEST
 if TYPE_CHECKING:
     import holoviews as hv
 
-    from liqlab.validation.magnets import Magnet
+    from liqlab.validation._claims._magnet import Magnet
 
 # verdicts, told apart by hue and by marker; grey says nothing
 VERDICTS = {

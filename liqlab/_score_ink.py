@@ -66,7 +66,7 @@ def scoreboard(
 def _panel(title: str, result: Scores, score: str, side: str, placebos: tuple[str, ...], line: str) -> hv.Overlay:
     import holoviews as hv
 
-    from liqlab.validation.baselines import CEILING
+    from liqlab.validation._baselines import CEILING
 
     rows = result.of(score, side).iloc[::-1].reset_index().assign(**{line: lambda x: range(len(x))})
     kinds = {**result.kinds, **dict.fromkeys(placebos, "placebo")}

@@ -13,12 +13,12 @@ import pandas as pd
 from liqlab.engine.ledger import SIDES
 from liqlab.market.clock import timeframe_of
 from liqlab.market.market import Market
-from liqlab.validation._align import amounts, in_coins, on_step, price_of
-from liqlab.validation._batch import batch
-from liqlab.validation._bootstrap import Days, days_of, each, interval
-from liqlab.validation.baselines import CEILING, CEILING_WITH_MAP, PLAIN
-from liqlab.validation.baselines import baselines as _baselines
-from liqlab.validation.gains import gains
+from liqlab.validation._baselines import CEILING, CEILING_WITH_MAP, PLAIN
+from liqlab.validation._baselines import baselines as _baselines
+from liqlab.validation._gains import gains
+from liqlab.validation.align import amounts, in_coins, on_step, price_of
+from liqlab.validation.batch_scores import batch
+from liqlab.validation.resampling import Days, days_of, each, interval
 from liqlab.validation.scores import SCORES, calibration_curve
 
 __all__ = ["Scores", "score"]
@@ -41,7 +41,7 @@ class Scores:
     curve : DataFrame
         Observed by decile of each estimate: side, forecast, bin, rows, estimated, observed [coins per bar], ratio.
     gain : DataFrame
-        What the first estimate adds to the best baseline, per side: see `liqlab.validation.gains`.
+        What the first estimate adds to the best baseline, per side: see `liqlab.validation._gains`.
     forecasts : dict of name to DataFrame (time,)
         What was scored, on the bars that were scored [coins per bar].
     observed : DataFrame (time,)
@@ -110,7 +110,7 @@ def score(
     market : Market, optional
         For the baselines and the ceiling, and to turn quote into coins.
     baselines : bool or iterable of str
-        True: all that can be made, see `liqlab.validation.baselines`; without a market that is ``last bar`` alone.
+        True: all that can be made, see `liqlab.validation._baselines`; without a market that is ``last bar`` alone.
     unit : 'coins' or 'quote', optional
         Unit of what is estimated; default: what its ``attrs["unit"]`` says. Never guessed.
     observed_unit : 'coins' or 'quote'

@@ -15,7 +15,7 @@ from liqlab.engine.ledger import SIDES
 from liqlab.maps.tables import expected_liquidations
 from liqlab.market.clock import nanoseconds, step_of, timedelta
 from liqlab.market.market import Market
-from liqlab.validation._align import amounts
+from liqlab.validation.align import amounts
 from liqlab.validation.scoreboard import Scores
 from liqlab.validation.scoreboard import score as _score
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.ledger import SIDES
-from liqlab.validation._design import Design, Observed
-from liqlab.validation._fit import Fit, minimise, prior_of, spread_of
+from liqlab.validation.calibration.design import Design, Observed
+from liqlab.validation.calibration.fit import Fit, minimise, prior_of, spread_of
 
 __all__ = [
     "KINDS",

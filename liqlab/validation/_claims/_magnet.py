@@ -12,8 +12,8 @@ import pandas as pd
 
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
-from liqlab.validation._blocks import Estimate, blocks_of, mean
-from liqlab.validation.trials import EVERY, HORIZON, MOST_AGE, frozen_map, grid, trials
+from liqlab.validation._claims.block_estimates import Estimate, blocks_of, mean
+from liqlab.validation._claims.frozen_zones import EVERY, HORIZON, MOST_AGE, frozen_map, grid, trials
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,7 +37,7 @@ class Magnet:
     curves : DataFrame
         comparison, which (``zone`` or ``other``), hours, share [%] touched by then, low, high (95 %, pointwise).
     trials : DataFrame
-        As from `liqlab.validation.trials.trials`, and market.
+        As from `liqlab.validation._claims.frozen_zones.trials`, and market.
     about : dict
         model, law, lookback, horizon, block, markets, days.
     """

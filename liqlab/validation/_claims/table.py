@@ -1,6 +1,6 @@
 """The ledger of claims: everything that is said about heatmaps, tested on the cases that come along.
 
-The table that ships was made by ``python -m liqlab.validation.ledger`` and is `data/claims.csv`.
+The table that ships was made by ``python -m liqlab.validation._claims.table`` and is `data/claims.csv`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import pandas as pd
 
 from liqlab.loaders._examples import examples, folder, load_example
 from liqlab.market.market import Market
-from liqlab.validation.claimed import CLAIMS
-from liqlab.validation.gathering import gather, pooled
-from liqlab.validation.verdicts import judged
+from liqlab.validation._claims.decisions import judged
+from liqlab.validation._claims.definitions import CLAIMS
+from liqlab.validation._claims.samples import gather, pooled
 
 __all__ = ["START", "claims", "main", "shipped"]
 
@@ -33,9 +33,9 @@ def claims(markets: Mapping[str, Market] | Iterable[str] | str | None = None, *,
     Parameters
     ----------
     markets : None, str, sequence of str or mapping of name to Market, optional
-        None: the table that ships, of all examples together, made by ``python -m liqlab.validation.ledger`` (some
-        minutes). The name of an example: its part of that table. A sequence of names, or your own markets: computed
-        now, some ten seconds each.
+        None: the table that ships, of all examples together, made by
+        ``python -m liqlab.validation._claims.table`` (some minutes). The name of an example: its part of that table. A
+        sequence of names, or your own markets: computed now, some ten seconds each.
     seed : int
         Of the blocks drawn from other times.
 
@@ -113,7 +113,7 @@ def _columns() -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Compute the table that ships: ``python -m liqlab.validation.ledger [file]``."""
+    """Compute the table that ships: ``python -m liqlab.validation._claims.table [file]``."""
     given = sys.argv[1:] if arguments is None else arguments
     target = Path(given[0]) if given else folder("data") / FILE
     parts: dict[str, Any] = {}

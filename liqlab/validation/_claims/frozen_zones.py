@@ -14,7 +14,7 @@ import pandas as pd
 from liqlab.maps.heatmaps import heatmap
 from liqlab.market.clock import timedelta, utc
 from liqlab.market.market import Market
-from liqlab.validation._paths import DAY, Path, after, extremes, matched_paths, path_of, reached
+from liqlab.validation._claims.first_passage import DAY, Path, after, extremes, matched_paths, path_of, reached
 from liqlab.zones._clusters import WIDTH, every_cluster
 from liqlab.zones.tracking import KEPT, NEAR, _ended, _matched
 

@@ -15,10 +15,10 @@ import liqlab as lq
 from liqlab.engine.ledger import SIDES
 from liqlab.market.market import Market
 from liqlab.models._law import Law
-from liqlab.validation._design import Design, classes_of, design_of, observed_of, spread_law
-from liqlab.validation._ensemble import band, quantiles_of, silent_laws
-from liqlab.validation._fit import minimise, prior_of, spread_of
-from liqlab.validation.calibration import Calibration, calibrate
+from liqlab.validation.calibration._calibrate import Calibration, calibrate
+from liqlab.validation.calibration.design import Design, classes_of, design_of, observed_of, spread_law
+from liqlab.validation.calibration.ensemble import band, quantiles_of, silent_laws
+from liqlab.validation.calibration.fit import minimise, prior_of, spread_of
 
 LONG = os.environ.get("LIQLAB_LONG") == "1"
 KAPPA = 0.2
@@ -90,7 +90,7 @@ def test_the_minimum_is_one(loss: str) -> None:
 
     def value(point: np.ndarray) -> float:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("liqlab.validation._fit.MOST_STEPS", 0)
+            patch.setattr("liqlab.validation.calibration.fit.MOST_STEPS", 0)
             rows = minimise(Design(stood, caught), amount, even, begin=point, **how).rows
         return rows.sum() + 0.5 * (point - middle) @ precision @ (point - middle)
 

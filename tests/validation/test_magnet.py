@@ -15,8 +15,8 @@ from pandas.testing import assert_frame_equal
 from scipy.stats import binom, norm
 
 import liqlab as lq
-from liqlab.validation._paths import after, extremes, matched_paths, path_of, reached
-from liqlab.validation.trials import frozen_map, trials, zones_with_births
+from liqlab.validation._claims.first_passage import after, extremes, matched_paths, path_of, reached
+from liqlab.validation._claims.frozen_zones import frozen_map, trials, zones_with_births
 from tests.markets import market
 from tests.walks import garch_walk
 

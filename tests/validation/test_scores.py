@@ -15,8 +15,8 @@ from scipy.signal import lfilter
 import liqlab as lq
 from liqlab.validation import placebos
 from liqlab.validation import scores as s
-from liqlab.validation._batch import batch, partial_batch
-from liqlab.validation._bootstrap import Drawn, days_of, each, interval
+from liqlab.validation.batch_scores import batch, partial_batch
+from liqlab.validation.resampling import Drawn, days_of, each, interval
 
 LONG = os.environ.get("LIQLAB_LONG") == "1"
 # ten hours by hand: estimates with two ties, observations with one
@@ -165,7 +165,7 @@ def test_resamples_in_stretches_give_the_same(monkeypatch: Any) -> None:
     days = days_of(hours(240), resamples=50)
     x, y = amounts(240).to_numpy().T
     whole = each(days.draws, days.code, lambda w: s.spearman(x, y, w))
-    monkeypatch.setattr("liqlab.validation._bootstrap.MOST_CELLS", 1000)
+    monkeypatch.setattr("liqlab.validation.resampling.MOST_CELLS", 1000)
     assert np.array_equal(whole, each(days.draws, days.code, lambda w: s.spearman(x, y, w)))
 
 
@@ -285,7 +285,7 @@ def test_a_map_that_adds_gains_and_one_that_repeats_the_baseline_does_not() -> N
     a, b = np.exp(rng.normal(size=(2, 24 * 30, 2)))
     index = hours(24 * 30)
     seen = pd.DataFrame(a * b, index=index, columns=["long", "short"])
-    from liqlab.validation.gains import gains
+    from liqlab.validation._gains import gains
 
     forecasts = {name: pd.DataFrame(x, index=index, columns=["long", "short"]) for name, x in
                  (("b", b), ("again", a**1.5), ("a", a))}  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from liqlab.validation._blocks import Estimate
+from liqlab.validation._claims.block_estimates import Estimate
 
 __all__ = ["ALPHA", "KINDS", "Claim", "holm", "judged", "verdict"]
 

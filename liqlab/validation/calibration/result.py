@@ -13,7 +13,7 @@ from liqlab.engine.ledger import SIDES
 from liqlab.maps.tables import expected_liquidations
 from liqlab.market.market import Market
 from liqlab.models._law import Law
-from liqlab.validation._ensemble import band, quantiles_of
+from liqlab.validation.calibration.ensemble import band, quantiles_of
 
 if TYPE_CHECKING:
     import xarray as xr

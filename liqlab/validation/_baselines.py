@@ -130,7 +130,7 @@ def _one(
     assert market is not None, "checked by the caller"
     assert frame is not None
     if name in (CEILING, CEILING_WITH_MAP):
-        from liqlab.validation._hindsight import hindsight
+        from liqlab.validation.hindsight import hindsight
 
         return hindsight(market, frame, observed, maps=maps if name == CEILING_WITH_MAP else (), seed=seed)
     here = frame.reindex(observed.index)

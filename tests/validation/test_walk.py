@@ -11,7 +11,7 @@ import pytest
 
 import liqlab as lq
 from liqlab.market.market import Market
-from liqlab.validation.baselines import adverse_excursion
+from liqlab.validation._baselines import adverse_excursion
 
 QUICK = partial(lq.score, baselines=False, resamples=10)
 

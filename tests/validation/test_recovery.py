@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import liqlab as lq
-from liqlab.validation.recovery import VARIANTS, recovery
+from liqlab.validation._recovery import VARIANTS, recovery
 
 
 @pytest.fixture(scope="module")

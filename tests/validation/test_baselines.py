@@ -12,8 +12,8 @@ import liqlab as lq
 from liqlab import validation
 from liqlab.market.market import Market
 from liqlab.validation import baselines, placebos
-from liqlab.validation._hindsight import features
-from liqlab.validation.baselines import PLAIN, adverse_excursion, bars
+from liqlab.validation._baselines import PLAIN, adverse_excursion, bars
+from liqlab.validation.hindsight import features
 from liqlab.validation.scores import r_squared_log, spearman
 from tests.markets import candles, market
 

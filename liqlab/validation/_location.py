@@ -17,8 +17,8 @@ import pandas as pd
 from liqlab.engine.ledger import SIDES
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
-from liqlab.validation._bootstrap import Drawn, days_of, interval
-from liqlab.validation._densities import DENSITIES, History, densities
+from liqlab.validation.densities import DENSITIES, History, densities
+from liqlab.validation.resampling import Drawn, days_of, interval
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,8 +13,8 @@ import pandas as pd
 from liqlab.market.clock import nanoseconds, timedelta, utc
 from liqlab.market.market import Market
 from liqlab.market.technicals import indicators
-from liqlab.validation._paths import DAY, after, extremes, path_of, reached
-from liqlab.validation.trials import FEES, HORIZON, frozen_map, trials, zones_with_births
+from liqlab.validation._claims.first_passage import DAY, after, extremes, path_of, reached
+from liqlab.validation._claims.frozen_zones import FEES, HORIZON, frozen_map, trials, zones_with_births
 from liqlab.zones._clusters import WIDTH
 from liqlab.zones._sweeps import sweeps
 from liqlab.zones.swings import matched, swing_controls

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import timedelta
-from liqlab.validation._blocks import Estimate, blocks_of, difference, evenly, mean, slope
-from liqlab.validation.trials import FEES, HORIZON, MOST_AGE
-from liqlab.validation.verdicts import Claim
+from liqlab.validation._claims.block_estimates import Estimate, blocks_of, difference, evenly, mean, slope
+from liqlab.validation._claims.decisions import Claim
+from liqlab.validation._claims.frozen_zones import FEES, HORIZON, MOST_AGE
 
 __all__ = ["BLOCK", "CLAIMS"]
 

@@ -13,8 +13,8 @@ from liqlab.engine.inputs import Script, write
 from liqlab.engine.ledger import SIDES, Columns, cell_of, run
 from liqlab.market.market import Market
 from liqlab.models._law import Law
-from liqlab.validation._design import SPREAD, classes_of
-from liqlab.validation.calibration import calibrate
+from liqlab.validation.calibration._calibrate import calibrate
+from liqlab.validation.calibration.design import SPREAD, classes_of
 from liqlab.validation.scores import spearman
 
 __all__ = ["VARIANTS", "recovery"]

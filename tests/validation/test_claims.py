@@ -14,11 +14,11 @@ from scipy import stats
 
 import liqlab as lq
 from liqlab._claims_ink import VERDICTS
-from liqlab.validation import claimed, ledger
-from liqlab.validation._blocks import Estimate, blocks_of, difference, evenly, mean, slope
-from liqlab.validation.gathering import TABLES, _hours, _pairs, pooled, resampled
-from liqlab.validation.trials import frozen_map, trials
-from liqlab.validation.verdicts import KINDS, holm, judged, verdict
+from liqlab.validation._claims import definitions
+from liqlab.validation._claims.block_estimates import Estimate, blocks_of, difference, evenly, mean, slope
+from liqlab.validation._claims.decisions import KINDS, holm, judged, verdict
+from liqlab.validation._claims.frozen_zones import frozen_map, trials
+from liqlab.validation._claims.samples import TABLES, _hours, _pairs, pooled, resampled
 from tests.walks import garch_walk
 
 LONG = os.environ.get("LIQLAB_LONG") == "1"
@@ -91,10 +91,10 @@ def test_intervals_hold_where_rows_of_a_block_go_together() -> None:
 
 
 def test_blocks_are_of_the_calendar_and_hold_a_horizon_and_the_oldest_zone() -> None:
-    assert pd.Timedelta("8D") == claimed.BLOCK
+    assert pd.Timedelta("8D") == definitions.BLOCK
     times = pd.to_datetime(["2024-01-01 00:00", "2024-01-03 23:59", "2024-01-04 00:00"], utc=True)
     assert_array_equal(np.diff(blocks_of(times, "1d")), [2, 1])
-    assert len(np.unique(blocks_of(times, claimed.BLOCK))) == 1
+    assert len(np.unique(blocks_of(times, definitions.BLOCK))) == 1
 
 
 def test_holm_by_hand() -> None:
@@ -161,7 +161,7 @@ def test_planted_flows_are_measured() -> None:
     table["before"] = 0.0
     by = {
         claim.name: claim.measure({"hours": table})
-        for claim in claimed.CLAIMS
+        for claim in definitions.CLAIMS
         if claim.group == "cascade" and "in the" in claim.name
     }
     assert by["liquidations in the sweep"].effect == pytest.approx(30, abs=5)
@@ -182,7 +182,7 @@ def test_planted_strata_bounce_and_stops_are_measured() -> None:
                           "inside": draw.random(n) < 0.2})  # fmt: skip
     stops["hit"] = (draw.random(n) < 0.6 / stops["z"] - 0.1 * ~stops["inside"]).astype(float)
     tables = {"trials": table, "stops": stops}
-    by = {claim.name: claim for claim in claimed.CLAIMS}
+    by = {claim.name: claim for claim in definitions.CLAIMS}
     assert by["windows overlap"].measure(tables).effect == pytest.approx(15, abs=4)
     assert by["support and resistance"].measure(tables).effect == pytest.approx(0.4, abs=0.1)  # drift cancels
     assert by["stops outside clusters"].measure(tables).effect == pytest.approx(-10, abs=5)
@@ -192,11 +192,11 @@ def test_filters_know_which_way_they_point() -> None:
     table = pd.DataFrame({"sign": [1, 1, -1, -1, 1], "side": ["short", "short", "long", "long", "short"],
                           "rsi": [30, 70, 70, 30, np.nan], "funding_z": [-1, 1, 1, -1, np.nan],
                           "open_interest_change": [0.1, -0.1, 0.1, -0.1, np.nan]})  # fmt: skip
-    assert_array_equal(claimed._rsi(table), [1, 0, 1, 0, np.nan])
-    assert_array_equal(claimed._funding(table), [1, 0, 1, 0, np.nan])
-    assert_array_equal(claimed._interest(table), [1, 0, 1, 0, np.nan])
+    assert_array_equal(definitions._rsi(table), [1, 0, 1, 0, np.nan])
+    assert_array_equal(definitions._funding(table), [1, 0, 1, 0, np.nan])
+    assert_array_equal(definitions._interest(table), [1, 0, 1, 0, np.nan])
     sweeps = table.drop(columns="sign").assign(side=["long", "long", "short", "short", "long"])
-    assert_array_equal(claimed._rsi(sweeps), [1, 0, 1, 0, np.nan])  # a swept low trades up
+    assert_array_equal(definitions._rsi(sweeps), [1, 0, 1, 0, np.nan])  # a swept low trades up
 
 
 # --- nothing is found where there is nothing --------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def test_claims_reject_at_their_nominal_rate_on_walks() -> None:
     runs = 300 if LONG else 5
     groups = ("magnet", "direction", "turning", "stops", "volatility")
     more = ("runs on after the sweep", "windows overlap")
-    tested = [c for c in claimed.CLAIMS if (c.group in groups or c.name in more) and "vendors" not in c.name]
+    tested = [c for c in definitions.CLAIMS if (c.group in groups or c.name in more) and "vendors" not in c.name]
     every = [pooled([_quick(seed)]) for seed in range(runs)]
     for claim in tested:
         p = np.array([claim.measure(tables).p for tables in every])
@@ -219,8 +219,8 @@ def test_claims_reject_at_their_nominal_rate_on_walks() -> None:
 def _quick(seed: int) -> dict[str, pd.DataFrame]:
     """What `gather` makes, on a walk, without the maps of other windows and time frames."""
     from liqlab.market.technicals import indicators
-    from liqlab.validation import gathering
-    from liqlab.validation.trials import zones_with_births
+    from liqlab.validation._claims import samples
+    from liqlab.validation._claims.frozen_zones import zones_with_births
 
     market = garch_walk(seed, days=100)
     heat = frozen_map(market, law="retail", closing="proportional")
@@ -231,9 +231,9 @@ def _quick(seed: int) -> dict[str, pd.DataFrame]:
     tables = {name: pd.DataFrame({"time": pd.DatetimeIndex([], tz="UTC")}) for name in TABLES}
     tables |= {
         "trials": main.assign(overlap=draw.integers(1, 5, len(main))),
-        "moments": gathering._moments(market, heat),
-        "stops": gathering._stops(market, heat, zones, seed),
-        **gathering._visits(market, heat, filters),
+        "moments": samples._moments(market, heat),
+        "stops": samples._stops(market, heat, zones, seed),
+        **samples._visits(market, heat, filters),
     }
     return {name: table.assign(market="walk") for name, table in tables.items()}
 
@@ -243,7 +243,7 @@ def _quick(seed: int) -> dict[str, pd.DataFrame]:
 
 def test_every_claim_of_the_sources_has_its_row() -> None:
     table = lq.claims()
-    assert list(table["claim"]) == [claim.name for claim in claimed.CLAIMS]
+    assert list(table["claim"]) == [claim.name for claim in definitions.CLAIMS]
     assert set(table["kind"]) <= set(KINDS) == set(VERDICTS)
     told = " ".join(table["claim"] + " " + table["wording"] + " " + table["test"]).lower()
     words = ("magnet", "mirror", "long", "short", "fees", "sfp", "ordinary swing", "support", "resistance", "4h", "1d",
@@ -260,11 +260,11 @@ def test_every_claim_of_the_sources_has_its_row() -> None:
 
 
 def test_contradictions_are_between_claims_that_exist() -> None:
-    names = {claim.name for claim in claimed.CLAIMS}
-    assert len(names) == len(claimed.CLAIMS)
-    for claim in claimed.CLAIMS:
+    names = {claim.name for claim in definitions.CLAIMS}
+    assert len(names) == len(definitions.CLAIMS)
+    for claim in definitions.CLAIMS:
         assert set(claim.against) <= names
-    assert any("others" in claim.wording for claim in claimed.CLAIMS if claim.group == "direction")
+    assert any("others" in claim.wording for claim in definitions.CLAIMS if claim.group == "direction")
 
 
 def test_a_small_rerun_agrees_with_the_table_that_ships() -> None:
@@ -277,7 +277,7 @@ def test_a_small_rerun_agrees_with_the_table_that_ships() -> None:
 
 def test_there_is_a_part_for_every_example() -> None:
     for case in lq.examples().index:
-        assert len(lq.claims(case)) == len(claimed.CLAIMS)
+        assert len(lq.claims(case)) == len(definitions.CLAIMS)
     with pytest.raises(ValueError, match=r"the ledger has no part 'btc'; it has all, btc-2024-05"):
         lq.claims("btc")
 
@@ -285,7 +285,7 @@ def test_there_is_a_part_for_every_example() -> None:
 def test_what_two_cases_have_in_common_counts_once() -> None:
     """Cases of one symbol whose candles overlap: the later one starts where the earlier one ends, or after it."""
     table = lq.examples()
-    for name, start in ledger.START.items():
+    for name, start in table.START.items():
         others = table[
             (table["symbol"] == table.loc[name, "symbol"])
             & (table["start"] < table.loc[name, "start"] + pd.Timedelta("1D"))
@@ -294,7 +294,7 @@ def test_what_two_cases_have_in_common_counts_once() -> None:
 
 
 def test_the_ledger_is_drawn_with_every_verdict() -> None:
-    claims = claimed.CLAIMS[:5]
+    claims = definitions.CLAIMS[:5]
     estimates = [Estimate(6, 4, 8, 1e-5, 9, 9), Estimate(6, 4, 8, 1e-5, 9, 9), Estimate(-9, -10, -8, 1e-5, 9, 9),
                  Estimate(0.1, -1, 1, 0.8, 9, 9), Estimate(1, np.nan, np.nan, np.nan, 9, 2)]  # fmt: skip
     table = judged(claims, estimates)

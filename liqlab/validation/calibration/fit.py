@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from liqlab.validation._design import Design
+from liqlab.validation.calibration.design import Design
 
 __all__ = ["LOSSES", "Fit", "minimise", "penalty", "prior_of", "spread_of", "targets"]
 

@@ -15,10 +15,18 @@ from liqlab.market.clock import step_of
 from liqlab.market.market import Market
 from liqlab.models._law import Law, distances
 from liqlab.models._law import law as _named
-from liqlab.validation._calibrated import Calibration
-from liqlab.validation._design import SPREAD, Observed, classes_of, design_of, observed_of, spread_law
-from liqlab.validation._ensemble import allowed, draws_of, excess_of, profile_of, residual_spread, silent_laws, worth
-from liqlab.validation._fit import LOSSES, Fit, minimise
+from liqlab.validation.calibration.design import SPREAD, Observed, classes_of, design_of, observed_of, spread_law
+from liqlab.validation.calibration.ensemble import (
+    allowed,
+    draws_of,
+    excess_of,
+    profile_of,
+    residual_spread,
+    silent_laws,
+    worth,
+)
+from liqlab.validation.calibration.fit import LOSSES, Fit, minimise
+from liqlab.validation.calibration.result import Calibration
 
 __all__ = ["Calibration", "calibrate"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.ledger import SIDES
-from liqlab.validation._batch import partial_batch
-from liqlab.validation._bootstrap import Days, Drawn, each, interval
+from liqlab.validation.batch_scores import partial_batch
+from liqlab.validation.resampling import Days, Drawn, each, interval
 
 __all__ = ["gains"]
 
