@@ -35,7 +35,7 @@ _ROOMS = {
     "simulation._simulate": ["Simulation", "simulate"],
     "loaders._examples": ["examples", "load_example"],
     "loaders": ["read", "fetch", "fetch_depth", "capabilities"],
-    "plot": ["show"],
+    "plot._heatmap": ["show"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _SUBMODULES = [

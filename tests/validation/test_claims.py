@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import liqlab as lq
-from liqlab._claims_ink import VERDICTS
+from liqlab.plot.claims import VERDICTS
 from liqlab.validation._claims import definitions
 from liqlab.validation._claims.block_estimates import Estimate, blocks_of, difference, evenly, mean, slope
 from liqlab.validation._claims.decisions import KINDS, holm, judged, verdict

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import FALL, FONT, NARROWEST
 from liqlab.market.clock import naive, step_of
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FALL, FONT, NARROWEST
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -58,7 +58,7 @@ def candles(
         raise ValueError("no candles to draw, got an empty table; widen the range")
     if len(marks) > len(LINES):
         raise ValueError(f"at most {len(LINES)} marks can be told apart, got {len(marks)}; leave some out")
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     bar = step_of(table) if len(table) > 1 else pd.Timedelta("1h")
     opens = naive(pd.DatetimeIndex(table.index))
     middle, half = opens + bar / 2, 0.36 * bar
@@ -78,6 +78,6 @@ def candles(
         hv.opts.Overlay(
             title=title, xlabel="time [UTC]", ylabel=f"price [{quote}]", fontsize=FONT, responsive=True, height=height,
             min_width=NARROWEST, toolbar="above", legend_position="top", legend_cols=2, show_legend=bool(marks),
-            hooks=[_hooks.prices],
+            hooks=[bokeh_hooks.prices],
         )
     )  # fmt: skip

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab._ink import LONG, RISE, SHORT, colours_of, heading, limits, lowest, view
-from liqlab._panels import bin_of, cells, column_width, middles
+from liqlab.plot.panels import bin_of, cells, column_width, middles
+from liqlab.plot.style import LONG, RISE, SHORT, colours_of, heading, limits, lowest, view
 
 if TYPE_CHECKING:
     import xarray as xr

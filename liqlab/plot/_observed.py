@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks, _panels
-from liqlab._ink import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE, colours_of, limits, lowest
+from liqlab.plot import bokeh_hooks, panels
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE, colours_of, limits, lowest
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -47,7 +47,7 @@ def observed(
     -------
     holoviews Layout or Overlay
     """
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     edges = seen["price_edge"].to_numpy()
     low, high = price_range or (float(edges[0]), float(edges[-1]))
     main = _cells(seen, (low, high), scale, log) * _closes(seen)
@@ -59,7 +59,7 @@ def observed(
     words = f"{title or a['title']}\n{who}\n{totals} {a['quote']}\n{a['placing']}\nat most one a second"
     main = main.opts(
         ylim=(low, high), title=words, xlabel="", ylabel=f"price [{a['quote']}]", show_grid=False, fontsize=FONT,
-        toolbar="above", hooks=[_hooks.borders, _hooks.prices], **WIDE,
+        toolbar="above", hooks=[bokeh_hooks.borders, bokeh_hooks.prices], **WIDE,
     )  # fmt: skip
     if not (strip or profile):
         return main
@@ -70,7 +70,7 @@ def observed(
         parts.append(_by_time(seen))
     if strip and profile:
         parts.append(_corner())
-    return _hooks.sheet(parts, 2 if profile else 1)
+    return bokeh_hooks.sheet(parts, 2 if profile else 1)
 
 
 def short_number(x: float) -> str:
@@ -88,18 +88,18 @@ def short_number(x: float) -> str:
 def _cells(seen: xr.Dataset, price_range: tuple[float, float], scale: str, log: bool) -> hv.Image:
     import hvplot.xarray  # noqa: F401  (registers .hvplot)
 
-    table = _panels.cells(seen, price_range).rename(estimated="observed")
+    table = panels.cells(seen, price_range).rename(estimated="observed")
     low, high = limits(table["observed"].to_numpy(), 0.0)
     quote = seen.attrs["quote"]
     picture = table.where(table["observed"] > 0).hvplot.image(
         x="time", y="price", z="observed", cmap=colours_of(scale), logz=log, clim=(low, high) if log else (0, high),
-        clabel=f"observed [{quote} per {_panels.bin_of(table):g} {quote} of price]", **WIDE,
+        clabel=f"observed [{quote} per {panels.bin_of(table):g} {quote} of price]", **WIDE,
     )  # fmt: skip
     picture = picture.clone(table.where(table["observed"] > 0), vdims=[*picture.vdims, "longs", "shorts"])
     hover = [("time", "$x{%F %H:%M}"), ("price", "$y{0,0.[0000]}"), ("longs", "@longs{custom}"),
              ("shorts", "@shorts{custom}")]  # fmt: skip
     return picture.opts(
-        bgcolor=lowest(scale), tools=["hover", "crosshair"], hooks=[_hooks.hover(hover), _hooks.si_colorbar],
+        bgcolor=lowest(scale), tools=["hover", "crosshair"], hooks=[bokeh_hooks.hover(hover), bokeh_hooks.si_colorbar],
         colorbar_position="bottom",
         colorbar_opts={"height": 9, "title_text_font_size": "8pt", "title_standoff": 3, "padding": 2},
     )  # fmt: skip
@@ -109,7 +109,7 @@ def _closes(seen: xr.Dataset) -> hv.Curve:
     """Closes, not candles: the bodies would hide the very cells that the bars were spread over."""
     import holoviews as hv
 
-    line = pd.DataFrame({"time": _panels.middles(seen), "price": seen["close"].to_numpy()}).dropna()
+    line = pd.DataFrame({"time": panels.middles(seen), "price": seen["close"].to_numpy()}).dropna()
     return hv.Curve(line, "time", "price").opts(color="#bdbdbd", line_width=1)
 
 
@@ -136,7 +136,7 @@ def _by_price(seen: xr.Dataset, price_range: tuple[float, float]) -> hv.Overlay:
     return hv.Overlay(bars).opts(
         title="\n\n\nobserved\nby price", ylim=price_range, yaxis=None, xlabel=f"[{seen.attrs['quote']}]", xticks=2,
         width=SIDE, height=HEIGHT, toolbar=None, fontsize=FONT, legend_position="bottom_right", show_legend=True,
-        hooks=[_hooks.si_axis("x"), _hooks.below],
+        hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.below],
     )  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def _by_time(seen: xr.Dataset) -> hv.Overlay:
     import holoviews as hv
 
     amount = seen["notional"].sum("price")
-    middle, half = _panels.middles(seen), 0.45 * _panels.column_width(seen)
+    middle, half = panels.middles(seen), 0.45 * panels.column_width(seen)
     bars = []
     for side, colour, sign in (("long", LONG, 1), ("short", SHORT, -1)):
         value = sign * amount.sel(side=side).to_numpy()
@@ -154,9 +154,16 @@ def _by_time(seen: xr.Dataset) -> hv.Overlay:
         kdims = ["time", "amount", "time1", "amount1"]
         bars.append(hv.Rectangles(box, kdims=kdims).opts(color=colour, line_width=0))
     return hv.Overlay([*bars, hv.HLine(0).opts(color="#7f7f7f", line_width=1)]).opts(
-        title="", xlabel="time [UTC]", ylabel=f"longs ▲ shorts ▼\n[{seen.attrs['quote']}]", yticks=3, fontsize=FONT,
-        toolbar=None, show_grid=True, hooks=[_hooks.si_axis("y"), _hooks.borders], **{**WIDE, "height": STRIP},
-    )  # fmt: skip
+        title="",
+        xlabel="time [UTC]",
+        ylabel=f"longs ▲ shorts ▼\n[{seen.attrs['quote']}]",
+        yticks=3,
+        fontsize=FONT,
+        toolbar=None,
+        show_grid=True,
+        hooks=[bokeh_hooks.si_axis("y"), bokeh_hooks.borders],
+        **{**WIDE, "height": STRIP},
+    )
 
 
 def _corner() -> hv.Overlay:
@@ -165,5 +172,5 @@ def _corner() -> hv.Overlay:
 
     return hv.Overlay([hv.Text(0.5, 0.5, "")]).opts(
         width=SIDE, height=STRIP, xaxis=None, yaxis=None, toolbar=None, show_frame=False, title="",
-        hooks=[_hooks.unlinked],
+        hooks=[bokeh_hooks.unlinked],
     )  # fmt: skip

@@ -1,7 +1,4 @@
-"""Pictures: tables in, HoloViews objects out. Nothing is decided here, nothing is shown here.
-
-Colours are safe for colour-blind readers by default; longs are orange and shorts blue everywhere.
-"""
+"""A heatmap and the map of one moment, drawn; and all of it in one line."""
 
 from __future__ import annotations
 
@@ -11,33 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks, _panels
-from liqlab._calibration_ink import calibration, uncertainty
-from liqlab._cascade_ink import amplification, cascade
-from liqlab._claims_ink import forest, ledger, magnet
-from liqlab._events_ink import events, four_maps
-from liqlab._indicator_panels import indicators
-from liqlab._ink import FONT, HEIGHT, LONG, SCALES, SHORT, SIDE, WIDE, heading, view
-from liqlab._interactive import explore
-from liqlab._lessons import explain, law, levels
-from liqlab._observed_ink import observed
-from liqlab._png import png
-from liqlab._score_ink import scoreboard
-from liqlab._sweep_ink import own, sweeps
-from liqlab._teaching_ink import candles
-from liqlab._zones_ink import clusters, confluence, cumulative, windows
 from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
+from liqlab.plot import bokeh_hooks, panels
+from liqlab.plot._sweeps import own
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, WIDE, heading, view
+from liqlab.plot.zones import clusters
 
 if TYPE_CHECKING:
     import holoviews as hv
     import xarray as xr
 
-__all__ = [
-    "SCALES", "amplification", "calibration", "candles", "cascade", "clusters", "confluence", "cumulative", "events",
-    "explain", "explore", "forest", "four_maps", "heatmap", "indicators", "law", "ledger", "levels",
-    "liquidation_map", "magnet", "observed", "png", "scoreboard", "show", "sweeps", "uncertainty", "windows",
-]  # fmt: skip
+__all__ = ["heatmap", "liquidation_map", "show"]
 
 MOST_COLUMNS = 700  # more than a screen has pixels only make the page heavy
 
@@ -92,9 +74,9 @@ def heatmap(
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     low, high = price_range or view(heat)
-    main = _panels.image(heat, (low, high), scale, log, threshold) * _panels.candles(heat)
+    main = panels.image(heat, (low, high), scale, log, threshold) * panels.candles(heat)
     if at is not None:
         moment = naive(pd.DatetimeIndex([utc(at)]))[0]
         main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
@@ -107,7 +89,7 @@ def heatmap(
     main = main.opts(
         hv.opts.Overlay(
             title=heading(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
-            show_grid=False, fontsize=FONT, toolbar="above", hooks=[_hooks.borders, _hooks.prices], **WIDE,
+            show_grid=False, fontsize=FONT, toolbar="above", hooks=[bokeh_hooks.borders, bokeh_hooks.prices], **WIDE,
         )
     )  # fmt: skip
     if not (strip or profile):
@@ -116,10 +98,10 @@ def heatmap(
     if profile:
         parts.append(liquidation_map(heat, at=at, price_range=(low, high), width=SIDE))
     if strip:
-        parts.append(_panels.strip(heat, market))
+        parts.append(panels.strip(heat, market))
     if strip and profile:
-        parts.append(_panels.coverage(heat, at))
-    return _hooks.sheet(parts, 2 if profile else 1)
+        parts.append(panels.coverage(heat, at))
+    return bokeh_hooks.sheet(parts, 2 if profile else 1)
 
 
 def liquidation_map(
@@ -154,7 +136,7 @@ def liquidation_map(
 
     from liqlab.maps.heatmaps import liquidation_map as moment_of
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     snap = moment_of(heat, at=at)
     low, high = price_range or view(heat)
     snap = snap.sel(price=slice(low, high))
@@ -173,12 +155,18 @@ def liquidation_map(
     unit = f"{quote} per {2 * half:.6g}"
     if width is None:
         words = heading(heat, f"Estimated liquidation map, {closed} UTC")
-        look: dict[str, Any] = {"title": words, "ylabel": f"price [{quote}]", "xlabel": f"estimated [{unit}]",
-                                "hooks": [_hooks.si_axis("x"), _hooks.prices], **WIDE, "height": 440}  # fmt: skip
+        look: dict[str, Any] = {
+            "title": words,
+            "ylabel": f"price [{quote}]",
+            "xlabel": f"estimated [{unit}]",
+            "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
+            **WIDE,
+            "height": 440,
+        }
     else:
         look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "xlabel": f"[{unit}]",
                 "width": width, "height": HEIGHT,
-                "hooks": [_hooks.si_axis("x"), _hooks.below]}  # fmt: skip
+                "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.below]}  # fmt: skip
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
             ylim=(low, high), fontsize=FONT, legend_position="bottom_right", toolbar=None, xticks=2, show_legend=True,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _explore_js, _hooks, _layers, _panels
-from liqlab._ink import FONT, SIDE, WIDE, colours_of, heading, lowest, view
 from liqlab.market.market import Market
+from liqlab.plot import bokeh_hooks, explore_layers, explore_script, panels
+from liqlab.plot.style import FONT, SIDE, WIDE, colours_of, heading, lowest, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -71,42 +71,53 @@ def explore(
     ValueError
         Where heats do not share their cells.
     """
-    from liqlab.plot import liquidation_map
+    from liqlab.plot._heatmap import liquidation_map
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     # a Dataset is a mapping too
     chosen: dict[str, Any] = {"": heats} if hasattr(heats, "dims") else dict(heats)
-    _layers.check_alike(chosen)
+    explore_layers.check_alike(chosen)
     first = next(iter(chosen.values()))
     low, high = price_range or view(first)
-    layers = _layers.pack(chosen, (low, high))
+    layers = explore_layers.pack(chosen, (low, high))
     titles = [heading(heat, title or "Estimated liquidation heatmap") for heat in chosen.values()]
     about = _about(layers, first, titles)
-    candles = _panels.candles(first).opts(
+    candles = panels.candles(first).opts(
         title=titles[0], ylim=(low, high), xlim=tuple(pd.to_datetime(np.array(about["time"]), unit="ms")), xlabel="",
         ylabel=f"price [{first.attrs['quote']}]", show_grid=False, fontsize=FONT, toolbar="above",
-        bgcolor=lowest(scale), hooks=[_hooks.borders, _hooks.prices, _painter(layers, about, scale)], **WIDE,
+        bgcolor=lowest(scale), hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _painter(layers, about, scale)], **WIDE,
     )  # fmt: skip
     profile = liquidation_map(first, price_range=(low, high), width=SIDE)
     hooks = [*profile.opts.get("plot").kwargs.get("hooks", []), _named(PROFILE)]
-    strip = _panels.strip(first, market).opts(shared_axes=False, hooks=[_hooks.borders, _named(STRIP)])
-    return _hooks.sheet([candles, profile.opts(hooks=hooks), strip], 2, kind="Explorer", finish=_finish)
+    strip = panels.strip(first, market).opts(shared_axes=False, hooks=[bokeh_hooks.borders, _named(STRIP)])
+    return bokeh_hooks.sheet([candles, profile.opts(hooks=hooks), strip], 2, kind="Explorer", finish=_finish)
 
 
-def _about(layers: _layers.Layers, heat: Any, titles: list[str]) -> dict[str, Any]:
+def _about(layers: explore_layers.Layers, heat: Any, titles: list[str]) -> dict[str, Any]:
     """What the controls' code knows of the cells; times are milliseconds since 1970, as Bokeh draws them."""
-    time = _panels.milliseconds(layers.frame["time"].to_numpy())
+    time = panels.milliseconds(layers.frame["time"].to_numpy())
     price = layers.frame["price"].to_numpy()
     wide, tall = float(time[1] - time[0]), float(price[1] - price[0])
-    closes = _panels.milliseconds(heat["close_time"].to_numpy())
+    closes = panels.milliseconds(heat["close_time"].to_numpy())
     return {
-        "spans": layers.spans, "models": layers.models, "bands": layers.bands, "titles": titles,
-        "columns": int(time.size), "bins": int(price.size), "top": layers.top, "limits": layers.limits,
-        "time": [float(time[0] - wide / 2), float(time[-1] + wide / 2)], "wide": wide, "tall": tall,
+        "spans": layers.spans,
+        "models": layers.models,
+        "bands": layers.bands,
+        "titles": titles,
+        "columns": int(time.size),
+        "bins": int(price.size),
+        "top": layers.top,
+        "limits": layers.limits,
+        "time": [float(time[0] - wide / 2), float(time[-1] + wide / 2)],
+        "wide": wide,
+        "tall": tall,
         "price": [float(price[0] - tall / 2), float(price[-1] + tall / 2)],
-        "last": float(closes[-1]), "decades": _layers.DECADES, "steps": _layers.STEPS, "quote": heat.attrs["quote"],
+        "last": float(closes[-1]),
+        "decades": explore_layers.DECADES,
+        "steps": explore_layers.STEPS,
+        "quote": heat.attrs["quote"],
         "aside": layers.sides[:, :, -1].tolist(),
-    }  # fmt: skip
+    }
 
 
 def _named(name: str) -> Any:
@@ -116,7 +127,7 @@ def _named(name: str) -> Any:
     return hook
 
 
-def _painter(layers: _layers.Layers, about: dict[str, Any], scale: str) -> Any:
+def _painter(layers: explore_layers.Layers, about: dict[str, Any], scale: str) -> Any:
     """A hook that lays the cells under the candles, with their colour bar and their bytes."""
 
     def hook(plot: Any, element: Any) -> None:
@@ -140,7 +151,7 @@ def _painter(layers: _layers.Layers, about: dict[str, Any], scale: str) -> Any:
         unit = f"estimated, standing [{about['quote']} per {about['tall']:.6g} {about['quote']} of price]"
         bar = ColorBar(
             color_mapper=LogColorMapper(palette=palette, low=low, high=high), title=unit, height=9,
-            formatter=CustomJSTickFormatter(code=_hooks.SI), orientation="horizontal", title_text_font_size="8pt",
+            formatter=CustomJSTickFormatter(code=bokeh_hooks.SI), orientation="horizontal", title_text_font_size="8pt",
             major_label_text_font_size="8pt", title_standoff=3, padding=2,
         )  # fmt: skip
         figure.add_layout(bar, "below")
@@ -216,7 +227,7 @@ def _controls(about: dict[str, Any]) -> dict[str, Any]:
                                            styles={"max-width": "100%"})  # fmt: skip
     shown["threshold"] = Slider(title="hide dimmer than [% of brightest]", start=0, end=95, step=1,
                                 value=0, width=230)  # fmt: skip
-    when = CustomJSTickFormatter(code=_explore_js.when(about))
+    when = CustomJSTickFormatter(code=explore_script.when(about))
     shown["moment"] = Slider(title="side map: column closed", start=0, end=about["columns"] - 1, step=1,
                              value=about["columns"] - 1, format=when, width=230)  # fmt: skip
     shown["period"] = DatetimeRangeSlider(title="time shown", start=about["time"][0], end=about["time"][1],
@@ -239,13 +250,13 @@ def _wire(about: dict[str, Any], known: dict[str, Any]) -> None:
     """Whatever changes what is shown draws the cells and the side map anew; the pointer only moves the moment."""
     from bokeh.models import CustomJS
 
-    draw = CustomJS(args=known, code=_explore_js.draw(about))
-    side = CustomJS(args=known, code=_explore_js.side_map(about))
+    draw = CustomJS(args=known, code=explore_script.draw(about))
+    side = CustomJS(args=known, code=explore_script.side_map(about))
     for name, told in {"model": "value", "side": "active", "leverages": "active", "threshold": "value"}.items():
         if known[name] is not None:
             known[name].js_on_change(told, draw)
     known["moment"].js_on_change("value", side)
-    point = CustomJS(args={"moment": known["moment"]}, code=_explore_js.point(about))
+    point = CustomJS(args={"moment": known["moment"]}, code=explore_script.point(about))
     known["main"].js_on_event("mousemove", point)
     known["main"].js_on_event("tap", point)
 
@@ -254,9 +265,9 @@ def _hover(main: Any, cells: Any, about: dict[str, Any], known: dict[str, Any]) 
     from bokeh.models import CrosshairTool, CustomJSHover, HoverTool
 
     used = {name: known[name] for name in ("model", "side", "leverages", "layers")}
-    amounts = CustomJSHover(args=used, code=_explore_js.hover(about))
+    amounts = CustomJSHover(args=used, code=explore_script.hover(about))
     lines = [("time", "$x{%F %H:%M}"), ("price", "$y{0,0.[0000]}"), ("longs", "@image{longs}"),
-             ("shorts", "@image{shorts}"), ("rounded", f"within {_layers.PRECISION:.1%}")]  # fmt: skip
+             ("shorts", "@image{shorts}"), ("rounded", f"within {explore_layers.PRECISION:.1%}")]  # fmt: skip
     hover = HoverTool(renderers=[cells], tooltips=lines, formatters={"$x": "datetime", "@image": amounts})
     main.add_tools(hover, CrosshairTool(line_color="#bbbbbb", line_alpha=0.6))
 
@@ -273,9 +284,9 @@ def _brush(main: Any, strip: Any, period: Any) -> None:
                           line_color="#0072b2", line_alpha=0.5)  # fmt: skip
     strip.add_layout(frame)
     known = {"span": main.x_range, "period": period, "frame": frame}
-    period.js_on_change("value", CustomJS(args=known, code=_explore_js.BRUSH))
-    strip.js_on_event("selectiongeometry", CustomJS(args=known, code=_explore_js.DRAG))
-    strip.js_on_event("doubletap", CustomJS(args=known, code=_explore_js.WHOLE))
-    follow = CustomJS(args=known, code=_explore_js.FOLLOW)
+    period.js_on_change("value", CustomJS(args=known, code=explore_script.BRUSH))
+    strip.js_on_event("selectiongeometry", CustomJS(args=known, code=explore_script.DRAG))
+    strip.js_on_event("doubletap", CustomJS(args=known, code=explore_script.WHOLE))
+    follow = CustomJS(args=known, code=explore_script.FOLLOW)
     main.x_range.js_on_change("start", follow)
     main.x_range.js_on_change("end", follow)

@@ -1,11 +1,11 @@
-"""What the controls of `explore` do, in JavaScript. Names as in `_layers`."""
+"""What the controls of `explore` do, in JavaScript. Names as in `explore_layers`."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from liqlab import _hooks
+from liqlab.plot import bokeh_hooks
 
 _COMMON = """
 const store = (globalThis.liqlabLayers ??= new WeakMap());
@@ -129,7 +129,7 @@ def side_map(about: dict[str, Any]) -> str:
 
 def hover(about: dict[str, Any]) -> str:
     """Amount of one side under the pointer."""
-    return _knowing(about) + _COMMON + _HOVER + _hooks.SI
+    return _knowing(about) + _COMMON + _HOVER + bokeh_hooks.SI
 
 
 def point(about: dict[str, Any]) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import FONT, LONG, NARROWEST, SHORT, WIDE
 from liqlab.margin import Tiers, tiers_for
 from liqlab.market.clock import naive
 from liqlab.market.market import Market
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, LONG, NARROWEST, SHORT, WIDE
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -37,7 +37,7 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     seen = pd.concat([table["touched_at"].dropna(), table["opened_at"]]).max() + pd.Timedelta("1min")
     rows = table.assign(until=table["touched_at"].fillna(table.attrs.get("at", seen)))
     rows = rows.assign(opened_at=naive(pd.Index(rows["opened_at"])), until=naive(pd.Index(rows["until"])))
@@ -51,7 +51,7 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
     return hv.Overlay(lines).opts(
         hv.opts.Segments(tools=["hover"], line_width=1.5),
         hv.opts.Overlay(title=title, xlabel="", ylabel=f"liquidation price [{quote}]", fontsize=FONT,
-                        legend_position="top_left", hooks=[_hooks.prices], **WIDE),
+                        legend_position="top_left", hooks=[bokeh_hooks.prices], **WIDE),
     )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     low, high = table.attrs["low"], table.attrs["high"]
     bars = table.groupby(["opened_at", "side"], as_index=False).agg(
         share=("share", "sum"), entry_price=("entry_price", "mean"), leverages=("leverage", lambda x: _named(x))
@@ -95,8 +95,14 @@ def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay
     title = f"Behind the band {low:,.6g} to {high:,.6g}: {len(bars)} bars with {shown:.0%} of its estimate"
     prices = [low, high, *candles[["low", "high"]].agg({"low": "min", "high": "max"})]
     room = 0.04 * (max(prices) - min(prices))
-    look = {"ylim": (min(prices) - room, max(prices) + room), "xlabel": "time [UTC]", "fontsize": FONT,
-            "ylabel": f"price [{market.quote}]", "legend_position": "top_left", "hooks": [_hooks.prices]}  # fmt: skip
+    look = {
+        "ylim": (min(prices) - room, max(prices) + room),
+        "xlabel": "time [UTC]",
+        "fontsize": FONT,
+        "ylabel": f"price [{market.quote}]",
+        "legend_position": "top_left",
+        "hooks": [bokeh_hooks.prices],
+    }
     return hv.Overlay([path, band, *dots]).opts(hv.opts.Overlay(title=title, **look, **WIDE))
 
 
@@ -126,7 +132,7 @@ def law(law: Any = "measured", *, tiers: Tiers | None = None, position_notional:
     from liqlab.models._law import PRESETS, distances
     from liqlab.models._law import law as named
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     tiers = tiers or tiers_for("binanceusdm", "BTC/USDT:USDT")
     chosen = named(law)
     others = [named(name) for name in PRESETS if name != chosen.name]

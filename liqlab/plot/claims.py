@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import FONT, NARROWEST
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, NARROWEST
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -47,7 +47,7 @@ def ledger(table: pd.DataFrame, *, title: str | None = None) -> hv.Overlay:
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     rows = table.iloc[::-1].reset_index(drop=True)
     scale = rows["sign"] / rows["margin"]
     ends = np.sort(np.column_stack([rows["low"] * scale, rows["high"] * scale]), axis=1)
@@ -92,9 +92,9 @@ def magnet(result: Magnet) -> hv.Layout:
     holoviews Layout
         One panel per comparison: share touched by the hours, with pointwise intervals.
     """
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     panels = [_curves(result, name, k) for k, name in enumerate(result.curves["comparison"].unique())]
-    return _hooks.sheet(panels, 1)
+    return bokeh_hooks.sheet(panels, 1)
 
 
 def forest(result: Magnet, *, comparison: str = "mirror") -> hv.Overlay:
@@ -114,7 +114,7 @@ def forest(result: Magnet, *, comparison: str = "mirror") -> hv.Overlay:
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     if comparison not in result.table.index:
         raise ValueError(f"comparison must be one of {', '.join(result.table.index)}, got {comparison!r}")
     one = result.assets[result.assets["comparison"] == comparison]
@@ -185,7 +185,7 @@ def _lines(
     bars = hv.Segments(known[["start", line, "stop"]].assign(again=known[line]), ["start", line, "stop", "again"])
     told = [name.strip("@{}").partition("{")[0] for _, name in tips]
     points = hv.Points(rows, ["x", line], [name for name in dict.fromkeys(told) if name != "x"], label=words)
-    hooks, size = [_hooks.hover(tips)], 13 if marker == "diamond" else 9  # a diamond is drawn smaller
+    hooks, size = [bokeh_hooks.hover(tips)], 13 if marker == "diamond" else 9  # a diamond is drawn smaller
     return [
         bars.opts(color=colour, line_width=2.5),
         points.opts(color=colour, marker=marker, size=size, line_color="white", tools=["hover"], hooks=hooks),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import FONT, LONG, NARROWEST, SHORT, WIDE, heading, view
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, LONG, NARROWEST, SHORT, WIDE, heading, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -44,7 +44,7 @@ def calibration(result: Calibration, *, level: float = 0.9, kind: str = "pointwi
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     panels = [_law(result, row, side, colour, level, kind) for row, (side, colour) in enumerate(SIDES)]
     if len(result.profile) > 1:
         panels += [_loss(result), _ridge(result)]
@@ -76,7 +76,7 @@ def uncertainty(
 
     from liqlab.maps.heatmaps import liquidation_map
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     if "notional_low" not in heat:
         raise ValueError("this heatmap carries no band; make it with lq.calibrate(market).heatmaps(market)")
     snap = liquidation_map(heat, at=at)
@@ -107,7 +107,7 @@ def uncertainty(
         hv.opts.Overlay(
             title=heading(heat, first), ylim=(low, high), ylabel=f"price [{quote}]", fontsize=FONT, toolbar=None,
             xlabel=f"estimated [{quote} per {2 * half:.6g} {quote} of price]", xlim=(0, most), xticks=3,
-            legend_position="bottom", legend_cols=2, hooks=[_hooks.si_axis("x"), _hooks.prices],
+            legend_position="bottom", legend_cols=2, hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
             **{**WIDE, "height": 500},
         )
     )  # fmt: skip

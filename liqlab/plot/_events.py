@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import FONT, LONG, NARROWEST, SHORT, view
-from liqlab._observed_ink import profile_bars
+from liqlab.plot import bokeh_hooks
+from liqlab.plot._observed import profile_bars
+from liqlab.plot.style import FONT, LONG, NARROWEST, SHORT, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -39,7 +39,7 @@ def events(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, title: str = "P
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     given = dict(tables) if isinstance(tables, Mapping) else {"median": tables}
     if not given or any(table.empty for table in given.values()):
         raise ValueError("no event to draw; a table of liqlab.around has one column per event")
@@ -106,7 +106,7 @@ def four_maps(
 
     from liqlab.maps.heatmaps import liquidation_map as moment_of
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     snap = moment_of(heat, at=at)
     price, ylim = float(snap["close"]), price_range or view(heat)
     amount = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]
@@ -192,11 +192,16 @@ def _panel(
                 color=NEUTRAL, text_font_size="9pt"
             )
         ]
-        look: dict[str, Any] = {"xlim": (0, 1), "xaxis": None, "hooks": [_hooks.prices]}
+        look: dict[str, Any] = {"xlim": (0, 1), "xaxis": None, "hooks": [bokeh_hooks.prices]}
     else:
         parts = profile_bars(*made)
-        look = {"xticks": 3, "xlabel": f"[{quote} per {2 * made[1]:.4g}]", "show_legend": True,
-                "legend_position": "bottom_right", "hooks": [_hooks.si_axis("x"), _hooks.prices, _small]}  # fmt: skip
+        look = {
+            "xticks": 3,
+            "xlabel": f"[{quote} per {2 * made[1]:.4g}]",
+            "show_legend": True,
+            "legend_position": "bottom_right",
+            "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.prices, _small],
+        }
     line = hv.HLine(price).opts(color=NEUTRAL, line_dash="dotted", line_width=1)
     axis: dict[str, Any] = {"ylabel": f"price [{quote}]"} if left else {"yaxis": "bare", "ylabel": ""}
     return hv.Overlay([*parts, line]).opts(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks, _panels
-from liqlab._ink import FONT, WIDE, heading, view
 from liqlab.market.clock import naive
+from liqlab.plot import bokeh_hooks, panels
+from liqlab.plot.style import FONT, WIDE, heading, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -59,12 +59,12 @@ def sweeps(
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     low, high = price_range or view(heat)
     first, last = heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]
     stamps = naive(pd.DatetimeIndex(table["time"]))
     shown = table[(stamps >= first) & (stamps < last)]
-    parts: list[Any] = [_panels.image(heat, (low, high), scale, log, threshold), _panels.candles(heat)]
+    parts: list[Any] = [panels.image(heat, (low, high), scale, log, threshold), panels.candles(heat)]
     if zones and len(shown):
         parts.append(_frames(shown))
     parts += [_marks(shown, kind) for kind in MARKS]
@@ -73,7 +73,7 @@ def sweeps(
             title=heading(heat, title or "Sweeps of estimated zones"), ylim=(low, high), xlabel="time [UTC]",
             ylabel=f"price [{heat.attrs['quote']}]",
             show_grid=False, fontsize=FONT, toolbar="above", legend_position="top_left", show_legend=True,
-            hooks=[_hooks.borders, _hooks.prices, _legend], **WIDE,
+            hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _legend], **WIDE,
         )
     )  # fmt: skip
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import EDGE, FALL, FONT, LONG, RISE, SHORT, SIDE, STRIP, WIDE, colours_of, limits, lowest
 from liqlab.market.clock import naive, timedelta
 from liqlab.market.market import Market
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import EDGE, FALL, FONT, LONG, RISE, SHORT, SIDE, STRIP, WIDE, colours_of, limits, lowest
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -42,7 +42,7 @@ def image(heat: xr.Dataset, price_range: tuple[float, float], scale: str, log: b
         ("shorts", "@shorts{custom}"),
     ]
     return picture.opts(
-        bgcolor=lowest(scale), tools=["hover", "crosshair"], hooks=[_hooks.hover(hover), _hooks.si_colorbar],
+        bgcolor=lowest(scale), tools=["hover", "crosshair"], hooks=[bokeh_hooks.hover(hover), bokeh_hooks.si_colorbar],
         colorbar_position="bottom",
         colorbar_opts={"height": 9, "title_text_font_size": "8pt", "title_standoff": 3, "padding": 2},
     )  # fmt: skip
@@ -135,7 +135,7 @@ def strip(heat: xr.Dataset, market: Market | None) -> hv.Element:
             {"open_interest": table["open_interest"].to_numpy()[on]}, index=pd.Index(stamps[on], name="time")
         )
         picture = line.hvplot.step(y="open_interest", where="post", ylabel=f"OI{whose} [{coin}]", **shared)
-    return picture.opts(fontsize=FONT, toolbar=None, yticks=3, hooks=[_hooks.si_axis("y"), _hooks.borders])
+    return picture.opts(fontsize=FONT, toolbar=None, yticks=3, hooks=[bokeh_hooks.si_axis("y"), bokeh_hooks.borders])
 
 
 def coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
@@ -155,5 +155,5 @@ def coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
     return hv.Overlay(bars).opts(
         title=title, width=SIDE, height=STRIP, ylim=(0, 1), xlim=(-0.6, 1.6), xlabel="", ylabel="", toolbar=None,
         xticks=[(0, f"L {share[0]:.0%}"), (1, f"S {share[1]:.0%}")] if known else 0, yticks=[(0, ""), (1, "")],
-        fontsize=FONT, hooks=[_hooks.unlinked],
+        fontsize=FONT, hooks=[bokeh_hooks.unlinked],
     )  # fmt: skip

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import FONT, NARROWEST
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, NARROWEST
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -55,12 +55,12 @@ def scoreboard(
     holoviews Layout
         One panel below the other; as wide as the page.
     """
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     if score not in NAMES:
         raise ValueError(f"score must be one of {', '.join(NAMES)}, got {score!r}")
     results = result if isinstance(result, Mapping) else {"": result}
     panels = [_panel(title, one, score, side, placebos, f"line {k}") for k, (title, one) in enumerate(results.items())]
-    return _hooks.sheet(panels, 1)
+    return bokeh_hooks.sheet(panels, 1)
 
 
 def _panel(title: str, result: Scores, score: str, side: str, placebos: tuple[str, ...], line: str) -> hv.Overlay:
@@ -111,7 +111,7 @@ def _kind(part: pd.DataFrame, line: str, words: str, colour: str, marker: str) -
     return [
         bars.opts(color=colour, line_width=2.5),
         points.opts(
-            color=colour, marker=marker, size=9, line_color="white", tools=["hover"], hooks=[_hooks.hover(tips)]
+            color=colour, marker=marker, size=9, line_color="white", tools=["hover"], hooks=[bokeh_hooks.hover(tips)]
         ),
     ]
 

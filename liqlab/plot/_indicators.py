@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import FONT, WIDE
 from liqlab.market.clock import between, naive, nanoseconds, timedelta
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, WIDE
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -48,7 +48,7 @@ def indicators(
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     chosen = [name for name in _PANELS if name in table] if columns is None else list(columns)
     unknown = [name for name in chosen if name not in _PANELS or name not in table]
     if unknown or not chosen:
@@ -66,9 +66,9 @@ def indicators(
         return hv.Layout(parts).cols(1).opts(shared_axes=True, toolbar=None)
     above = list(under) if isinstance(under, hv.Layout) else [under]
     if len(above) == 1 or not _beside(above):
-        return _hooks.sheet([*above, *parts], 1)
+        return bokeh_hooks.sheet([*above, *parts], 1)
     spaced = [part for panel in parts for part in (panel, hv.Empty())]
-    return _hooks.sheet([*above, *spaced[:-1]], 2)
+    return bokeh_hooks.sheet([*above, *spaced[:-1]], 2)
 
 
 def _beside(parts: list[Any]) -> bool:
@@ -91,7 +91,7 @@ def _panel(name: str, known: np.ndarray, values: np.ndarray, attrs: Any) -> hv.O
     axis = unit.format(**attrs)
     return hv.Overlay([curve, *parts]).opts(
         title=f"{label}{proxy}" + (f" [{axis}]" if axis else ""), ylabel="", xlabel="", fontsize=FONT, toolbar=None,
-        yticks=3, hooks=[_hooks.borders, _axis(name)], show_legend=False, **({"ylim": limits} if limits else {}),
+        yticks=3, hooks=[bokeh_hooks.borders, _axis(name)], show_legend=False, **({"ylim": limits} if limits else {}),
         **{**WIDE, "height": HEIGHT},
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def _panel(name: str, known: np.ndarray, values: np.ndarray, attrs: Any) -> hv.O
 def _axis(name: str) -> Any:
     """Rates and changes as percent, amounts with k and M, prices in full."""
     if name in ("vwap",):
-        return _hooks.prices
+        return bokeh_hooks.prices
     if name in ("funding_rate", "open_interest_change"):
 
         def percent(plot: Any, element: Any) -> None:
@@ -109,7 +109,7 @@ def _axis(name: str) -> Any:
                 axis.formatter = NumeralTickFormatter(format="0.[000]%")
 
         return percent
-    return _hooks.si_axis("y")
+    return bokeh_hooks.si_axis("y")
 
 
 # column: words of the panel, unit, dotted guides, limits of the axis

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks
-from liqlab._ink import FONT, LONG, NARROWEST, SHORT
 from liqlab.cascades._cascade import Cascade
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, LONG, NARROWEST, SHORT
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -41,7 +41,7 @@ def cascade(result: Cascade, *, table: pd.DataFrame | None = None, title: str | 
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     n, steps, colour = result.notes, result.steps.iloc[1:], LONG if result.side == "long" else SHORT
     sign = -1 if result.side == "long" else 1
     low, high = _view(result)
@@ -61,7 +61,7 @@ def cascade(result: Cascade, *, table: pd.DataFrame | None = None, title: str | 
     ladder = hv.Overlay(parts).opts(
         title=_heading(n, first, f"{ends}, {verdict}"), ylim=(low, high), xlim=(0, 1.5 * widest), show_legend=False,
         xlabel=f"estimated, liquidated in the step [{n['quote']}]", ylabel=f"price [{n['quote']}]", xticks=4,
-        hooks=[_hooks.si_axis("x"), _hooks.prices, _hooks.borders], **LOOK,
+        hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.prices, bokeh_hooks.borders], **LOOK,
     )  # fmt: skip
     if table is None:
         return ladder
@@ -92,7 +92,7 @@ def amplification(
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     rows = pd.DataFrame({"shock": 100 * table.index.to_numpy(), "move": 100 * table["move"].to_numpy(),
                          "amplification": table["amplification"].to_numpy(), "side": table["side"].to_numpy(),
                          "runaway": table["runaway"].to_numpy(bool)}).sort_values("shock")  # fmt: skip
@@ -120,7 +120,7 @@ def amplification(
         parts.append(dot.opts(size=10, color="#333333", line_color="white"))
     return hv.Overlay(parts).opts(
         title=_heading(table.attrs, title or "Estimated move after every shock", ""), xlabel="shock [%]",
-        ylabel="whole move [%]", legend_position="bottom_right", show_grid=True, xticks=5, hooks=[_hooks.borders],
+        ylabel="whole move [%]", legend_position="bottom_right", show_grid=True, xticks=5, hooks=[bokeh_hooks.borders],
         **LOOK,
     )  # fmt: skip
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab import _hooks, _panels
-from liqlab._ink import FONT, HEIGHT, LONG, SHORT, WIDE, interest, view
 from liqlab.market.clock import naive, utc
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, interest, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -52,7 +52,7 @@ def clusters(
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     end = utc(end if end is not None else table.attrs["at"])
     first = utc(start if start is not None else table.attrs["start"])
     low, high = price_range or (0.0, np.inf)
@@ -149,7 +149,7 @@ def windows(
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     if not heats:
         raise ValueError("windows needs one heatmap or more, got none; see liqlab.windows")
     each = dict(heats)
@@ -157,12 +157,12 @@ def windows(
     look = {**WIDE, "height": 380, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None}
     panels = []
     for k, (name, heat) in enumerate(each.items()):
-        image = _panels.image(heat, (low, high), scale, True, 0.0).opts(framewise=True, axiswise=True)
+        image = panels.image(heat, (low, high), scale, True, 0.0).opts(framewise=True, axiswise=True)
         bins = image.opts.get("plot").kwargs["clabel"].partition("[")[2]
-        main = image.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * _panels.candles(heat)
+        main = image.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * panels.candles(heat)
         ylabel = f"price [{heat.attrs['quote']}]" if k % columns == 0 else ""
         panels.append(main.opts(hv.opts.Overlay(title=_narrow(heat, name), ylim=(low, high), xlabel="time [UTC]",
-                                                ylabel=ylabel, hooks=[_hooks.prices], **look)))  # fmt: skip
+                                                ylabel=ylabel, hooks=[bokeh_hooks.prices], **look)))  # fmt: skip
     return hv.Layout(panels).cols(columns).opts(shared_axes=True, toolbar=None)
 
 
@@ -194,7 +194,7 @@ def cumulative(
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     at, quote = table.attrs["price"], table.attrs["quote"]
     low, high = price_range or (0.85 * at, 1.15 * at)
     shown = table[(table.index >= low) & (table.index <= high)]
@@ -213,7 +213,7 @@ def cumulative(
     return hv.Overlay(parts).opts(hv.opts.Overlay(
         title=_words(table, "Estimated liquidations on the way to a price") + dotted, xlim=(low, high),
         xlabel=f"price [{quote}]", ylabel=f"estimated, cumulative [{quote}]", fontsize=FONT, legend_position="top",
-        legend_cols=2, toolbar=None, hooks=[_hooks.si_axis("y"), _across], **{**WIDE, "height": 440}))  # fmt: skip
+        legend_cols=2, toolbar=None, hooks=[bokeh_hooks.si_axis("y"), _across], **{**WIDE, "height": 440}))  # fmt: skip
 
 
 def _across(plot: Any, element: Any) -> None:
@@ -244,7 +244,7 @@ def confluence(
     """
     import holoviews as hv
 
-    _hooks.use_bokeh()
+    bokeh_hooks.use_bokeh()
     at, quote = table.attrs["price"], table.attrs["quote"]
     low, high = price_range or (0.85 * at, 1.15 * at)
     price = table.index.to_numpy()
@@ -264,7 +264,7 @@ def confluence(
                                                                   "yaxis": None}  # fmt: skip
     return hv.Overlay(parts).opts(hv.opts.Overlay(
         ylim=(low, high), xlim=(0, 1), xlabel="score [0..1]", fontsize=FONT, legend_position="bottom_right",
-        toolbar=None, xticks=[0, 0.5, 1], hooks=[_hooks.prices] if width is None else [_hooks.below],
+        toolbar=None, xticks=[0, 0.5, 1], hooks=[bokeh_hooks.prices] if width is None else [bokeh_hooks.below],
         **look))  # fmt: skip
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import liqlab as lq
-from liqlab import _layers, _panels
-from liqlab._layers import PRECISION, decode, encode, pack, run_lengths
+from liqlab.plot import explore_layers, panels
+from liqlab.plot.explore_layers import PRECISION, decode, encode, pack, run_lengths
 
 SPAN = {"start": "2024-05-01", "end": "2024-05-02", "by_leverage": True, "price_step": 50}
 RANGE = (54_000.0, 66_000.0)
@@ -52,27 +52,27 @@ def test_layers_are_the_heat_by_model_leverage_and_side(heats: dict[str, Any]) -
     assert layers.models == ["open_interest", "volume"] and len(layers.bands) == 6
     for k, heat in enumerate(heats.values()):
         for side, name in enumerate(("longs", "shorts")):
-            whole = _panels.cells(heat, RANGE)[name].transpose("price", "time").to_numpy()
+            whole = panels.cells(heat, RANGE)[name].transpose("price", "time").to_numpy()
             # sums of rounded parts are as precise as the parts, but for parts too small to be told
-            lost = 6 * layers.top[k] * 10**-_layers.DECADES
+            lost = 6 * layers.top[k] * 10**-explore_layers.DECADES
             assert np.all(np.abs(found[k, :, side].sum(axis=0) - whole) <= PRECISION * whole * 1.0001 + lost)
     some = heats["open_interest"].sel(leverage=[10.0, 20.0])
-    band = _panels.cells(some, RANGE)["longs"].transpose("price", "time").to_numpy()
+    band = panels.cells(some, RANGE)["longs"].transpose("price", "time").to_numpy()
     assert np.allclose(found[0, layers.bands.index("10–25x"), 0], band, rtol=PRECISION * 1.001, atol=lost)
 
 
 def test_a_heat_without_leverage_has_one_class(heats: dict[str, Any]) -> None:
     whole = heats["volume"].sum("leverage", keep_attrs=True)
-    assert _layers.classes(whole) == {"all": None}
+    assert explore_layers.classes(whole) == {"all": None}
     few = heats["volume"].isel(leverage=slice(0, 3))
-    assert list(_layers.classes(few)) == ["2x", "3x", "5x"]
-    bands = _layers.classes(heats["volume"])
+    assert list(explore_layers.classes(few)) == ["2x", "3x", "5x"]
+    bands = explore_layers.classes(heats["volume"])
     assert sorted(x for band in bands.values() for x in band) == heats["volume"]["leverage"].to_numpy().tolist()
 
 
 def test_bins_are_summed_until_the_bytes_suit_a_page(heats: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     fine = pack(heats, RANGE)
-    monkeypatch.setattr(_layers, "MOST_BYTES", fine.runs.size // 2)
+    monkeypatch.setattr(explore_layers, "MOST_BYTES", fine.runs.size // 2)
     coarse = pack(heats, RANGE)
     assert coarse.runs.size <= fine.runs.size // 2 and coarse.frame.sizes["price"] < fine.frame.sizes["price"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from liqlab import _panels
-from liqlab._ink import limits
+from liqlab.plot import panels
+from liqlab.plot.style import limits
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,7 +61,7 @@ class Layers:
 
 def pack(heats: Mapping[str, xr.Dataset], price_range: tuple[float, float]) -> Layers:
     """All heats as layers on the same cells; bins are summed until the bytes suit a page."""
-    most = _panels.MOST_BINS
+    most = panels.MOST_BINS
     while True:
         packed = _pack(heats, price_range, most)
         if packed.runs.size <= MOST_BYTES or most <= 50:
@@ -140,7 +140,7 @@ def _pack(heats: Mapping[str, xr.Dataset], price_range: tuple[float, float], mos
 def _cells(heat: xr.Dataset, leverage: list[float] | None, price_range: tuple[float, float], most: int) -> xr.Dataset:
     """The cells of one class of leverage; a class that this heat has not is empty."""
     part = heat if leverage is None else heat.sel(leverage=leverage)
-    return _panels.cells(part, price_range, most=most).transpose("price", "time")
+    return panels.cells(part, price_range, most=most).transpose("price", "time")
 
 
 def check_alike(heats: Mapping[str, xr.Dataset]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import liqlab as lq
-from liqlab._ink import LONG, SHORT
+from liqlab.plot.style import LONG, SHORT
 
 SEEN = {
     "everybody": np.eye(3),
