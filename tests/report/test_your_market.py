@@ -19,7 +19,7 @@ from liqlab.report.pages import Page
 from liqlab.report.run import run_pages
 from tests.exchange_server import Exchange
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "12_your_market.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "12_your_market.ipynb"
 BTC = "BTC/USDT:USDT"
 
 

@@ -24,15 +24,15 @@ from papermill.parameterize import parameterize_notebook
 from typer.testing import CliRunner
 
 from liqlab.cli import app
-from liqlab.report import ReportError, build_page, build_site, list_pages
+from liqlab.report.api_pages import anchor, public_functions
+from liqlab.report.build import ReportError, build_page, build_site, list_pages
 from liqlab.report.figures import _rounded, with_plain_figures
-from liqlab.report.kept import kept_file, read_kept
+from liqlab.report.kept_pages import kept_file, read_kept
 from liqlab.report.mathml import mathml
+from liqlab.report.page import write_page
 from liqlab.report.pages import Page, choose, give, one_page, parameters_of, read_assignments
-from liqlab.report.record import command, data_used, key_of
-from liqlab.report.reference import anchor, public_functions
+from liqlab.report.provenance import command, data_used, key_of
 from liqlab.report.run import Run
-from liqlab.report.single import write_page
 from liqlab.report.words import words
 from tests.small_site import BOKEH, build, requests_in, write_notebook, write_notebooks
 
@@ -77,7 +77,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, as at the prompt of a machine that has never run it."""
     command = [sys.executable, "-m", "liqlab.cli", *map(str, arguments)]
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     return subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root, **environment}, check=False
     )
@@ -209,7 +209,7 @@ def test_report_tells_parameters_data_and_figures(site: Path) -> None:
     html = (site / "02_explore.html").read_text(encoding="utf-8")
     assert all(f'id="{figure["id"]}"' in html for figure in pages["02_explore"]["figures"])
     files = {entry["file"]: entry["sha256"] for entry in pages["02_explore"]["data"]}
-    data = Path(__file__).parents[1] / "data"
+    data = Path(__file__).parents[2] / "data"
     assert files and not pages["01_plain"]["data"]
     assert files == {name: hashlib.sha256((data / name).read_bytes()).hexdigest() for name in files}
 
@@ -219,7 +219,7 @@ def test_data_that_a_page_only_names_in_its_words_are_told() -> None:
     said = nbformat.v4.new_output("display_data", data={"text/markdown": "the embedded case `btc-2024-07`"})
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("Markdown(words)", outputs=[said])])
     files = [entry["file"] for entry in data_used(page, {})]
-    assert files and all((Path(__file__).parents[1] / "data" / name).exists() for name in files)
+    assert files and all((Path(__file__).parents[2] / "data" / name).exists() for name in files)
     assert not data_used(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")]), {})
 
 
@@ -440,7 +440,7 @@ def test_formula_that_cannot_be_drawn_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
+    "path", sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
 )
 def test_notebooks_tell_the_index_what_they_answer(path: Path) -> None:
     about = nbformat.read(path, as_version=4).metadata.get("liqlab", {})

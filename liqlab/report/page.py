@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from liqlab.report.kept import read_kept
+from liqlab.report.kept_pages import read_kept
 from liqlab.report.mathml import mathml
 from liqlab.report.pages import Page
 from liqlab.report.site import THEME, copy_bokeh, describe, with_title

@@ -171,9 +171,9 @@ def test_search_finds_a_page(site: Path, browser: Any) -> None:
 
 
 def test_one_file_page(site: Path, browser: Any, tmp_path: Path) -> None:
-    from liqlab.report.kept import kept_file
+    from liqlab.report.kept_pages import kept_file
+    from liqlab.report.page import write_page
     from liqlab.report.pages import Page
-    from liqlab.report.single import write_page
 
     kept = kept_file(site, "00_quickstart")
     file = write_page(kept, page=Page("00_quickstart", kept), folder=tmp_path)
@@ -408,7 +408,7 @@ def whole_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(os.environ["LIQLAB_SITE"]).resolve()
     if not os.environ.get("LIQLAB_LONG"):
         pytest.skip("the whole site: LIQLAB_SITE=<a built site> or LIQLAB_LONG=1")
-    from liqlab.report import build_site
+    from liqlab.report.build import build_site
 
     folder = tmp_path_factory.mktemp("whole") / "site"
     build_site(folder)
@@ -434,7 +434,7 @@ def test_every_page_of_the_course(whole_site: Path, browser: Any) -> None:
 @pytest.mark.skipif(not os.environ.get("LIQLAB_LONG"), reason="takes a minute: LIQLAB_LONG=1")
 def test_quickstart_runs_in_jupyterlab(browser: Any, tmp_path: Path) -> None:
     """A reader's way: open the notebook, run all cells, look at the figures."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     shutil.copy(root / "notebooks" / "00_quickstart.ipynb", tmp_path)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

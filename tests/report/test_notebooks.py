@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 CASES = sorted((ROOT / "notebooks" / "cases").glob("*.yml"))
 TYPED = re.compile(r"^\w+: (str|float|int|bool|list) = .+  # \S.*$")
