@@ -47,7 +47,7 @@ test-all: lint  ## the same with long counts
 	LIQLAB_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 bench: $(READY)  ## how fast the book and the maps are here
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m bench
 
 lock: $(READY)  ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --universal --python-version 3.11.0 --generate-hashes \

@@ -10,49 +10,23 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "market.market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
-               "check_taker", "check_mark_candles", "check_leverage_tiers"],
+    "market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
+               "check_taker", "check_mark_candles", "check_leverage_tiers", "indicators"],
     "margin": ["liquidation_price", "bankruptcy_price", "tiers_for", "tiers_from_ccxt"],
-    "models._law": ["Law", "law"],
-    "maps.heatmaps": ["heatmap", "liquidation_map"],
-    "maps.tables": ["expected_liquidations", "balance", "levels"],
-    "maps.attribution": ["explain"],
-    "zones": ["clusters", "track", "confluence", "windows", "cumulative", "max_pain"],
-    "maps.combining": ["combine"],
-    "maps._live": ["Live", "live", "load_live"],
-    "cascades.depth": ["price_impact"],
-    "cascades._cascade": ["amplification", "cascade", "critical_zones"],
-    "market.technicals": ["indicators"],
-    "zones._sweeps": ["sweeps"],
-    "zones.swings": ["matched", "swing_controls"],
-    "zones.stops": ["positions", "stop_zones"],
-    "maps.observed": ["around", "observed"],
-    "validation.calibration._calibrate": ["Calibration", "calibrate"],
-    "validation": ["Scores", "Walk", "score", "walk_forward"],
-    "validation._claims._magnet": ["Magnet", "magnet"],
-    "validation._claims.table": ["claims"],
-    "zones.told_prices": ["told_levels", "episodes", "swing_sweeps"],
-    "simulation._simulate": ["Simulation", "simulate"],
-    "loaders._examples": ["examples", "load_example"],
-    "loaders": ["read", "fetch", "fetch_depth", "capabilities"],
-    "plot._heatmap": ["show"],
+    "models": ["Law", "law"],
+    "engine": [],
+    "maps": ["heatmap", "liquidation_map", "expected_liquidations", "balance", "levels", "explain", "combine",
+             "Live", "live", "load_live", "observed"],
+    "zones": ["clusters", "track", "confluence", "windows", "cumulative", "max_pain", "sweeps", "matched",
+              "swing_controls", "positions", "stop_zones", "around", "told_levels", "episodes", "swing_sweeps"],
+    "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
+    "simulation": ["Simulation", "simulate"],
+    "loaders": ["examples", "load_example", "read", "fetch", "fetch_depth", "capabilities"],
+    "validation": ["Calibration", "calibrate", "Scores", "Walk", "score", "walk_forward", "Magnet", "magnet", "claims"],
+    "plot": ["show"],
+    "report": [],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-_SUBMODULES = [
-    "market",
-    "margin",
-    "models",
-    "maps",
-    "validation",
-    "plot",
-    "report",
-    "cli",
-    "engine",
-    "zones",
-    "cascades",
-    "simulation",
-    "loaders",
-]
 
 __all__ = sorted([*_ROOM_OF, "plot"])
 
@@ -60,7 +34,7 @@ __all__ = sorted([*_ROOM_OF, "plot"])
 def __getattr__(name: str) -> Any:
     if name in _ROOM_OF:
         return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
-    if name in _SUBMODULES:
+    if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"liqlab has no {name!r}; it has: {', '.join(__all__)}")
 

@@ -64,7 +64,7 @@ def fetch_by_command(url: str, symbol: str, start: str, **options: Any) -> None:
     """``liqlab fetch`` from an exchange at this address."""
     import os
 
-    from liqlab import cli_fetch
+    from liqlab import cli
 
     os.environ["LIQLAB_BINANCEUSDM_URL"] = url
-    cli_fetch.fetch(symbol, start, **options)
+    cli.fetch(symbol, start, **options)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
+from liqlab.market.joins import at_close
 from liqlab.market.market import Market
-from liqlab.models._flow import at_close
 
 __all__ = ["indicators"]
 

@@ -7,8 +7,9 @@ import pandas as pd
 
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds
+from liqlab.market.joins import row_at_close, taker_share
 from liqlab.market.market import Market
-from liqlab.models._flow import Bar, Flow, row_at_close, taker_share
+from liqlab.models._flow import Bar, Flow
 from liqlab.models.volume import check_share
 
 DAY = 86_400 * 10**9

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from liqlab.market.checks import no_text
+from liqlab.market.joins import taker_share
 from liqlab.market.market import Market
-from liqlab.models._flow import Bar, Flow, taker_share
+from liqlab.models._flow import Bar, Flow
 
 
 def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:

@@ -155,15 +155,15 @@ def windows(
     each = dict(heats)
     low, high = price_range or view(next(iter(each.values())))
     look = {**WIDE, "height": 380, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None}
-    panels = []
+    pictures = []
     for k, (name, heat) in enumerate(each.items()):
         image = panels.image(heat, (low, high), scale, True, 0.0).opts(framewise=True, axiswise=True)
         bins = image.opts.get("plot").kwargs["clabel"].partition("[")[2]
         main = image.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * panels.candles(heat)
         ylabel = f"price [{heat.attrs['quote']}]" if k % columns == 0 else ""
-        panels.append(main.opts(hv.opts.Overlay(title=_narrow(heat, name), ylim=(low, high), xlabel="time [UTC]",
+        pictures.append(main.opts(hv.opts.Overlay(title=_narrow(heat, name), ylim=(low, high), xlabel="time [UTC]",
                                                 ylabel=ylabel, hooks=[bokeh_hooks.prices], **look)))  # fmt: skip
-    return hv.Layout(panels).cols(columns).opts(shared_axes=True, toolbar=None)
+    return hv.Layout(pictures).cols(columns).opts(shared_axes=True, toolbar=None)
 
 
 def _narrow(heat: xr.Dataset, name: str) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import liqlab as lq
 from liqlab.margin import Tiers, formulas, tier_history, tiers_for
+from liqlab.margin.tiers import default_tiers
 
 AS_OF = "2024-04-25"
 BTC, TIA, INVERSE = "BTC/USDT:USDT", "TIA/USDT:USDT", "BTC/USD:BTC"
@@ -212,7 +213,7 @@ def maintenance(table: Tiers, notional: float) -> float:
     return table.rate[k] * notional - table.amount[k]
 
 
-@pytest.mark.parametrize("symbol", sorted(lq.datasets.default_tiers()["symbol"].unique()))
+@pytest.mark.parametrize("symbol", sorted(default_tiers()["symbol"].unique()))
 def test_shipped_maintenance_margin_is_continuous(symbol: str) -> None:
     for _, table in tier_history("binanceusdm", symbol, "2020-01-01", "2030-01-01"):
         step = table.floor[1:] * np.diff(table.rate)

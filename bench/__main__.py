@@ -236,7 +236,7 @@ def start() -> None:
 
 def child(*arguments: str, cache: str | None = None) -> str:
     environment = {**os.environ, **({"NUMBA_CACHE_DIR": cache} if cache else {})}
-    command = [sys.executable, "-W", "ignore", "-m", "tests.bench", *arguments]
+    command = [sys.executable, "-W", "ignore", "-m", "bench", *arguments]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
 
