@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # a bare clone has liqlab beside data/, not installed
 
 from liqlab.loaders import _examples  # noqa: E402, RUF100 (only after the line above)
+from liqlab.margin.tiers import FILE as TIER_FILE  # noqa: E402, RUF100
 from liqlab.market import market  # noqa: E402, RUF100
 
 LIMIT = 12_000_000
@@ -271,6 +272,8 @@ def build(raw: Path, out: Path) -> None:
             "agreement": agreement_text(spec, raw, manifest),
         })  # fmt: skip
         check(draft, spec)
+        if out.resolve() == HERE:  # the tiers are part of the package
+            os.replace(draft / _examples.TIERS, TIER_FILE)
         for path in sorted(draft.iterdir()):
             os.replace(path, out / path.name)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import re
 import statistics
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,6 @@ import liqlab as lq
 from liqlab import models
 
 PACKAGE = Path(lq.__file__).parent
-FILES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-    if "_shipped" not in path.parts and "theme" not in path.parts
-}
 
 # --- names and signatures: what users type ----------------------------------------------------------------------------
 
@@ -218,12 +211,6 @@ def test_every_public_name_resolves_is_listed_and_comes_from_the_package() -> No
         _ = lq.heat_map
 
 
-def test_no_room_bears_the_name_of_a_public_function() -> None:
-    """Importing a module ``liqlab.heatmap`` would hide the function ``liqlab.heatmap``."""
-    rooms = {name.partition(".")[0] for name in FILES} - {"plot"}  # plot is itself the public name
-    assert not rooms & set(lq.__all__)
-
-
 def test_options_are_keyword_only() -> None:
     """At most three things are told by their place; what has a default and is no such thing is told by its name."""
     for name, thing in public().items():
@@ -273,91 +260,7 @@ def test_importing_liqlab_costs_no_more_than_importing_pandas() -> None:
     raise AssertionError(f"import liqlab costs {ratios} times import pandas")
 
 
-# --- rooms know only the rooms before them ----------------------------------------------------------------------------
-
-# Each line may import the lines above it and its own; a package counts as one room.
-ORDER = [
-    {"clock"}, {"_checks"}, {"market"}, {"store"},
-    {"datasets"},  # a leaf, but for one thing: margin reads the tier tables that are shipped
-    {"margin"}, {"laws"}, {"models"},
-    {"_jit"}, {"grid"}, {"_photo"}, {"_kernel"}, {"book"}, {"pieces"}, {"steps"},
-    {"maps", "tables"}, {"bands", "aggregate", "carried"},
-    {"zones"}, {"visits"}, {"sweeping"}, {"controls"}, {"stops"}, {"happened"},
-    {"liquidity"}, {"_forced"}, {"impact"}, {"beside"}, {"validation"}, {"stories"},
-]  # fmt: skip
-PICTURES = {
-    "plot", "_calibration_ink",
-    "_claims_ink", "_cascade_ink", "_indicator_panels", "_events_ink", "_observed_ink", "_sweep_ink", "_hooks",
-    "_explore_js", "_interactive", "_layers",
-    "_ink", "_lessons", "_panels", "_png", "_score_ink", "_teaching_ink", "_zones_ink",
-}  # fmt: skip
-LEAVES = [PICTURES, {"sources"}, {"synthetic"}, {"cli_fetch", "sources"}, {"report", "cli", "cli_data", "cli_fetch"}]
-ONLY_IN: dict[str, set[str]] = {
-    "hvplot": PICTURES,
-    "holoviews": PICTURES,
-    "bokeh": PICTURES | {"report"},  # the report puts finished figures into pages
-    "panel": set(),
-    "numba": {"_jit"},
-    **{name: {"sources"} for name in ("ccxt", "requests", "httpx", "aiohttp", "urllib", "http", "socket")},
-    **{name: {"report"} for name in ("papermill", "nbconvert", "nbformat", "sphinx")},
-}
-
-
-@cache
-def tree(module: str) -> ast.Module:
-    return ast.parse(FILES[module].read_text(encoding="utf-8"))
-
-
-def imports(module: str) -> set[str]:
-    """Dotted names of everything a module imports, at its top or inside its functions."""
-    found = set()
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: imports are absolute"
-            names = {f"liqlab.{alias.name}" for alias in node.names} if node.module == "liqlab" else {str(node.module)}
-            found |= names
-    return found
-
-
-def rooms_of(module: str) -> set[str]:
-    """Rooms of liqlab that a module imports, its own left out."""
-    found = {name.split(".")[1] for name in imports(module) if name.startswith("liqlab.")}
-    return found - {module.partition(".")[0], "__version__"}
-
-
-@pytest.mark.parametrize("module", [name for name in FILES if name != "__init__"])
-def test_imports_run_one_way(module: str) -> None:
-    room = module.partition(".")[0]
-    leaf = next((group for group in LEAVES if room in group), None)
-    place = next((k for k, group in enumerate(ORDER) if room in group), len(ORDER))
-    assert leaf is not None or place < len(ORDER), f"{room} has no place: put it into ORDER or LEAVES"
-    allowed = set().union(*ORDER[: place + 1], leaf or set())
-    assert rooms_of(module) <= allowed, f"{module} imports what comes after it"
-
-
-def test_the_table_of_contents_imports_no_room() -> None:
-    assert imports("__init__") <= {"importlib", "typing"}
-
-
-@pytest.mark.parametrize("library", ONLY_IN)
-def test_a_library_is_known_only_where_it_belongs(library: str) -> None:
-    users = {m.partition(".")[0] for m in FILES for name in imports(m) if name.partition(".")[0] == library}
-    assert users <= ONLY_IN[library]
-
-
 # --- house style ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("module", FILES)
-def test_files_and_functions_stay_short(module: str) -> None:
-    """At most 350 lines a file and 60 a function body, its docstring not counted."""
-    assert len(FILES[module].read_text(encoding="utf-8").splitlines()) <= 350
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.FunctionDef):
-            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
-            assert body[-1].end_lineno - body[0].lineno + 1 <= 60, f"{module}.{node.name}"
 
 
 @pytest.mark.parametrize("name", [name for name, thing in public().items() if inspect.isfunction(thing)])

@@ -10,20 +10,20 @@ import csv
 import difflib
 import hashlib
 import io
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from liqlab.margin.tiers import default_tiers
 from liqlab.market.clock import utc
-from liqlab.market.market import TABLES, Market, check_leverage_tiers
+from liqlab.market.market import TABLES, Market
 
-__all__ = ["default_tiers", "examples", "folder", "load_example"]
+__all__ = ["examples", "folder", "load_example"]
 
 INSTANTS = ("open_interest", "funding_rate")
-TIERS = "leverage_tiers.csv"
+TIERS = "leverage_tiers.csv"  # its line in the registry; the file is part of `liqlab.margin`
 Registry = dict[str, dict[str, str]]  # file -> its line of registry.csv
 
 
@@ -77,24 +77,6 @@ def load_example(name: str) -> Market:
     return load_case(name, folder("data"))
 
 
-def default_tiers() -> pd.DataFrame:
-    """The dated maintenance tiers that come with liqlab: Binance USD-M, eleven symbols, up to five dates.
-
-    Returns
-    -------
-    DataFrame
-        Columns and order as in `check_leverage_tiers`; a fresh copy at every call.
-
-    Examples
-    --------
-    >>> tiers = default_tiers()
-    >>> btc = tiers[(tiers["symbol"] == "BTC/USDT:USDT") & (tiers["as_of"] == "2024-04-25")]
-    >>> btc[["max_notional", "maintenance_margin_rate", "maintenance_amount"]].head(2).values.tolist()
-    [[50000.0, 0.004, 0.0], [500000.0, 0.005, 50.0]]
-    """
-    return _tiers(folder("data")).copy()
-
-
 def folder(name: str) -> Path:
     """Where liqlab keeps what it ships beside its code.
 
@@ -126,7 +108,7 @@ def folder(name: str) -> Path:
 
 def describe_cases(root: Path) -> pd.DataFrame:
     """The table of `examples`, from the data folder `root`."""
-    tiers, registry = _tiers(root), _registry(root)
+    tiers, registry = default_tiers(), _registry(root)
     priced = set(zip(tiers["exchange"], tiers["symbol"], strict=True))
     rows = {}
     for name, case in _cases(root).items():
@@ -155,7 +137,7 @@ def load_case(name: str, root: Path) -> Market:
         file = f"{stem}.parquet"
         tables[table] = crop(_read_table(root, registry, file), start, end, instants=table in INSTANTS)
         sources[table] = _source(registry[file])
-    tiers = _tiers(root)
+    tiers = default_tiers()
     tiers = tiers[(tiers["exchange"] == case["exchange"]) & (tiers["symbol"] == case["symbol"])]
     if not tiers.empty:
         tables["leverage_tiers"], sources["leverage_tiers"] = tiers, _source(registry[TIERS])
@@ -202,11 +184,6 @@ def _yaml(root: Path) -> dict[str, Any]:
 def _registry(root: Path) -> Registry:
     lines = csv.DictReader(io.StringIO(_bytes(root / "registry.csv").decode("utf-8")))
     return {line["file"]: line for line in lines}
-
-
-@cache
-def _tiers(root: Path) -> pd.DataFrame:
-    return check_leverage_tiers(pd.read_csv(io.BytesIO(_checked(root, _registry(root), TIERS))))
 
 
 def _read_table(root: Path, registry: Registry, file: str) -> pd.DataFrame:

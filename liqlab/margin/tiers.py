@@ -5,20 +5,26 @@ Units: the tiers of a linear contract are in quote, those of an inverse one in c
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from liqlab.loaders import _examples
 from liqlab.margin.venues import nearest
 from liqlab.market.clock import utc
 from liqlab.market.market import check_leverage_tiers
 
 # Tiers change several times a year: a table older than this may no longer hold.
 STALE_AFTER = pd.Timedelta(days=184)
+# The dated tiers that come with liqlab, written by data/build.py; the seal is that of the file as published.
+FILE = Path(__file__).with_name("leverage_tiers.csv")
+SHA256 = "168f40194c584d45dd47113b159a7a6cdad49dbe4e3031e81ff65f5f2cdcc94a"
 # What venues call the maintenance amount: Binance, Bybit, Gate.
 AMOUNTS = ("cum", "mmDeduction", "deduction")
 # Venues whose tiers come in contracts.
@@ -69,6 +75,40 @@ class Tiers:
         return tuple(flag for flag, applies in on.items() if applies)
 
 
+def default_tiers() -> pd.DataFrame:
+    """The dated maintenance tiers that come with liqlab: Binance USD-M, eleven symbols, up to five dates.
+
+    Returns
+    -------
+    DataFrame
+        Columns and order as in `liqlab.market.check_leverage_tiers`; a fresh copy at every call.
+
+    Raises
+    ------
+    ValueError
+        Where the file is not the one that liqlab was published with.
+
+    Examples
+    --------
+    >>> tiers = default_tiers()
+    >>> btc = tiers[(tiers["symbol"] == "BTC/USDT:USDT") & (tiers["as_of"] == "2024-04-25")]
+    >>> btc[["max_notional", "maintenance_margin_rate", "maintenance_amount"]].head(2).values.tolist()
+    [[50000.0, 0.004, 0.0], [500000.0, 0.005, 50.0]]
+    """
+    return _shipped_tiers().copy()
+
+
+@cache
+def _shipped_tiers() -> pd.DataFrame:
+    content = FILE.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256:
+        raise ValueError(f"{FILE} is not the file that liqlab was published with: sha256 {found}, expected {SHA256}; "
+                         f"restore it with `git checkout -- liqlab/margin/{FILE.name}` or reinstall liqlab "
+                         "(own tables are passed as leverage_tiers=)")  # fmt: skip
+    return check_leverage_tiers(pd.read_csv(io.BytesIO(content)))
+
+
 def tiers_for(
     exchange: str, symbol: str, as_of: Any = None, *, leverage_tiers: pd.DataFrame | Tiers | None = None
 ) -> Tiers:
@@ -99,7 +139,7 @@ def tiers_for(
     """
     if isinstance(leverage_tiers, Tiers):
         return leverage_tiers
-    tables = _examples.default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
+    tables = default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
     part, proxy = _tables_of(tables, exchange, symbol)
     dates = np.sort(part["as_of"].unique())
     moment = dates[-1] if as_of is None else utc(as_of)
@@ -130,7 +170,7 @@ def tier_history(
     first, last = utc(start), utc(end)
     moments = [first]
     if not isinstance(leverage_tiers, Tiers):
-        tables = _examples.default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
+        tables = default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
         dates = np.sort(_tables_of(tables, exchange, symbol)[0]["as_of"].unique())
         moments += [pd.Timestamp(date) for date in dates[1:] if first < date < last]
     return [(moment, tiers_for(exchange, symbol, moment, leverage_tiers=leverage_tiers)) for moment in moments]

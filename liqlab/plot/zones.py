@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import naive, utc
-from liqlab.plot import bokeh_hooks
+from liqlab.plot import bokeh_hooks, panels
 from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, interest, view
 
 if TYPE_CHECKING:

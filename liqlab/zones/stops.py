@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.margin import liquidation_price
-from liqlab.zones import clusters
+from liqlab.zones._clusters import clusters
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from liqlab.loaders import _examples
+from liqlab.margin.tiers import FILE, SHA256, default_tiers
 from liqlab.market.market import TABLES, check_leverage_tiers, utc
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,7 +36,7 @@ def build() -> ModuleType:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A data folder that may be damaged: the case btc-2024-07 alone."""
-    files = ["cases.yml", "registry.csv", _examples.TIERS]
+    files = ["cases.yml", "registry.csv"]
     files += [f"{stem}.parquet" for stem in _examples._cases(DATA)["btc-2024-07"]["tables"].values()]
     for file in files:
         shutil.copyfile(DATA / file, tmp_path / file)
@@ -78,7 +79,8 @@ def test_every_table_has_its_source(name: str) -> None:
     for source in market.sources.values():
         assert {"exchange", "origin", "kind", "note", "sha256", "file"} == set(source)
         assert (source["kind"] == "own") == (source["exchange"] == market.exchange)
-        assert hashlib.sha256((DATA / source["file"]).read_bytes()).hexdigest() == source["sha256"]
+        file = FILE if source["file"] == _examples.TIERS else DATA / source["file"]
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == source["sha256"]
 
 
 def test_a_venue_without_tiers_is_left_without() -> None:
@@ -93,8 +95,9 @@ def test_a_venue_without_tiers_is_left_without() -> None:
 def test_the_registry_agrees_with_the_files() -> None:
     registry = _examples._registry(DATA)
     assert set(registry) == {path.name for path in DATA.glob("*.parquet")} | {_examples.TIERS}
+    assert registry[_examples.TIERS]["sha256"] == SHA256
     for file, line in registry.items():
-        content = (DATA / file).read_bytes()
+        content = (FILE if file == _examples.TIERS else DATA / file).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (line["sha256"], int(line["bytes"]))
         if file != _examples.TIERS:
             table = _examples._read_table(DATA, registry, file)
@@ -220,12 +223,12 @@ def test_own_open_interest_moves_with_the_bar_before_its_stamp() -> None:
 
 
 def test_default_tiers_are_checked_dated_and_fresh() -> None:
-    tiers = _examples.default_tiers()
+    tiers = default_tiers()
     pd.testing.assert_frame_equal(tiers, check_leverage_tiers(tiers))
     assert tiers["symbol"].nunique() == 11 and set(tiers["exchange"]) == {"binanceusdm"}
     assert tiers.groupby("symbol")["as_of"].nunique().max() == 5
     tiers["tier"] = 0
-    assert _examples.default_tiers()["tier"].min() == 1
+    assert default_tiers()["tier"].min() == 1
 
 
 # --- build.py -------------------------------------------------------------------------------------------------------
@@ -243,13 +246,13 @@ def test_the_build_is_reproducible(build: ModuleType, tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(
             _examples._read_table(DATA, shipped, file), _examples._read_table(tmp_path / "first", again, file)
         )
-    assert made[_examples.TIERS] == (DATA / _examples.TIERS).read_bytes()
+    assert made[_examples.TIERS] == FILE.read_bytes()
 
 
 @needs_raw
 def test_our_tiers_are_the_published_facts(build: ModuleType) -> None:
     raw = check_leverage_tiers(pd.read_csv(RAW / _examples.TIERS))
-    pd.testing.assert_frame_equal(raw, _examples.default_tiers(), check_dtype=False)
+    pd.testing.assert_frame_equal(raw, default_tiers(), check_dtype=False)
 
 
 def test_a_raw_file_with_a_wrong_sha256_is_refused(build: ModuleType, tmp_path: Path) -> None:

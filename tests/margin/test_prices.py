@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import liqlab as lq
-from liqlab.loaders._examples import default_tiers
 from liqlab.margin import Tiers, bankruptcy_price, liquidation_price, tiers_for
+from liqlab.margin.tiers import default_tiers
 from tests.markets import tiers
 
 BTC: dict[str, Any] = {"exchange": "binanceusdm", "symbol": "BTC/USDT:USDT", "as_of": "2024-04-25"}
