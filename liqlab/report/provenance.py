@@ -124,7 +124,7 @@ def _surroundings() -> str:
 
     package = Path(liqlab.__file__).parent
     sources = [path for path in sorted(package.rglob("*.py")) if not _apart(path.relative_to(package))]
-    sources += [folder("data") / name for name in ("registry.csv", "cases.yml")]
+    sources += [folder("data") / name for name in ("registry.csv", "cases.yml")]  # the tiers' seal stands there too
     digest = hashlib.sha256(json.dumps(versions()).encode())
     for path in sources:
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())

@@ -195,6 +195,12 @@ def test_figures_are_the_same_apart_from_ids(tmp_path: Path) -> None:
 # --- what a program may read of it -----------------------------------------------------------------------------------
 
 
+def shipped(name: str) -> Path:
+    """Where a file of the registry lies: the tiers belong to the package."""
+    root = Path(__file__).parents[2]
+    return root / "liqlab" / "margin" / name if name == "leverage_tiers.csv" else root / "data" / name
+
+
 def test_report_tells_parameters_data_and_figures(site: Path) -> None:
     told = json.loads((site / "report.json").read_text(encoding="utf-8"))
     assert {"numpy", "bokeh", "python"} <= set(told["versions"]) and told["liqlab"]
@@ -209,9 +215,8 @@ def test_report_tells_parameters_data_and_figures(site: Path) -> None:
     html = (site / "02_explore.html").read_text(encoding="utf-8")
     assert all(f'id="{figure["id"]}"' in html for figure in pages["02_explore"]["figures"])
     files = {entry["file"]: entry["sha256"] for entry in pages["02_explore"]["data"]}
-    data = Path(__file__).parents[2] / "data"
     assert files and not pages["01_plain"]["data"]
-    assert files == {name: hashlib.sha256((data / name).read_bytes()).hexdigest() for name in files}
+    assert files == {name: hashlib.sha256(shipped(name).read_bytes()).hexdigest() for name in files}
 
 
 def test_data_that_a_page_only_names_in_its_words_are_told() -> None:
@@ -219,7 +224,7 @@ def test_data_that_a_page_only_names_in_its_words_are_told() -> None:
     said = nbformat.v4.new_output("display_data", data={"text/markdown": "the embedded case `btc-2024-07`"})
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("Markdown(words)", outputs=[said])])
     files = [entry["file"] for entry in data_used(page, {})]
-    assert files and all((Path(__file__).parents[2] / "data" / name).exists() for name in files)
+    assert files and all(shipped(name).exists() for name in files)
     assert not data_used(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")]), {})
 
 

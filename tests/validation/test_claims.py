@@ -19,6 +19,7 @@ from liqlab.validation._claims.block_estimates import Estimate, blocks_of, diffe
 from liqlab.validation._claims.decisions import KINDS, holm, judged, verdict
 from liqlab.validation._claims.frozen_zones import frozen_map, trials
 from liqlab.validation._claims.samples import TABLES, _hours, _pairs, pooled, resampled
+from liqlab.validation._claims.table import START
 from tests.walks import garch_walk
 
 LONG = os.environ.get("LIQLAB_LONG") == "1"
@@ -285,7 +286,7 @@ def test_there_is_a_part_for_every_example() -> None:
 def test_what_two_cases_have_in_common_counts_once() -> None:
     """Cases of one symbol whose candles overlap: the later one starts where the earlier one ends, or after it."""
     table = lq.examples()
-    for name, start in table.START.items():
+    for name, start in START.items():
         others = table[
             (table["symbol"] == table.loc[name, "symbol"])
             & (table["start"] < table.loc[name, "start"] + pd.Timedelta("1D"))
