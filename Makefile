@@ -46,7 +46,7 @@ test: lint  ## style, types, tests and doctests, with reduced counts
 test-all: lint  ## the same with long counts
 	LIQLAB_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-bench: $(READY)  ## how fast the book and the maps are here
+bench: $(READY)  ## how fast the ledger and the maps are here
 	$(BIN)/python -m bench
 
 lock: $(READY)  ## resolve pyproject.toml anew into requirements.lock

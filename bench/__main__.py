@@ -1,4 +1,4 @@
-"""``make bench``: how fast the book and the maps are on this machine, as ratios to numpy's running sum.
+"""``make bench``: how fast the ledger and the maps are on this machine, as ratios to numpy's running sum.
 
 One run prints everything. Absolute seconds say little about a program and much about the machine, so each time is
 divided by that of ``np.cumsum`` on as many cells, measured in between: (a) along time over the map itself, in the
@@ -36,7 +36,7 @@ import liqlab as lq
 YEAR, REPEAT = 365 * 24 * 60, 5  # candles, turns
 LAW = dict.fromkeys((2, 3, 5, 10, 20, 25, 50, 75, 100, 125), 1.0)
 PRICES, TIMES = 1_000, 2_000
-PARTS = ("heatmap", "book.run")
+PARTS = ("heatmap", "run_ledger")
 AIM = 5.0  # times the floor
 # label: model, minutes between two stamps of open interest (0: none), options of the map
 CASES: dict[str, tuple[str, int, dict[str, Any]]] = {
@@ -89,11 +89,11 @@ def frame_of(candles: pd.DataFrame) -> dict[str, Any]:
     step = (high - low) / (PRICES - 1)
     first = np.floor(low / step)
     column = pd.Timedelta(minutes=-(-len(candles) // TIMES))
-    return {"price_range": (first * step, (first + PRICES) * step), "price_step": step, "column": column, "law": LAW}
+    return {"price_range": (first * step, (first + PRICES) * step), "price_step": step, "time_step": column, "law": LAW}
 
 
 def bare(whole: lq.Market, model: str, options: dict[str, Any]) -> Callable[[], Any]:
-    """The book alone, on the very steps and columns of the map: what is left of a call if its steps are written."""
+    """The ledger alone, on the very steps and columns of the map: what is left of a call if its steps are written."""
     from liqlab.engine import ledger
     from liqlab.maps import heatmaps
 
@@ -101,14 +101,14 @@ def bare(whole: lq.Market, model: str, options: dict[str, Any]) -> Callable[[], 
 
     def spy(*args: Any, **kwargs: Any) -> Any:
         taken.update(args=args, kwargs=kwargs)
-        return ledger.run(*args, **kwargs)
+        return ledger.run_ledger(*args, **kwargs)
 
-    heatmaps.run, kept = spy, heatmaps.run
+    heatmaps.run_ledger, kept = spy, heatmaps.run_ledger
     try:
         lq.heatmap(whole, model, **options)
     finally:
-        heatmaps.run = kept
-    return lambda: ledger.run(*taken["args"], **taken["kwargs"])
+        heatmaps.run_ledger = kept
+    return lambda: ledger.run_ledger(*taken["args"], **taken["kwargs"])
 
 
 def seconds(function: Callable[[], Any]) -> float:
@@ -133,11 +133,11 @@ def floors(notional: np.ndarray) -> dict[str, Callable[[], Any]]:
 
 
 def measure(label: str, candles: pd.DataFrame) -> dict[str, float]:
-    """Best seconds of the whole call, of the bare book, and of the floors, taken in turns."""
+    """Best seconds of the whole call, of the bare ledger, and of the floors, taken in turns."""
     model, every, options = CASES[label]
     whole, options = market(candles, every), {**frame_of(candles), **options}
     notional = lq.heatmap(whole, model, **options)["notional"].to_numpy()
-    runs = {"heatmap": lambda: lq.heatmap(whole, model, **options), "book.run": bare(whole, model, options)}
+    runs = {"heatmap": lambda: lq.heatmap(whole, model, **options), "run_ledger": bare(whole, model, options)}
     runs |= floors(notional)
     best = dict.fromkeys(runs, np.inf)
     for _ in range(REPEAT):
@@ -152,7 +152,7 @@ def measure(label: str, candles: pd.DataFrame) -> dict[str, float]:
 def times(candles: pd.DataFrame) -> None:
     print(f"\none year of 1m candles, {len(LAW)} leverages × 2 sides, best of {REPEAT}, interleaved with the floors")
     print("(a) np.cumsum(notional, axis=time) in the Dataset's order   (b) fastest np.cumsum over as many cells")
-    print("PASS or over: at most 5 times the floor, whole call / bare book")
+    print("PASS or over: at most 5 times the floor, whole call / bare ledger")
     parts = "".join(f"  {part:>8} {'÷(a)':>6} {'÷(b)':>6}" for part in PARTS)
     print(f"{'':<32}{'cells':>6}{'(a)':>8}{'(b)':>8}{parts}  {'≤ 5×(a)':<10} ≤ 5×(b)")
     for label in CASES:
@@ -188,11 +188,11 @@ def carried(candles: pd.DataFrame) -> None:
     """Milliseconds to carry a live map on by one bar, picture included; aim: under 1 ms."""
     whole = market(candles.iloc[: 60 * 1440], 60)
     for label, law in (("10 classes", LAW), ("law measured", "measured")):
-        book = lq.live(whole, law=law)
+        ledger = lq.live(whole, law=law)
         bars = candles.iloc[60 * 1440 : 60 * 1440 + 500].to_dict("records")
-        took = [seconds(partial(book.update, bar)) for bar in bars]
+        took = [seconds(partial(ledger.update, bar)) for bar in bars]
         print(
-            f"\none bar more on a live map, {label}, {book.notional.shape[1]} bins: median "
+            f"\none bar more on a live map, {label}, {ledger.notional.shape[1]} bins: median "
             f"{1e3 * np.median(took):.2f} ms ({'PASS' if np.median(took) < 1e-3 else 'over'}, aim 1 ms)",
             flush=True,
         )

@@ -162,7 +162,7 @@ def fetch(
     except (FetchError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-    for text in [*plan.lacks, *(str(one.message) for one in caught)]:
+    for text in [*plan.missing_kinds, *(str(one.message) for one in caught)]:
         typer.echo(f"note: {text}", err=True)
     for row in filling.summary(plan):
         print(f"{row['kind']:<15}{row['rows']:>12,} rows   {row['first']} … {row['last']}")

@@ -25,7 +25,7 @@ BOOK = "market, model='open_interest'"
 TIERS = "exchange=None, symbol=None, as_of=None, leverage_tiers=None"
 PUBLIC = {
     "Calibration": (
-        "law, share_of_volume, same_bar, model, loss, source, throttle, step, profile, ensemble, members, tilt, "
+        "law, share_of_volume, same_bar_share, model, loss, source, throttle, step, profile, ensemble, members, tilt, "
         "beyond, silent, reached, distance, span, more=<factory>"
     ),
     "Law": "name, leverage, long, short, reason='', spread=1",
@@ -34,8 +34,8 @@ PUBLIC = {
         "leverage_tiers=None, symbol='', exchange='', timeframe='', sources=<factory>"
     ),
     "amplification": "snap, *, depth=None, shocks=None, price=None, scale=1.0",
-    "around": "market, times, *, before='24h', after='24h', sign=1",
-    "balance": f"{BOOK}, *, by_leverage=False, same_bar=0.5, **options",
+    "event_windows": "market, times, *, before='24h', after='24h', sign=1",
+    "balance": f"{BOOK}, *, by_leverage=False, same_bar_share=0.5, **options",
     "Scores": "table, curve, gain, forecasts, observed, kinds, about=<factory>",
     "Simulation": "market, positions, path",
     "Walk": "folds, scores, estimated, observed, checks",
@@ -64,32 +64,32 @@ PUBLIC = {
         "seed=0, **options"
     ),
     "plot.forest": "result, *, comparison='mirror'",
-    "plot.ledger": "table, *, title=None",
+    "plot.claims_table": "table, *, title=None",
     "plot.magnet": "result",
     "clusters": "heat, at=None, *, width=0.003, false_alarms=0.2, market=None",
     "combine": "markets, model='open_interest', *, start=None, end=None, price_range=None, price_step=None, **options",
     "critical_zones": "snap, *, depth=None, price=None, scale=1.0",
     "confluence": "heat, at=None, *, leverages=None, width=0.003, zones=None",
     "cumulative": "heat, at=None",
-    "episodes": "market, spans",
+    "summarise_periods": "market, spans",
     "examples": "",
-    "explain": f"{BOOK}, *, price, at=None, price_step=None, lookback=None, same_bar=0.5, **options",
-    "expected_liquidations": f"{BOOK}, *, unit='quote', same_bar=0.5, **options",
+    "explain": f"{BOOK}, *, price, at=None, price_step=None, lookback=None, same_bar_share=0.5, **options",
+    "expected_liquidations": f"{BOOK}, *, unit='quote', same_bar_share=0.5, **options",
     "fetch": (
         "symbol, *, exchange='binanceusdm', timeframe='5m', start, end=None, kinds=None, store=None, progress=True, "
         "volume_unit='', archive=False"
     ),
     "fetch_depth": "symbol, *, exchange='binanceusdm'",
     "heatmap": (
-        f"{BOOK}, *, start=None, end=None, lookback=None, column=None, price_range=None, price_step=None, "
-        "by_leverage=False, same_bar=0.5, law='measured', **options"
+        f"{BOOK}, *, start=None, end=None, lookback=None, time_step=None, price_range=None, price_step=None, "
+        "by_leverage=False, same_bar_share=0.5, law='measured', **options"
     ),
     "indicators": (
         "market, *, rsi=14, atr=14, vwap='1d', funding_window='30d', open_interest_change='24h', "
         "long_short_ratio=None, stale='24h'"
     ),
     "law": "law='measured'",
-    "levels": f"{BOOK}, *, start=None, end=None, at=None, same_bar=0.5, **options",
+    "levels": f"{BOOK}, *, start=None, end=None, at=None, same_bar_share=0.5, **options",
     "liquidation_map": "heat, at=None",
     "liquidation_price": (
         f"entry_price, *, side, leverage=None, quantity=None, {TIERS}, wallet_balance=None, "
@@ -97,14 +97,14 @@ PUBLIC = {
         "other_unrealised_pnl=0.0, added_margin=0.0, taker_fee=None, funding_rate=0.0, max_leverage=None, formula=None"
     ),
     "Live": "state, ladder, memory, edges, about",
-    "live": f"{BOOK}, *, price_range=None, price_step=None, same_bar=0.5, **options",
+    "live": f"{BOOK}, *, price_range=None, price_step=None, same_bar_share=0.5, **options",
     "load_example": "name",
     "load_live": "path",
     "plot.calibration": "result, *, level=0.9, kind='pointwise'",
     "plot.uncertainty": "heat, *, at=None, price_range=None, title=None",
     "plot.candles": "table, *, marks=None, quote='quote', title='Candles', height=380",
-    "matched": "sweeps, controls, *, volatility=1.5, pierce=0.5, hours=4.0",
-    "observed": "market, *, events=None, start=None, end=None, column=None, price_step=None",
+    "match_controls": "sweeps, controls, *, volatility=1.5, penetration=0.5, hours=4.0",
+    "observed_heatmap": "market, *, events=None, start=None, end=None, time_step=None, price_step=None",
     "plot.events": "tables, *, title='Price around events'",
     "plot.amplification": "table, *, zones=None, mark=None, title=None",
     "plot.cascade": "result, *, table=None, title=None",
@@ -113,7 +113,7 @@ PUBLIC = {
     "plot.clusters": "table, *, price_range=None, start=None, end=None, top=6",
     "plot.confluence": "table, *, price_range=None, width=None",
     "plot.cumulative": "table, *, price_range=None, pain=None",
-    "plot.windows": "heats, *, scale='purple-yellow', price_range=None, columns=2",
+    "plot.lookback_heatmaps": "heats, *, scale='purple-yellow', price_range=None, columns=2",
     "plot.explain": "table, market, *, top=12",
     "plot.explore": "heats, market=None, *, scale='purple-yellow', price_range=None, title=None",
     "plot.four_maps": "heat, market=None, *, at=None, depth=None, events=None, stops=None, price_range=None",
@@ -124,7 +124,7 @@ PUBLIC = {
     "plot.law": "law='measured', *, tiers=None, position_notional=10000.0",
     "plot.levels": "table, *, quote='quote', title='Estimated liquidation levels'",
     "plot.liquidation_map": "heat, *, at=None, price_range=None, marks=(), width=None",
-    "plot.observed": (
+    "plot.observed_heatmap": (
         "seen, *, scale='black-yellow', log=True, price_range=None, strip=True, profile=True, title=None"
     ),
     "plot.png": "heat, path, *, scale='purple-yellow', price_range=None, title=None, width=10.0, dpi=110",
@@ -132,7 +132,7 @@ PUBLIC = {
     "plot.sweeps": (
         "table, heat, *, scale='purple-yellow', log=True, threshold=0.0, price_range=None, zones=True, title=None"
     ),
-    "positions": "held, heat, *, at=None, leverage_tiers=None, cushion=0.001",
+    "assess_positions": "held, heat, *, at=None, leverage_tiers=None, buffer=0.001",
     "price_impact": "market, *, start=None, end=None, signed=None, draws=1000, seed=0",
     "read": (
         "candles, *, symbol='', exchange='', timeframe='', open_interest=None, funding_rate=None, liquidations=None, "
@@ -145,7 +145,7 @@ PUBLIC = {
         "resamples=1000, level=0.95, seed=0"
     ),
     "walk_forward": (
-        "model, market, *, fit=None, gap='1d', folds=3, score=None, checks=12, seed=0, unit='coins', **options"
+        "model, market, *, fit=None, embargo='1d', folds=3, score=None, checks=12, seed=0, unit='coins', **options"
     ),
     "simulate": (
         "days=30, *, timeframe='5m', seed=0, price=60000.0, start='2024-01-01', volatility=0.025, "
@@ -153,21 +153,21 @@ PUBLIC = {
         "maker_turnover=3.0, magnet=0.0, throttled=False, open_interest_every='', open_interest_missing=0.0, "
         "warmup=20.0"
     ),
-    "stop_zones": "zones, *, price=None, stop=None, side=None, at=None, cushion=0.001",
+    "stop_zones": "zones, *, price=None, stop=None, side=None, at=None, buffer=0.001",
     "sweeps": (
-        "market, heat, *, zones=None, width=0.003, brightest=3, impulse=1.0, within=3, beyond=1.0, atr_bars=14, "
-        "horizons=('1h', '4h', '24h'), cushion=0.1"
+        "market, heat, *, zones=None, width=0.003, top_n=3, impulse=1.0, within=3, beyond=1.0, atr_bars=14, "
+        "horizons=('1h', '4h', '24h'), buffer_atr=0.1"
     ),
     "swing_controls": (
-        "market, sweeps=None, *, wing=10, window='7d', width=None, start=None, end=None, impulse=1.0, within=3, "
-        "beyond=1.0, atr_bars=14, horizons=('1h', '4h', '24h'), cushion=0.1"
+        "market, sweeps=None, *, swing_bars=10, window='7d', width=None, start=None, end=None, impulse=1.0, within=3, "
+        "beyond=1.0, atr_bars=14, horizons=('1h', '4h', '24h'), buffer_atr=0.1"
     ),
     "swing_sweeps": "market, *, side, window='7d', horizon='24h'",
     "tiers_for": "exchange, symbol, as_of=None, *, leverage_tiers=None",
     "tiers_from_ccxt": "tiers, *, symbol, exchange, as_of, notional_per_unit=None",
     "track": "heat, *, width=0.003, false_alarms=0.2, patience=4",
-    "windows": "market, lookbacks=('12h', '24h', '3d', '7d', '30d'), model='open_interest', **options",
-    "told_levels": "heat, path, told, *, moments, width",
+    "lookback_heatmaps": "market, lookbacks=('12h', '24h', '3d', '7d', '30d'), model='open_interest', **options",
+    "compare_levels": "heat, path, expected, *, moments, width",
 }
 MODELS = {
     "decay": {"share_of_volume": 1.0, "half_life": "7d", "half_life_exponent": 1.0},

@@ -17,8 +17,8 @@ from liqlab.market.market import Market
 
 __all__ = ["Depth", "Impact", "depth_of", "price_impact"]
 
-FEWEST_DAYS = 10  # of which an interval is drawn: fewer blocks say nothing about their own scatter
-NEAR = 1e-12  # of the price: two prices nearer than this are one
+MIN_BLOCK_DAYS = 10  # of which an interval is drawn: fewer blocks say nothing about their own scatter
+PRICE_TOLERANCE = 1e-12  # of the price: two prices nearer than this are one
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +167,7 @@ def _line(
     rest = y - intercept - slope * x
     r2 = float(1 - rest @ rest / max(((y - y.mean()) ** 2).sum(), 1e-300))
     low = high = float("nan")
-    if len(sums) >= FEWEST_DAYS:
+    if len(sums) >= MIN_BLOCK_DAYS:
         counts = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
         low, high = (float(q) for q in np.quantile(slope_of(counts @ sums), [0.025, 0.975]))
     return slope, intercept, r2, low, high
@@ -190,11 +190,11 @@ class Depth:
 
     def upto(self, x: Any) -> np.ndarray:
         """Needed to carry the price through x, what rests at x itself included."""
-        return self._at(np.asarray(x, float) + NEAR, np.asarray(x, float))
+        return self._at(np.asarray(x, float) + PRICE_TOLERANCE, np.asarray(x, float))
 
     def short_of(self, x: Any) -> np.ndarray:
         """Needed to carry the price to x, what rests at x itself left out."""
-        return self._at(np.asarray(x, float) - NEAR, np.asarray(x, float))
+        return self._at(np.asarray(x, float) - PRICE_TOLERANCE, np.asarray(x, float))
 
     def _at(self, moved: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.x is None or self.needed is None:
@@ -240,5 +240,5 @@ def _book(depth: pd.DataFrame, price: float, order_side: str) -> Depth:
     value = (rows["price"] * rows["quantity"]).groupby(rows["price"]).sum()
     x = (value.index.to_numpy() / price - 1) * (-1 if order_side == "buy" else 1)
     order = np.argsort(x, kind="stable")
-    order = order[x[order] >= -NEAR]  # beyond the start there is nothing left: the price has come from there
+    order = order[x[order] >= -PRICE_TOLERANCE]  # beyond the start there is nothing left: the price has come from there
     return Depth(1.0, np.maximum(x[order], 0.0), np.cumsum(value.to_numpy()[order]))

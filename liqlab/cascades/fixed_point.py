@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.cascades.depth import NEAR, Depth
+from liqlab.cascades.depth import PRICE_TOLERANCE, Depth
 
 EXHAUSTED, LEFT, ZERO = "order book exhausted", "the price left the map", "the price would be zero"
-MOST_ROUNDS = 30  # rows of steps; what comes after is in the last one
-SMALL = 1e-4  # of all that is liquidated: a round that adds less is the last
+MAX_ROUNDS = 30  # rows of steps; what comes after is in the last one
+MIN_SHARE = 1e-4  # of all that is liquidated: a round that adds less is the last
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,9 @@ def settle(path: Path, book: Depth, shock: float) -> tuple[float, str]:
     x, surplus = _surplus(path, book, shock)
     target = float(book.short_of(shock))
     scale = 0.01 * (1 + book.weight * path.total[-1]) if book.x is None else target + path.total[-1]
-    slack = NEAR * scale  # a shock that just reaches an edge has not passed it, whatever the sums' rounding says
+    slack = (
+        PRICE_TOLERANCE * scale
+    )  # a shock that just reaches an edge has not passed it, whatever the sums' rounding says
     hits = np.flatnonzero(surplus >= target - slack)
     if hits.size:
         end = _crossing(x, surplus, int(hits[0]), target)
@@ -91,7 +93,7 @@ def settle(path: Path, book: Depth, shock: float) -> tuple[float, str]:
         return max(shock, float(book.x[-1]) if book.x.size else shock), EXHAUSTED
     if book.x is None and path.falls and end >= 1:
         return 1.0, ZERO
-    return end, LEFT if end > path.x[-1] + NEAR else ""
+    return end, LEFT if end > path.x[-1] + PRICE_TOLERANCE else ""
 
 
 def _surplus(path: Path, book: Depth, first: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -117,9 +119,9 @@ def rounds(path: Path, book: Depth, shock: float, end: float) -> list[tuple[floa
     """The way to the fixed point: (x after the round, notional liquidated in it); the shock first."""
     walk, x, done = [(shock, 0.0)], shock, 0.0
     whole = float(path.upto(end))
-    while len(walk) < MOST_ROUNDS:
+    while len(walk) < MAX_ROUNDS:
         flow = float(path.upto(x))
-        if flow - done <= SMALL * whole:
+        if flow - done <= MIN_SHARE * whole:
             break
         x, done, amount = min(book.reach(shock, flow), end), flow, flow - done
         walk.append((x, amount))
@@ -136,7 +138,7 @@ def zones(path: Path, book: Depth) -> list[tuple[float, float, float, bool]]:
     """
     x, surplus = _surplus(path, book)
     # a flat line is λρ = 1, whatever the sums' rounding says; a flat book is one where nothing rests or is liquidated
-    slack = NEAR * (1.0 if book.x is None else -np.abs(surplus).max())
+    slack = PRICE_TOLERANCE * (1.0 if book.x is None else -np.abs(surplus).max())
     found, k = [], 0
     while k < len(x) - 1:
         level = float(surplus[k])
@@ -164,13 +166,15 @@ def _swallows(book: Depth, start: float, end: float, stopped: bool) -> bool:
     """Between two resting orders every liquidation is a zone of its own; one that eats no order whole is none."""
     if book.x is None:
         return True
-    return bool(((book.x > start + NEAR) & ((book.x < end - NEAR) | (not stopped))).any())
+    return bool(((book.x > start + PRICE_TOLERANCE) & ((book.x < end - PRICE_TOLERANCE) | (not stopped))).any())
 
 
 def _trigger(book: Depth, level: float, start: float) -> float:
     """The shock beyond which the target is above the level: for a book, once it has eaten as much as that."""
     if book.x is None or book.needed is None:
         return level
-    if level >= float(book.upto(start)) * (1 - NEAR):  # nothing has been liquidated before: the shock goes there itself
+    if level >= float(book.upto(start)) * (
+        1 - PRICE_TOLERANCE
+    ):  # nothing has been liquidated before: the shock goes there itself
         return start
     return float(book.x[np.searchsorted(book.needed, level)]) if level > 0 else 0.0

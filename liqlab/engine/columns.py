@@ -1,6 +1,6 @@
-"""The compiled photographs of the book: what stands, as columns of price bins. Names as in `_kernel`.
+"""The compiled columns of the ledger: what stands, by price bin. Names as in `_kernel`.
 
-Only bins whose entries have changed since the last photograph are summed anew.
+Only bins whose entries have changed since the last column are summed anew.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from liqlab.engine.jit import jit
 
 
 @jit
-def expire_nb(dead, alive, near, far, sign, shift, epoch, pool_epoch, added, expired, hull):
+def expire_nb(dead, alive, near, far, sign, shift, version, group_version, added, expired, hull):
     """Replay the openings that leave the lookback: the same additions in the same order, hence the same bits."""
     for p in range(dead.size):
         for t in range(dead[p], alive):
-            g, low, high = epoch[t], sign * near[t] + shift, sign * far[t] + shift
-            if pool_epoch[p] == g:
+            g, low, high = version[t], sign * near[t] + shift, sign * far[t] + shift
+            if group_version[p] == g:
                 for e in range(low, high + 1):
                     expired[p, e] += added[p, t]
                 hull[g, 0], hull[g, 1] = min(hull[g, 0], low), max(hull[g, 1], high)
@@ -25,12 +25,12 @@ def expire_nb(dead, alive, near, far, sign, shift, epoch, pool_epoch, added, exp
 
 @jit
 def refresh_nb(
-    cells, share, pool, pool_epoch, level_price, entry_price, bins, entries, swept, expired, hull, gap, mirror, work,
-    shown,
+    cells, share, group, group_version, level_price, entry_price, bins, entries, swept, expired, hull, gap, mirror,
+    work, shown,
 ):  # fmt: skip
     """Bring the bins of all entries that changed up to date."""
     for j in range(cells.size):
-        p, g, weight = pool[j], pool_epoch[pool[j]], share[j] * level_price[j]
+        p, g, weight = group[j], group_version[group[j]], share[j] * level_price[j]
         for first, final in ((hull[g, 0], hull[g, 1]), (gap[j, 0], gap[j, 1])):
             if first <= final:
                 _sum_bins_nb(first - cells[j], final - cells[j], cells[j], weight, entry_price, bins, entries[p],
@@ -41,14 +41,14 @@ def refresh_nb(
 
 @jit
 def _sum_bins_nb(first, final, away, weight, price, bins, entries, swept, expired, mirror, work, shown):
-    """Sum anew the bins that hold the levels first … final of a rung: whole bins in a fixed order, so bits repeat."""
+    """Sum anew the bins of first … final of a leverage level: whole bins in a fixed order, so bits repeat."""
     start, stop = max(_count_nb(bins, first) - 1, 0), min(_count_nb(bins, final), bins.size - 1)
     if start >= stop:
         return
     low, high = bins[start] + away, bins[stop] + away
     product = work[: high - low]
     product[:] = (
-        0.0  # cells that no step has reached count as empty: the sums do not depend on how far the book reaches
+        0.0  # cells that no step has reached count as empty: the sums do not depend on how far the ledger reaches
     )
     first_cell, last_cell = max(low, 0), min(high, entries.size)
     if first_cell < last_cell:
@@ -91,12 +91,12 @@ def _count_nb(edges, level):
 
 
 @jit
-def photograph_nb(pool, layer, scale, shown, column, notional):
-    """Write one column: the sum of each layer's rungs."""
+def write_column_nb(group, layer, scale, shown, column, notional):
+    """Write one column: the sum of each layer's leverage levels."""
     for k in range(notional.shape[0]):
         for b in range(notional.shape[2]):
             notional[k, column, b] = 0.0
     for j in range(shown.shape[0]):
-        rung, row, unit = shown[j], notional[layer[j], column], scale[pool[j]]
+        level, row, unit = shown[j], notional[layer[j], column], scale[group[j]]
         for b in range(row.size):
-            row[b] += rung[b] * unit
+            row[b] += level[b] * unit

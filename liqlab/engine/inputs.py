@@ -1,4 +1,4 @@
-"""From tables to the book's steps: what happens bar by bar, and on which rungs positions stand."""
+"""From tables to the ledger's steps: what happens bar by bar, and on which leverage levels positions stand."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
-from liqlab.engine.intrabar import cut
-from liqlab.engine.ledger import STEP, Ladder, Steps, cell_of
+from liqlab.engine.grid import STEP, cell_of
+from liqlab.engine.intrabar import split_candles
+from liqlab.engine.records import Ladder, Steps
 from liqlab.margin import tier_history
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timeframe_of
@@ -24,8 +25,8 @@ ENTRIES = ("spread", "vwap", "extremes")
 
 
 @dataclass(frozen=True, eq=False)
-class Script:
-    """Everything that the book needs to run, and what was used to write it.
+class EngineInputs:
+    """Everything that the engine needs to run, and what it was made from.
 
     Attributes
     ----------
@@ -54,7 +55,7 @@ class Script:
         return np.flatnonzero(np.diff(self.bar, prepend=-1))
 
 
-def write(
+def build_inputs(
     market: Market,
     model: str,
     *,
@@ -62,8 +63,8 @@ def write(
     entries: str = "spread",
     position_notional: float = 10_000.0,
     **options: Any,
-) -> Script:
-    """Write the script of a market under a model.
+) -> EngineInputs:
+    """Build the engine's inputs of a market under a model.
 
     Parameters
     ----------
@@ -95,9 +96,9 @@ def write(
         raise TypeError(f"model {model!r} has no option {unknown[0]!r}; it has {', '.join([*allowed, *shared])}")
     flow = models.find(model)(market, **options)
     chosen = _law(law)
-    ladder, epoch, tiers = _ladder(market, chosen, position_notional)
-    ladder = _paced(ladder, flow)
-    steps, bar, path = _steps(market, flow, epoch, entries)
+    ladder, tier_version, tiers = _ladder(market, chosen, position_notional)
+    ladder = _with_close_rates(ladder, flow)
+    steps, bar, path = _steps(market, flow, tier_version, entries)
     if flow.late is not None and flow.late.any():
         steps, bar = _with_late(steps, bar, flow)
     used = {**flow.used, "law": chosen.name, "tiers": tiers, "touch": path}
@@ -107,7 +108,7 @@ def write(
     chosen_options = {name: _plain(value) for name, value in {**allowed, **options}.items()}
     parameters = {**chosen_options, "law": {chosen.name: shares}, "law_spread": chosen.counts.tolist(),
                   "entries": entries, "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
-    return Script(steps, ladder, bar, flow.opened, used, parameters)
+    return EngineInputs(steps, ladder, bar, flow.opened, used, parameters)
 
 
 def _plain(value: Any) -> Any:
@@ -122,68 +123,76 @@ _law = law  # the option of the same name hides the function inside `write`
 
 
 def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder, np.ndarray, str]:
-    """Rungs of every tier table in force; tables that give the same rungs share an epoch."""
+    """Leverage levels of every tier table in force; tables that give the same leverage levels share a tier version."""
     history = tier_history(market.exchange, market.symbol, market.start, market.end,
                            leverage_tiers=market.leverage_tiers)  # fmt: skip
     if history[0][1].proxy and market.leverage_tiers is None and "BTC/USDT:USDT" in history[0][1].proxy:
         warnings.warn(f"{history[0][1].proxy}; pass leverage_tiers= to Market or read", stacklevel=4)
-    rungs: list[tuple[np.ndarray, np.ndarray]] = []
-    epoch = np.zeros(len(market.candles), np.int64)
+    leverage_levels: list[tuple[np.ndarray, np.ndarray]] = []
+    tier_version = np.zeros(len(market.candles), np.int64)
     opens, first = nanoseconds(market.candles.index), float(market.candles["open"].iloc[0])
     for moment, tiers in history:
         distance, share = distances(law, tiers, position_notional=position_notional, price=first)
-        rung = np.maximum(np.rint(distance / STEP).astype(np.int64), 1), share
-        same = [k for k, known in enumerate(rungs) if all(map(np.array_equal, known, rung))]
-        rungs += [] if same else [rung]
-        epoch[opens >= moment.as_unit("ns").value] = same[0] if same else len(rungs) - 1
-    taken = [share.sum(axis=0) > 0 for _, share in rungs]
+        leverage_level = np.maximum(np.rint(distance / STEP).astype(np.int64), 1), share
+        same = [k for k, known in enumerate(leverage_levels) if all(map(np.array_equal, known, leverage_level))]
+        leverage_levels += [] if same else [leverage_level]
+        tier_version[opens >= moment.as_unit("ns").value] = same[0] if same else len(leverage_levels) - 1
+    taken = [share.sum(axis=0) > 0 for _, share in leverage_levels]
     ladder = Ladder(
         leverage=np.concatenate([law.labels[on] for on in taken]),
-        cells=np.concatenate([cells[:, on] for (cells, _), on in zip(rungs, taken, strict=True)], axis=1),
-        share=np.concatenate([share[:, on] for (_, share), on in zip(rungs, taken, strict=True)], axis=1),
-        epoch=np.repeat(np.arange(len(rungs)), [int(on.sum()) for on in taken]),
+        cells=np.concatenate([cells[:, on] for (cells, _), on in zip(leverage_levels, taken, strict=True)], axis=1),
+        share=np.concatenate([share[:, on] for (_, share), on in zip(leverage_levels, taken, strict=True)], axis=1),
+        tier_version=np.repeat(np.arange(len(leverage_levels)), [int(on.sum()) for on in taken]),
     )
     last = history[-1][1]
     words = f"{last.exchange} as of {', '.join(f'{tiers.as_of:%Y-%m-%d}' for _, tiers in history)}"
     flags = sorted({flag for _, tiers in history for flag in tiers.flags})
-    return ladder, epoch, words + (f" ({', '.join(flags)})" if flags else "")
+    return ladder, tier_version, words + (f" ({', '.join(flags)})" if flags else "")
 
 
-def _paced(ladder: Ladder, flow: models.Flow) -> Ladder:
-    """Every rung once per cohort, with its pace; the unplaced part closes as a book in balance does on the mean."""
-    n, cohorts = len(ladder.epoch), np.array(flow.cohorts)
-    order = np.argsort(np.tile(ladder.epoch, len(cohorts)), kind="stable")
+def _with_close_rates(ladder: Ladder, flow: models.Flow) -> Ladder:
+    """Every leverage level once per cohort, with its close rate; the unattributed part closes at the mean rate."""
+    n, cohorts = len(ladder.tier_version), np.array(flow.cohorts)
+    order = np.argsort(np.tile(ladder.tier_version, len(cohorts)), kind="stable")
     share = np.concatenate([ladder.share * part for part in cohorts[:, 0]], axis=1)[:, order]
-    rung = np.tile(np.arange(n), len(cohorts))[order]
-    pace = np.repeat(cohorts[:, 1], n)[order] * (ladder.leverage[rung] / 10.0) ** flow.by_leverage
-    if flow.fade is None:  # in balance a rung holds its openings ÷ its pace, so that the mean pace is 1
-        pace *= np.mean(np.sum((share / pace)[:, ladder.epoch[rung] == 0], axis=1))
-    return Ladder(ladder.leverage[rung], ladder.cells[:, rung], share, ladder.epoch[rung], pace)
+    leverage_level = np.tile(np.arange(n), len(cohorts))[order]
+    close_rate = np.repeat(cohorts[:, 1], n)[order] * (ladder.leverage[leverage_level] / 10.0) ** flow.by_leverage
+    if (
+        flow.fade is None
+    ):  # in balance a leverage level holds its openings ÷ its close rate, so that the mean close rate is 1
+        close_rate *= np.mean(np.sum((share / close_rate)[:, ladder.tier_version[leverage_level] == 0], axis=1))
+    return Ladder(
+        ladder.leverage[leverage_level],
+        ladder.cells[:, leverage_level],
+        share,
+        ladder.tier_version[leverage_level],
+        close_rate,
+    )
 
 
-def _steps(market: Market, flow: models.Flow, epoch: np.ndarray, entries: str) -> tuple[Steps, np.ndarray, str]:
-    """One step per candle, or, where a finer path covers it, one per piece of the path."""
-    pieces = cut(market, typical=entries == "vwap")
-    bar = pieces.bar
-    low, high = cell_of(pieces.low), cell_of(pieces.high)
-    same = pieces.touch_low is pieces.low
-    touch = (low, high) if same else (cell_of(pieces.touch_low), cell_of(pieces.touch_high))
+def _steps(market: Market, flow: models.Flow, tier_version: np.ndarray, entries: str) -> tuple[Steps, np.ndarray, str]:
+    """One step per candle, or, where a finer path covers it, one per segment of the path."""
+    segments = split_candles(market, typical=entries == "vwap")
+    bar = segments.bar
+    low, high = cell_of(segments.low), cell_of(segments.high)
+    same = segments.touch_low is segments.low
+    touch = (low, high) if same else (cell_of(segments.touch_low), cell_of(segments.touch_high))
     opened, target = flow.opened, flow.open_interest
     fade = flow.fade
     if len(bar) != len(market.candles):
-        opened, target = opened[:, bar] * pieces.weight, _passing(target, bar, pieces.weight)
-        fade = None if fade is None else fade[bar] * pieces.weight
-    steps = Steps(*touch, low, high, opened, target, epoch[bar], fade)
-    if pieces.typical is not None:
-        middle = cell_of(pieces.typical)
+        opened, target = opened[:, bar] * segments.weight, _open_interest_path(target, bar, segments.weight)
+        fade = None if fade is None else fade[bar] * segments.weight
+    steps = Steps(*touch, low, high, opened, target, tier_version[bar], fade)
+    if segments.typical is not None:
+        middle = cell_of(segments.typical)
         steps = replace(steps, entry_low=middle, entry_high=middle)
     elif entries == "extremes":
-        steps, bar = _halved(steps), np.repeat(bar, 2)
-    return steps, bar, pieces.words
+        steps, bar = _split_at_extremes(steps), np.repeat(bar, 2)
+    return steps, bar, segments.words
 
 
-def _passing(open_interest: np.ndarray, bar: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Open interest after each piece: inside a candle it passes from the old to the new in step with the volume."""
+def _open_interest_path(open_interest: np.ndarray, bar: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Open interest after each segment: inside a candle it passes from the old to the new in step with the volume."""
     final = np.append(bar[1:] != bar[:-1], True)
     so_far = np.cumsum(weight)
     done = so_far - np.concatenate([[0.0], so_far[final]])[np.cumsum(np.concatenate([[0], final[:-1]]))]
@@ -192,7 +201,7 @@ def _passing(open_interest: np.ndarray, bar: np.ndarray, weight: np.ndarray) -> 
     return np.where(final | np.isnan(before), after, before + done * (after - before))
 
 
-def _halved(steps: Steps) -> Steps:
+def _split_at_extremes(steps: Steps) -> Steps:
     """Two steps for one: half of the openings at its low, half at its high."""
 
     def twice(array: np.ndarray) -> np.ndarray:
@@ -204,7 +213,7 @@ def _halved(steps: Steps) -> Steps:
     half = np.where(np.isnan(before), steps.open_interest, (before + steps.open_interest) / 2)
     return Steps(
         twice(steps.touch_low), twice(steps.touch_high), edge, edge, twice(steps.opened) / 2,
-        np.column_stack([half, steps.open_interest]).ravel(), twice(steps.epoch),
+        np.column_stack([half, steps.open_interest]).ravel(), twice(steps.tier_version),
         None if steps.fade is None else twice(steps.fade) / 2,
     )  # fmt: skip
 
@@ -242,7 +251,7 @@ def _with_late(steps: Steps, bar: np.ndarray, flow: models.Flow) -> tuple[Steps,
         entry_high=insert(steps.entry_high, high),
         opened=insert(steps.opened * own[:, bar], late[:, bars]),
         open_interest=insert(target, flow.open_interest[bars]),
-        epoch=insert(steps.epoch, steps.epoch[final]),
+        tier_version=insert(steps.tier_version, steps.tier_version[final]),
     ), insert(bar, bars)
 
 

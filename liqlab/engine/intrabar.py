@@ -11,25 +11,25 @@ import pandas as pd
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
 
-__all__ = ["Pieces", "cut"]
+__all__ = ["CandleSegments", "split_candles"]
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
-    """Candles, or where a finer path covers them, their pieces in the order of trading.
+class CandleSegments:
+    """Candles, or where a finer path covers them, their segments in the order of trading.
 
     Attributes
     ----------
-    bar : ndarray (piece,), int64
-        Candle of the piece.
-    low, high : ndarray (piece,)
+    bar : ndarray (segment,), int64
+        Candle of the segment.
+    low, high : ndarray (segment,)
         Range of traded prices [quote]: where positions open.
-    typical : ndarray (piece,) or None
+    typical : ndarray (segment,) or None
         Volume-weighted price where the volume in quote is known, else (high + low + close) / 3 [quote]; if asked for.
-    touch_low, touch_high : ndarray (piece,)
+    touch_low, touch_high : ndarray (segment,)
         Range that liquidates [quote]: of the mark price where the market has it, else of the traded one.
-    weight : ndarray (piece,)
-        Share of the candle's volume in the piece; sums to 1 per candle.
+    weight : ndarray (segment,)
+        Share of the candle's volume in the segment; sums to 1 per candle.
     words : str
         What was used.
     """
@@ -44,11 +44,11 @@ class Pieces:
     words: str
 
 
-def cut(market: Market, *, typical: bool = False) -> Pieces:
+def split_candles(market: Market, *, typical: bool = False) -> CandleSegments:
     """Cut a market's candles along its finer path, find the prices that liquidate and, if asked for, the typical ones.
 
-    The path says in which *order* prices were reached. What was reached is said by the candle: pieces are clipped to
-    its range, and the piece with the path's extreme takes the candle's, for the path may be another venue's. Where
+    The path says in which *order* prices were reached. What was reached is said by the candle: segments are clipped to
+    its range, and the segment with the path's extreme takes the candle's, for the path may be another venue's. Where
     there is a mark candle of the same time, it says what could liquidate, in the same manner.
     """
     candles = market.candles
@@ -61,12 +61,14 @@ def cut(market: Market, *, typical: bool = False) -> Pieces:
         mark = np.where(known, mark[0], low), np.where(known, mark[1], high)
         words = f"mark price in {int(known.sum())} of {len(candles)} candles, else last price"
     if market.path is None:
-        return Pieces(np.arange(len(candles)), low, high, middle, *(mark or (low, high)), np.ones(len(candles)), words)
-    bar, piece_low, piece_high, middle, weight = _along(market, market.path, middle)
+        return CandleSegments(
+            np.arange(len(candles)), low, high, middle, *(mark or (low, high)), np.ones(len(candles)), words
+        )
+    bar, segment_low, segment_high, middle, weight = _along(market, market.path, middle)
     words += f", order inside {int((np.bincount(bar) > 1).sum())} of {len(candles)} candles from a finer path"
-    traded = _within(bar, piece_low, piece_high, low, high)
-    touched = _within(bar, piece_low, piece_high, *mark) if mark else traded
-    return Pieces(bar, *traded, None if middle is None else np.clip(middle, *traded), *touched, weight, words)
+    traded = _within(bar, segment_low, segment_high, low, high)
+    touched = _within(bar, segment_low, segment_high, *mark) if mark else traded
+    return CandleSegments(bar, *traded, None if middle is None else np.clip(middle, *traded), *touched, weight, words)
 
 
 def _typical(candles: pd.DataFrame) -> np.ndarray:
@@ -90,7 +92,7 @@ def _mark(market: Market) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _along(market: Market, path: pd.DataFrame, typical: np.ndarray | None) -> tuple[Any, ...]:
-    """Candle, low, high, typical price and weight of each piece; candles that the path does not cover stay whole."""
+    """Candle, low, high, typical price and weight of each segment; candles that the path does not cover stay whole."""
     candles, step, finer = market.candles, market.step.as_unit("ns").value, step_of(path).as_unit("ns").value
     opens, stamps = nanoseconds(candles.index), nanoseconds(path.index)
     of = np.searchsorted(opens, stamps, side="right") - 1
@@ -106,9 +108,9 @@ def _along(market: Market, path: pd.DataFrame, typical: np.ndarray | None) -> tu
     low, high = (both(path[x].to_numpy(), candles[x].to_numpy()) for x in ("low", "high"))
     middle = None if typical is None else both(path[["high", "low", "close"]].mean(axis=1).to_numpy(), typical)
     volume = both(path["volume"].to_numpy() if "volume" in path else np.ones(len(path)), np.ones(len(opens)))
-    first, pieces = _groups(bar)
-    total = np.repeat(np.add.reduceat(volume, first), pieces)
-    weight = np.divide(volume, total, out=1.0 / np.repeat(pieces, pieces), where=total > 0)
+    first, segments = _groups(bar)
+    total = np.repeat(np.add.reduceat(volume, first), segments)
+    weight = np.divide(volume, total, out=1.0 / np.repeat(segments, segments), where=total > 0)
     return bar, low, high, middle, weight
 
 
@@ -116,14 +118,14 @@ def _within(
     bar: np.ndarray, low: np.ndarray, high: np.ndarray, floor: np.ndarray, ceiling: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pieces clipped to their candle's range; those with the path's extreme take the candle's."""
-    first, pieces = _groups(bar)
-    lowest, highest = (np.repeat(f.reduceat(x, first), pieces) for f, x in ((np.minimum, low), (np.maximum, high)))
+    first, segments = _groups(bar)
+    lowest, highest = (np.repeat(f.reduceat(x, first), segments) for f, x in ((np.minimum, low), (np.maximum, high)))
     bottom, top = floor[bar], ceiling[bar]
     return (np.where(low == lowest, bottom, np.clip(low, bottom, top)),
             np.where(high == highest, top, np.clip(high, bottom, top)))  # fmt: skip
 
 
 def _groups(bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First piece of each candle, and for each candle how many pieces it has."""
+    """First segment of each candle, and for each candle how many segments it has."""
     first = np.flatnonzero(np.diff(bar, prepend=-1))
     return first, np.diff(np.append(first, len(bar)))

@@ -1,104 +1,107 @@
-"""The compiled part of the book: arrays and scalars only, one thread, no fastmath. Its plain twin is in the tests.
+"""The compiled part of the ledger: arrays and scalars only, one thread, no fastmath. Its plain twin is in the tests.
 
 One call runs one side; shorts come in mirrored (cell → −cell), so that every level is touched from above. Everywhere
-`j` is a rung, `p` its pool (rungs of one epoch that close at one pace), `g` the epoch, `e` an entry cell. Amounts are
-*stored*: coins ÷ scale of the pool, so that closing a share of everything in it touches one number.
+`j` is a leverage level, `p` its close-rate group (leverage levels of one tier version that close at one close rate),
+`g` the tier version, `e` an entry cell. Amounts are *stored*: coins ÷ scale of the close-rate group, so that closing a
+share of everything in it touches one number.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from liqlab.engine.columns import expire_nb, photograph_nb, refresh_nb
+from liqlab.engine.columns import expire_nb, refresh_nb, write_column_nb
 from liqlab.engine.jit import jit
 
-SMALL = 2.0**-64  # below this scale the stored amounts are multiplied by it: a power of two, so no digit is lost
+MIN_SCALE = 2.0**-64  # below this scale the stored amounts are multiplied by it: a power of two, so no digit is lost
 NOTHING = -(2**62)
-PLACED, SCALE = 0, 1
+ATTRIBUTED, SCALE = 0, 1
 
 
 @jit
 def run_nb(
-    touch, near, far, sign, shift, opened, open_interest, fade, epoch, cells, share, pool, pool_epoch, pace, layer,
-    level_price, entry_price, last, alive, bins, same_bar, entries, swept, top, fresh, book, total, standing, notional,
-    balance, flow, left, rungs, added, expired, shown, work, hull, gap, got,
+    touch, near, far, sign, shift, opened, open_interest, fade, version, cells, share, group, group_version, close_rate,
+    layer, level_price, entry_price, last, alive, bins, same_bar_share, entries, swept, top, fresh, amounts, total,
+    standing, notional, balance, flow, left, levels, added, expired, shown, work, hull, gap, got,
 ):  # fmt: skip
-    """All steps of one side in order: touch what stood, open, catch what is reached at once, close, photograph.
+    """All steps of one side in order: touch what stood, open, catch what is reached at once, close, write columns.
 
     Grid cells (of the touch, and of the two ends of the entries) become storage indices by ``sign·cell + shift``.
     """
-    lookback, pools = alive.size > 0 and alive[-1] > 0, pool_epoch.size
-    out, coins, factor, unit = np.zeros((pools, 2)), np.zeros(pools), np.ones(pools), np.empty(pools)
-    placed, scale, dead = book[:, PLACED], book[:, SCALE], np.zeros(pools, np.int64)
-    nearest, part_of = _nearest_nb(cells, pool, pool_epoch, fresh.size), _part_nb(share, pool, pools)
-    if rungs.shape[0] > 0 and np.isnan(standing).any():
-        _recount_nb(share, pool, entries, swept, scale, standing)
-    reach, column = _reach_nb(cells, pool, pool_epoch, top, fresh), 0
+    lookback, groups = alive.size > 0 and alive[-1] > 0, group_version.size
+    out, coins, factor, unit = np.zeros((groups, 2)), np.zeros(groups), np.ones(groups), np.empty(groups)
+    attributed, scale, dead = amounts[:, ATTRIBUTED], amounts[:, SCALE], np.zeros(groups, np.int64)
+    nearest, part_of = _nearest_nb(cells, group, group_version, fresh.size), _part_nb(share, group, groups)
+    if levels.shape[0] > 0 and np.isnan(standing).any():
+        _recount_nb(share, group, entries, swept, scale, standing)
+    reach, column = _reach_nb(cells, group, group_version, top, fresh), 0
     for t in range(opened.size):
-        at, g, value, caught = sign * touch[t] + shift, epoch[t], 0.0, 0.0
-        for p in range(pools):
+        at, g, value, caught = sign * touch[t] + shift, version[t], 0.0, 0.0
+        for p in range(groups):
             unit[p] = scale[p]
         if at <= reach:
-            value, reach = _sweep_nb(at, cells, share, pool, pool_epoch, scale, level_price, entry_price, entries,
+            value, reach = _sweep_nb(at, cells, share, group, group_version, scale, level_price, entry_price, entries,
                                      swept, top, fresh, gap, got, out)  # fmt: skip
         if opened[t] > 0.0:
             low, high = sign * near[t] + shift, sign * far[t] + shift
-            _open_nb(t, g, low, high, opened[t], pool_epoch, scale, entries, added)
+            _open_nb(t, g, low, high, opened[t], group_version, scale, entries, added)
             fresh[g], reach = max(fresh[g], high), max(reach, high - nearest[g])
             hull[g, 0], hull[g, 1] = min(hull[g, 0], low), max(hull[g, 1], high)
             if at + nearest[g] <= high:
-                caught = _catch_nb(g, at, low, high, opened[t], cells, share, pool, pool_epoch, scale, level_price,
+                caught = _catch_nb(g, at, low, high, opened[t], cells, share, group, group_version, scale, level_price,
                                    entry_price, entries, swept, got, out)  # fmt: skip
-                value += same_bar * caught
+                value += same_bar_share * caught
         lost, early, stood = 0.0, 0.0, 0.0
-        for p in range(pools):
-            gained = opened[t] * part_of[p] / scale[p] if pool_epoch[p] == g else 0.0
-            placed[p] = max(placed[p] - out[p, 0], 0.0) + max(gained - out[p, 1], 0.0)
+        for p in range(groups):
+            gained = opened[t] * part_of[p] / scale[p] if group_version[p] == g else 0.0
+            attributed[p] = max(attributed[p] - out[p, 0], 0.0) + max(gained - out[p, 1], 0.0)
             lost, early = lost + out[p, 0] * scale[p], early + out[p, 1] * scale[p]
-            coins[p] = placed[p] * scale[p]
+            coins[p] = attributed[p] * scale[p]
             stood += coins[p]
         total[0] += opened[t] - (lost + early)
-        _close_nb(open_interest[t], fade[t], total[0], stood, coins, pace, factor)
+        _close_nb(open_interest[t], fade[t], total[0], stood, coins, close_rate, factor)
         kept = 0.0
-        for p in range(pools):
+        for p in range(groups):
             kept += coins[p] * factor[p]
             scale[p] *= factor[p]
             if factor[p] == 0.0:
-                placed[p], scale[p], dead[p] = 0.0, 1.0, t + 1
-                _clear_nb(p, pool, entries, swept, expired, gap)
-        # what is not placed is open interest whose entries are unknown
+                attributed[p], scale[p], dead[p] = 0.0, 1.0, t + 1
+                _clear_nb(p, group, entries, swept, expired, gap)
+        # what is not attributed is open interest whose entries are unknown
         total[0] = total[0] - (stood - kept) if np.isnan(open_interest[t]) else open_interest[t]
         if flow.shape[1] > 0:
             flow[0, t], flow[1, t] = kept, max(total[0] - kept, 0.0)
-            flow[2, t], flow[3, t] = (stood - kept) + (1.0 - same_bar) * early, lost + same_bar * early
+            flow[2, t], flow[3, t] = (stood - kept) + (1.0 - same_bar_share) * early, lost + same_bar_share * early
             flow[4, t], left[:, t] = value, factor
-        if rungs.shape[0] > 0:
-            _record_nb(g, opened[t], unit, factor, same_bar, share, pool, pool_epoch, got, standing, rungs[t])
+        if levels.shape[0] > 0:
+            _record_nb(
+                g, opened[t], unit, factor, same_bar_share, share, group, group_version, got, standing, levels[t]
+            )
         if lost + early > 0.0:
             _forget_nb(got, out)
-        _shrink_nb(pool, placed, scale, entries, swept, expired, shown, added)
+        _shrink_nb(group, attributed, scale, entries, swept, expired, shown, added)
         if column < last.size and t == last[column]:
             if lookback:
-                expire_nb(dead, alive[column], near, far, sign, shift, epoch, pool_epoch, added, expired, hull)
-            refresh_nb(cells, share, pool, pool_epoch, level_price, entry_price, bins, entries, swept, expired, hull,
-                        gap, sign < 0, work, shown)  # fmt: skip
-            photograph_nb(pool, layer, scale, shown, column, notional)
+                expire_nb(dead, alive[column], near, far, sign, shift, version, group_version, added, expired, hull)
+            refresh_nb(cells, share, group, group_version, level_price, entry_price, bins, entries, swept, expired,
+                        hull, gap, sign < 0, work, shown)  # fmt: skip
+            write_column_nb(group, layer, scale, shown, column, notional)
             balance[0, column], balance[1, column] = kept, max(total[0] - kept, 0.0)
             column += 1
 
 
 @jit
-def paper_nb(n_steps, entries, n_rungs, bins, lookback):
+def scratch_arrays_nb(n_steps, entries, n_levels, bins, lookback):
     """What a run writes on, for itself: the last seven arguments of `run_nb`."""
-    pools, size = entries.shape
-    added = np.zeros((pools, n_steps if lookback else 0))  # by every step to each of its entry cells
-    expired = np.zeros((pools, size if lookback else 0))
-    shown, work = np.zeros((n_rungs, bins.size - 1)), np.empty(max(bins[-1] - bins[0], 0))
-    hull = np.zeros((pools, 2), np.int64)  # entry cells opened or expired since the last photograph, by epoch
+    groups, size = entries.shape
+    added = np.zeros((groups, n_steps if lookback else 0))  # by every step to each of its entry cells
+    expired = np.zeros((groups, size if lookback else 0))
+    shown, work = np.zeros((n_levels, bins.size - 1)), np.empty(max(bins[-1] - bins[0], 0))
+    hull = np.zeros((groups, 2), np.int64)  # entry cells opened or expired since the last column, by tier version
     hull[:, 1] = size - 1
-    gap = np.zeros((n_rungs, 2), np.int64)  # entry cells swept since, by rung
+    gap = np.zeros((n_levels, 2), np.int64)  # entry cells swept since, by leverage level
     gap[:, 0], gap[:, 1] = size, -1
-    got = np.zeros((n_rungs, 2))  # of this step: swept and caught
+    got = np.zeros((n_levels, 2))  # of this step: swept and caught
     return added, expired, shown, work, hull, gap, got
 
 
@@ -113,22 +116,23 @@ def _forget_nb(got, out):
 
 
 @jit
-def _close_nb(open_interest, fade, total, stood, coins, pace, factor):
-    """Share of every pool that closing leaves.
+def _close_nb(open_interest, fade, total, stood, coins, close_rate, factor):
+    """Share of every close-rate group that closing leaves.
 
-    Fading is given; otherwise as much is closed as the open interest says. Pools close in step with their pace, the
-    unplaced part at pace 1, and a pool that has not enough is closed whole: then the others bear the rest.
+    Fading is given; otherwise as much is closed as the open interest says. Close-rate groups close in step with their
+    close rate, the unattributed part at close rate 1, and a close-rate group that has not enough is closed whole: then
+    the others bear the rest.
     """
     for p in range(factor.size):
         factor[p] = 1.0
     if fade > 0.0:
         for p in range(coins.size):
-            factor[p] = np.exp(-fade * pace[p])
+            factor[p] = np.exp(-fade * close_rate[p])
     elif total > open_interest:  # false where nothing is known
         if coins.size == 1:
             factor[0] = open_interest / total
         else:
-            _fill_nb(total - open_interest, max(total - stood, 0.0), coins, pace, factor)
+            _fill_nb(total - open_interest, max(total - stood, 0.0), coins, close_rate, factor)
             kept = 0.0
             for p in range(coins.size):
                 kept += coins[p] * factor[p]
@@ -141,30 +145,30 @@ def _close_nb(open_interest, fade, total, stood, coins, pace, factor):
 
 
 @jit
-def _fill_nb(need, unplaced, coins, pace, factor):
-    """Water level: the rate at which ``Σ min(rate · pace, 1) · coins`` is what has to be closed."""
+def _fill_nb(need, unattributed, coins, close_rate, factor):
+    """Water level: the rate at which ``Σ min(rate · close_rate, 1) · coins`` is what has to be closed."""
     again, rate = True, 0.0
     while again:
-        load, again = unplaced, False
+        load, again = unattributed, False
         for p in range(coins.size):
             if factor[p] > 0.0:
-                load += pace[p] * coins[p]
+                load += close_rate[p] * coins[p]
         rate = max(need, 0.0) / load if load > 0.0 else 0.0
-        if rate >= 1.0 and unplaced > 0.0:
-            need, unplaced, again = need - unplaced, 0.0, True
+        if rate >= 1.0 and unattributed > 0.0:
+            need, unattributed, again = need - unattributed, 0.0, True
         for p in range(coins.size):
-            if factor[p] > 0.0 and rate * pace[p] >= 1.0:
+            if factor[p] > 0.0 and rate * close_rate[p] >= 1.0:
                 need, factor[p], again = need - coins[p], 0.0, True
     for p in range(coins.size):
         if factor[p] > 0.0:
-            factor[p] = 1.0 - rate * pace[p]
+            factor[p] = 1.0 - rate * close_rate[p]
 
 
 @jit
-def _open_nb(t, g, low, high, opened, pool_epoch, scale, entries, added):
-    """Spread what opens evenly over its entry cells, in every pool of the epoch."""
-    for p in range(pool_epoch.size):
-        if pool_epoch[p] == g:
+def _open_nb(t, g, low, high, opened, group_version, scale, entries, added):
+    """Spread what opens evenly over its entry cells, in every close-rate group of the tier version."""
+    for p in range(group_version.size):
+        if group_version[p] == g:
             part, row = opened / scale[p] / (high - low + 1), entries[p]
             for e in range(np.uint64(low), np.uint64(high + 1)):  # unsigned: no check for negative indices
                 row[e] += part
@@ -174,13 +178,13 @@ def _open_nb(t, g, low, high, opened, pool_epoch, scale, entries, added):
 
 @jit
 def _sweep_nb(
-    at, cells, share, pool, pool_epoch, scale, level_price, entry_price, entries, swept, top, fresh, gap, got, out
+    at, cells, share, group, group_version, scale, level_price, entry_price, entries, swept, top, fresh, gap, got, out
 ):
     """Liquidate every level at or above the touch; returns coins × price and the highest level left."""
     value, reach = 0.0, NOTHING
     for j in range(cells.size):
-        p = pool[j]
-        highest, cut = max(top[j], fresh[pool_epoch[p]]), max(at + cells[j], 0)
+        p = group[j]
+        highest, cut = max(top[j], fresh[group_version[p]]), max(at + cells[j], 0)
         if cut <= highest:
             x, v = 0.0, 0.0
             total, gone, price = (
@@ -206,13 +210,28 @@ def _sweep_nb(
 
 @jit
 def _catch_nb(
-    g, at, low, high, opened, cells, share, pool, pool_epoch, scale, level_price, entry_price, entries, swept, got, out
+    g,
+    at,
+    low,
+    high,
+    opened,
+    cells,
+    share,
+    group,
+    group_version,
+    scale,
+    level_price,
+    entry_price,
+    entries,
+    swept,
+    got,
+    out,
 ):
     """Openings whose level the same step reaches never stand; returns coins × level price."""
     value = 0.0
     for j in range(cells.size):
-        p, cut = pool[j], max(at + cells[j], low)
-        if pool_epoch[p] == g and cut <= high:
+        p, cut = group[j], max(at + cells[j], low)
+        if group_version[p] == g and cut <= high:
             prices, part = 0.0, opened / (high - low + 1)
             for e in range(cut, high + 1):
                 swept[j, e] = entries[p, e]
@@ -224,79 +243,79 @@ def _catch_nb(
 
 
 @jit
-def _shrink_nb(pool, placed, scale, entries, swept, expired, shown, added):
-    """Pools whose scale has become small: all their stored amounts × SMALL."""
+def _shrink_nb(group, attributed, scale, entries, swept, expired, shown, added):
+    """Close-rate groups whose scale has become small: all their stored amounts × MIN_SCALE."""
     for p in range(scale.size):
-        while scale[p] < SMALL:
-            placed[p], scale[p] = placed[p] * SMALL, scale[p] / SMALL
+        while scale[p] < MIN_SCALE:
+            attributed[p], scale[p] = attributed[p] * MIN_SCALE, scale[p] / MIN_SCALE
             for array in (entries, expired, added):
                 for k in range(array.shape[1]):
-                    array[p, k] *= SMALL
-            for j in range(pool.size):
-                if pool[j] == p:
+                    array[p, k] *= MIN_SCALE
+            for j in range(group.size):
+                if group[j] == p:
                     for array in (swept, shown):
                         for k in range(array.shape[1]):
-                            array[j, k] *= SMALL
+                            array[j, k] *= MIN_SCALE
 
 
 @jit
-def _clear_nb(p, pool, entries, swept, expired, gap):
-    """A whole pool is closed: begin at 0, so that what opens next keeps all its digits."""
+def _clear_nb(p, group, entries, swept, expired, gap):
+    """A whole close-rate group is closed: begin at 0, so that what opens next keeps all its digits."""
     entries[p], expired[p] = 0.0, 0.0
-    for j in range(pool.size):
-        if pool[j] == p:
+    for j in range(group.size):
+        if group[j] == p:
             swept[j], gap[j, 0], gap[j, 1] = 0.0, 0, entries.shape[1] - 1
 
 
 @jit
-def _record_nb(g, opened, unit, factor, same_bar, share, pool, pool_epoch, got, standing, row):
-    """Standing, liquidated and closed coins of every rung after a step."""
-    for j in range(pool.size):
-        p = pool[j]
-        gained = share[j] * opened if pool_epoch[p] == g else 0.0
+def _record_nb(g, opened, unit, factor, same_bar_share, share, group, group_version, got, standing, row):
+    """Standing, liquidated and closed coins of every leverage level after a step."""
+    for j in range(group.size):
+        p = group[j]
+        gained = share[j] * opened if group_version[p] == g else 0.0
         swept, caught = got[j, 0] * unit[p], got[j, 1] * unit[p]
         stood = max((standing[j] - swept) + (gained - caught), 0.0)
         standing[j] = stood * factor[p]
         row[j, 0] = standing[j]
-        row[j, 1] = swept + same_bar * caught
-        row[j, 2] = stood * (1.0 - factor[p]) + (1.0 - same_bar) * caught
+        row[j, 1] = swept + same_bar_share * caught
+        row[j, 2] = stood * (1.0 - factor[p]) + (1.0 - same_bar_share) * caught
 
 
 @jit
-def _nearest_nb(cells, pool, pool_epoch, epochs):
-    """Smallest distance of an epoch's rungs."""
-    nearest = np.full(epochs, -NOTHING)
+def _nearest_nb(cells, group, group_version, tier_versions):
+    """Smallest distance of a tier version's leverage levels."""
+    nearest = np.full(tier_versions, -NOTHING)
     for j in range(cells.size):
-        g = pool_epoch[pool[j]]
+        g = group_version[group[j]]
         nearest[g] = min(nearest[g], cells[j])
     return nearest
 
 
 @jit
-def _part_nb(share, pool, pools):
-    """Share of an epoch's openings that goes to each pool."""
-    part = np.zeros(pools)
+def _part_nb(share, group, groups):
+    """Share of a tier version's openings that goes to each close-rate group."""
+    part = np.zeros(groups)
     for j in range(share.size):
-        part[pool[j]] += share[j]
+        part[group[j]] += share[j]
     return part
 
 
 @jit
-def _reach_nb(cells, pool, pool_epoch, top, fresh):
+def _reach_nb(cells, group, group_version, top, fresh):
     """Highest cell at which a level may stand."""
     reach = NOTHING
     for j in range(cells.size):
-        reach = max(reach, max(top[j], fresh[pool_epoch[pool[j]]]) - cells[j])
+        reach = max(reach, max(top[j], fresh[group_version[group[j]]]) - cells[j])
     return reach
 
 
 @jit
-def _recount_nb(share, pool, entries, swept, scale, standing):
-    """Coins that stand on every rung, summed anew."""
-    for j in range(pool.size):
+def _recount_nb(share, group, entries, swept, scale, standing):
+    """Coins that stand on every leverage level, summed anew."""
+    for j in range(group.size):
         standing[j] = 0.0
         for e in range(entries.shape[1]):
-            standing[j] += share[j] * scale[pool[j]] * (entries[pool[j], e] - swept[j, e])
+            standing[j] += share[j] * scale[group[j]] * (entries[group[j], e] - swept[j, e])
 
 
 @jit

@@ -103,7 +103,7 @@ def fetch(
             f"{plan.exchange} has no candles of {plan.symbol} in [{plan.start}, {plan.end}); it may have been listed "
             "later or keep less history: pass a later start, or archive=True for Binance's public archive"
         )
-    for text in [*plan.lacks, *_short(plan, tables)]:
+    for text in [*plan.missing_kinds, *_short(plan, tables)]:
         warnings.warn(text, stacklevel=2)
     return Market(**tables, symbol=plan.symbol, exchange=exchange, timeframe=timeframe, sources=sources)
 
@@ -158,9 +158,9 @@ def _load(plan: Plan, kind: str) -> tuple[pd.DataFrame | None, dict[str, str]]:
 def _tiers(plan: Plan) -> tuple[pd.DataFrame, dict[str, str]]:
     from liqlab.margin import tiers_from_ccxt
 
-    rows = plan.adapter.tiers(plan.visit.link, plan.visit.item)
+    rows = plan.adapter.tiers(plan.session.link, plan.session.item)
     unit = filling.tier_unit(plan)
-    table = tiers_from_ccxt(rows, symbol=plan.symbol, exchange=plan.exchange, as_of=plan.visit.now.normalize(),
+    table = tiers_from_ccxt(rows, symbol=plan.symbol, exchange=plan.exchange, as_of=plan.session.now.normalize(),
                             notional_per_unit=unit)  # fmt: skip
     return table, _source(plan, plan.offers["leverage_tiers"].origin, "as of the day of fetching", table)
 
@@ -185,7 +185,7 @@ def _short(plan: Plan, tables: dict[str, Any]) -> list[str]:
     """Tables that begin late or end early, in words: nobody is to take a part for the whole."""
     texts = []
     for kind, table in tables.items():
-        if kind == "leverage_tiers" or any(text.startswith(kind) for text in plan.lacks):
+        if kind == "leverage_tiers" or any(text.startswith(kind) for text in plan.missing_kinds):
             continue
         slack = pd.Timedelta(1, "D") if kind in INSTANTS else pd.Timedelta(0)
         if table.index[0] - plan.start > slack:

@@ -41,17 +41,17 @@ def download(web: Any, url: str) -> bytes | None:
     import requests
 
     what = http.where(url)
-    patience = http.PATIENCE or http.Patience.usual()
+    policy = http.RETRY_POLICY or http.RetryPolicy.usual()
 
     def attempt() -> bytes | None:
-        with http.reporting(web):
+        with http.translate_errors(web):
             # the session takes JSON only; its proxies, certificates and time-outs hold for zips as well
-            answer = requests.Session.request(web, "GET", url, timeout=(patience.connect, patience.read))
+            answer = requests.Session.request(web, "GET", url, timeout=(policy.connect, policy.read))
         if answer.status_code == 404:
             return None
-        http.failed(answer.status_code, answer.headers)
+        http.raise_for_status(answer.status_code, answer.headers)
         if answer.status_code != 200:
             raise FetchError(f"{what}: refused with status {answer.status_code}; is the archive's address right?")
         return answer.content
 
-    return http.patiently(attempt, what)
+    return http.retry(attempt, what)

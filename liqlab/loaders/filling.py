@@ -31,7 +31,7 @@ Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
 @dataclass(eq=False)
-class Visit:
+class VenueSession:
     """A venue once asked: the link, the instrument, its clock. Made only if something is missing."""
 
     adapter: ModuleType
@@ -78,11 +78,11 @@ class Plan:
     end: pd.Timestamp
     kinds: tuple[str, ...]
     offers: dict[str, Offer]
-    visit: Visit
+    session: VenueSession
     store: Any = None
     volume_unit: str = ""
     open_ended: bool = False
-    lacks: list[str] = field(default_factory=list)
+    missing_kinds: list[str] = field(default_factory=list)
     archive: bool = False
 
 
@@ -111,12 +111,12 @@ def plan(symbol: str, exchange: str, timeframe: str, start: Any, end: Any, kinds
         raise ValueError(f"{exchange} has no candles of {timeframe!r}; it has {', '.join(periods) or 'none'}")
     if volume_unit not in ("", "coins", "contracts", "quote"):
         raise ValueError(f"volume_unit must be coins, contracts or quote, got {volume_unit!r}")
-    wanted, lacks = _kinds(kinds, exchange, adapter, offers)
-    visit = Visit(adapter, exchange, symbol)
+    wanted, missing_kinds = _kinds(kinds, exchange, adapter, offers)
+    session = VenueSession(adapter, exchange, symbol)
     if "/" not in symbol:
-        symbol = visit.item.symbol
-    return Plan(adapter, exchange, symbol, timeframe, first, last, wanted, offers, visit, store, volume_unit,
-                open_ended, lacks, archive)  # fmt: skip
+        symbol = session.item.symbol
+    return Plan(adapter, exchange, symbol, timeframe, first, last, wanted, offers, session, store, volume_unit,
+                open_ended, missing_kinds, archive)  # fmt: skip
 
 
 def _range(start: Any, end: Any, timeframe: str) -> tuple[pd.Timestamp, pd.Timestamp, bool]:
@@ -149,7 +149,7 @@ def _kinds(
     has = ", ".join(kind for kind in KINDS if kind in offers)
     for kind in kinds or ():
         if kind not in offers:
-            why = adapter.lacks(exchange, kind)
+            why = adapter.why_missing(exchange, kind)
             raise ValueError(f"{exchange} has no {kind}{': ' if why else ''}{why}; it has {has}; leave {kind} out of "
                              "kinds, or bring it from a file with lq.read")  # fmt: skip
     wanted = [kind for kind in KINDS if (kind in kinds if kinds is not None else kind != "leverage_tiers")]
@@ -207,16 +207,16 @@ def fill(plan: Plan, *, progress: bool = True) -> Plan:
     Every month is kept as soon as it is whole; on an error or Ctrl-C what has come in of the current one is kept too.
     """
     if plan.open_ended:
-        end = finished("candles", plan.timeframe, plan.visit.now)
+        end = finished("candles", plan.timeframe, plan.session.now)
         if end <= plan.start:
-            now = plan.visit.now.floor("s")
+            now = plan.session.now.floor("s")
             raise ValueError(f"no candle of {plan.timeframe} since {plan.start} has closed by {now}, by the venue's "
                              "clock and ours; pass an earlier start")  # fmt: skip
         plan = replace(plan, end=end)
     for kind in (kind for kind in plan.kinds if kind != "leverage_tiers"):
         _fill_kind(plan, kind, progress)
-    if "now" in vars(plan.visit) and (plan.open_ended or plan.end > plan.visit.now) and plan.visit.skew:
-        warnings.warn(plan.visit.skew, stacklevel=3)
+    if "now" in vars(plan.session) and (plan.open_ended or plan.end > plan.session.now) and plan.session.skew:
+        warnings.warn(plan.session.skew, stacklevel=3)
     return plan
 
 
@@ -247,7 +247,7 @@ def _from_archive(plan: Plan, key: Key, gaps: list[Span], progress: bool) -> lis
 
 def _reachable(plan: Plan, kind: str, key: Key, gaps: list[Span]) -> list[Span]:
     """The missing ranges that the venue can answer; what it no longer keeps is added to what is lacking."""
-    offer, now = plan.offers[kind], plan.visit.now
+    offer, now = plan.offers[kind], plan.session.now
     last = finished(kind, key.timeframe, now)
     horizon = pd.Timestamp(0, tz="UTC")
     if offer.reach:
@@ -260,7 +260,7 @@ def _reachable(plan: Plan, kind: str, key: Key, gaps: list[Span]) -> list[Span]:
         kept = offer.reach or f"{offer.rows} rows"
         note = f"; {offer.note}" if offer.note else ""
         since, until = lost[0][0], min(lost[-1][1], horizon)
-        plan.lacks.append(f"{kind}: {plan.exchange} keeps {kept} only, so nothing was asked for from "
+        plan.missing_kinds.append(f"{kind}: {plan.exchange} keeps {kept} only, so nothing was asked for from "
                           f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}{note}")  # fmt: skip
     cut = [(max(start, horizon), min(stop, last)) for start, stop in gaps]
     return [(start, stop) for start, stop in cut if start < stop]
@@ -271,7 +271,7 @@ def _fill_month(
 ) -> None:
     """One month, or what is missing of it: fetched, then kept with the range that it answers."""
     origin = {"exchange": plan.exchange, "origin": plan.offers[kind].origin}
-    item, listed = plan.visit.item, plan.visit.item.listed
+    item, listed = plan.session.item, plan.session.item.listed
     if listed is not None and stop <= listed - EARLY:
         shelf.append(key, pd.DataFrame(), start, stop, store=plan.store, origin=origin)
         return
@@ -280,7 +280,7 @@ def _fill_month(
     try:
         frame = collect(pages, begin, until)
     except BaseException:
-        _salvage(plan, key, pages, begin, until, origin)
+        _keep_partial(plan, key, pages, begin, until, origin)
         raise
     first, last = _answered(plan, pages, frame, start, stop)
     if first < last:
@@ -292,7 +292,7 @@ def _pages(plan: Plan, kind: str, key: Key, item: Instrument, told: Callable[[in
     options = {"volume_unit": plan.volume_unit} if plan.volume_unit and plan.adapter is not binance else {}
 
     def ask(first: int, last: int) -> pd.DataFrame:
-        return plan.adapter.page(plan.visit.link, item, kind, key.timeframe, first, last, **options)
+        return plan.adapter.page(plan.session.link, item, kind, key.timeframe, first, last, **options)
 
     window = plan.adapter.window(plan.exchange, kind, step)
     return Pages(ask, step, window, not key.timeframe, told)
@@ -301,7 +301,7 @@ def _pages(plan: Plan, kind: str, key: Key, item: Instrument, told: Callable[[in
 def _answered(plan: Plan, pages: Pages, frame: pd.DataFrame, start: pd.Timestamp, stop: pd.Timestamp) -> Span:
     """The range that the rows answer. Nothing at an end counts as an answer only for short, old ranges and before the
     listing: what is recent may still come, and a venue's memory may be shorter than we know."""
-    recent, listed = stop > plan.visit.now - RECENT, plan.visit.item.listed
+    recent, listed = stop > plan.session.now - RECENT, plan.session.item.listed
     if frame.empty:
         return start, start if recent or stop - start >= RECENT else stop
     before, after = frame.index[0], frame.index[-1] + pd.Timedelta(1 if pages.loose else pages.step, unit="ms")
@@ -309,7 +309,7 @@ def _answered(plan: Plan, pages: Pages, frame: pd.DataFrame, start: pd.Timestamp
     return start if known else before, min(after, stop) if recent or stop - after >= RECENT else stop
 
 
-def _salvage(plan: Plan, key: Key, pages: Pages, begin: int, until: int, origin: dict[str, str]) -> None:
+def _keep_partial(plan: Plan, key: Key, pages: Pages, begin: int, until: int, origin: dict[str, str]) -> None:
     """Keep what came in before an interruption, up to its first hole."""
     frame = pages.frame
     if frame.empty:
@@ -331,7 +331,7 @@ def _ms(moment: pd.Timestamp) -> int:
 def tier_unit(plan: Plan) -> float | None:
     """What one unit of a tier's notional is worth, where the venue's tiers are in contracts."""
     asked: Any = getattr(plan.adapter, "tier_unit", None)
-    return asked(plan.visit.link, plan.visit.item) if asked else None
+    return asked(plan.session.link, plan.session.item) if asked else None
 
 
 def summary(plan: Plan) -> list[dict[str, Any]]:

@@ -16,7 +16,17 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Failure", "FetchError", "Patience", "get_json", "patiently", "pause", "secret", "session", "where"]
+__all__ = [
+    "Failure",
+    "FetchError",
+    "RetryPolicy",
+    "get_json",
+    "retry",
+    "wait_seconds",
+    "read_credential",
+    "session",
+    "where",
+]
 
 
 class FetchError(RuntimeError):
@@ -24,7 +34,7 @@ class FetchError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to wait for an answer, and how often to ask again.
 
     Attributes
@@ -47,7 +57,7 @@ class Patience:
     read: float = 30.0
 
     @classmethod
-    def usual(cls) -> Patience:
+    def usual(cls) -> RetryPolicy:
         """The defaults, changed by LIQLAB_HTTP_ATTEMPTS, LIQLAB_HTTP_BACKOFF [s] and LIQLAB_HTTP_TIMEOUT [s]."""
         read = _positive("LIQLAB_HTTP_TIMEOUT", cls.read)
         first = _positive("LIQLAB_HTTP_BACKOFF", cls.first)
@@ -55,7 +65,7 @@ class Patience:
         return cls(attempts=max(attempts, 1), first=first, connect=min(cls.connect, read), read=read)
 
 
-PATIENCE: Patience | None = None  # tests put their own here; None: as the environment says
+RETRY_POLICY: RetryPolicy | None = None  # tests put their own here; None: as the environment says
 
 
 def _positive(name: str, default: float) -> float:
@@ -87,7 +97,7 @@ REMEDIES = {
 }
 
 
-def patiently(attempt: Callable[[], Any], what: str) -> Any:
+def retry(attempt: Callable[[], Any], what: str) -> Any:
     """Call `attempt` until it raises no `Failure`; wait as the server asks, else longer each time, with jitter.
 
     Parameters
@@ -105,24 +115,24 @@ def patiently(attempt: Callable[[], Any], what: str) -> Any:
     Raises
     ------
     FetchError
-        After the last attempt, or at once where the server asks for a longer wait than `Patience.obey`.
+        After the last attempt, or at once where the server asks for a longer wait than `RetryPolicy.obey`.
     """
     from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
-    patience = PATIENCE or Patience.usual()
-    backoff = wait_random_exponential(multiplier=patience.first, max=patience.longest)
+    policy = RETRY_POLICY or RetryPolicy.usual()
+    backoff = wait_random_exponential(multiplier=policy.first, max=policy.longest)
 
     def stop(state: Any) -> bool:
         failure = state.outcome.exception()
-        return state.attempt_number >= FEW.get(failure.status, patience.attempts) or failure.wait > patience.obey
+        return state.attempt_number >= FEW.get(failure.status, policy.attempts) or failure.wait > policy.obey
 
     def wait(state: Any) -> float:
         asked = state.outcome.exception().wait
         return asked + float(backoff(state)) * (0.1 if asked else 1.0)
 
     try:
-        retry, sleep = retry_if_exception_type(Failure), lambda seconds: pause(seconds)
-        for again in Retrying(stop=stop, wait=wait, retry=retry, sleep=sleep, reraise=True):
+        on, sleep = retry_if_exception_type(Failure), lambda seconds: wait_seconds(seconds)
+        for again in Retrying(stop=stop, wait=wait, retry=on, sleep=sleep, reraise=True):
             with again:
                 return attempt()
     except Failure as failure:
@@ -138,7 +148,7 @@ def _told(what: str, failure: Failure, times: int) -> str:
     return f"{what}: {failure.reason}{asked} ({times} attempt(s)); {remedy}"
 
 
-def pause(seconds: float) -> None:
+def wait_seconds(seconds: float) -> None:
     """Wait. The one place where liqlab sleeps, so that tests can look at it instead."""
     time.sleep(max(seconds, 0.0))
 
@@ -147,11 +157,11 @@ def pause(seconds: float) -> None:
 
 
 @cache
-def _careful() -> type:
+def _checked_session_class() -> type:
     """The session's class, made on first use: `requests` is not imported before."""
     import requests
 
-    class Careful(requests.Session):
+    class CheckedSession(requests.Session):
         """A session that takes an answer only if it is whole and JSON, and remembers the last one's head."""
 
         last_status: int = 0
@@ -159,10 +169,10 @@ def _careful() -> type:
 
         def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
             self.last_status, self.last_headers = 0, {}
-            patience = PATIENCE or Patience.usual()
+            policy = RETRY_POLICY or RetryPolicy.usual()
             if options.get("verify") is True:  # ccxt says so each time, which would hide the session's own bundle
                 del options["verify"]
-            options["timeout"] = (patience.connect, patience.read)
+            options["timeout"] = (policy.connect, policy.read)
             response = super().request(method, url, *args, **options)
             self.last_status, self.last_headers = response.status_code, response.headers
             if response.status_code == 200:
@@ -173,7 +183,7 @@ def _careful() -> type:
                     raise requests.exceptions.ConnectionError(_not_json(response)) from None
             return response
 
-    return Careful
+    return CheckedSession
 
 
 def _not_json(response: Any) -> str:
@@ -184,7 +194,7 @@ def _not_json(response: Any) -> str:
 
 def session() -> Any:
     """A new session: proxies and certificates from the environment, every answer checked, every wait bounded."""
-    made = _careful()()
+    made = _checked_session_class()()
     made.headers["User-Agent"] = "liqlab"
     made.last_headers = {}
     given = [os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")]
@@ -224,17 +234,17 @@ def get_json(web: Any, url: str, params: Mapping[str, Any] | None = None, *, hea
 
     def attempt() -> Any:
         query = {key: value for key, value in (fresh() if fresh else params or {}).items() if value is not None}
-        with reporting(web):
+        with translate_errors(web):
             response = web.request("GET", url, params=query, headers=dict(headers or {}))
         if response.status_code == 200:
             return response.parsed
-        failed(response.status_code, response.headers)
+        raise_for_status(response.status_code, response.headers)
         raise FetchError(f"{what}: refused with status {response.status_code}: {_said(response)}")
 
-    return patiently(attempt, what)
+    return retry(attempt, what)
 
 
-class reporting:
+class translate_errors:
     """Context in which the network's own errors become a `Failure`, without address and query."""
 
     def __init__(self, web: Any) -> None:
@@ -258,7 +268,7 @@ class reporting:
             raise Failure(said if said.startswith("the answer") else "the connection failed or broke") from None
 
 
-def failed(status: int, headers: Mapping[str, str]) -> None:
+def raise_for_status(status: int, headers: Mapping[str, str]) -> None:
     """Raise `Failure` for a status that may pass: 408, 418, 429, 403, 451 and all of 5xx."""
     if status in (403, 408, 418, 429, 451) or status >= 500:
         raise Failure(f"status {status}", status=status, wait=retry_after(headers))
@@ -300,6 +310,6 @@ def where(url: str) -> str:
     return f"{parts.hostname}{parts.path}"
 
 
-def secret(exchange: str, name: str) -> str:
+def read_credential(exchange: str, name: str) -> str:
     """A key from the environment, ``LIQLAB_BINANCEUSDM_KEY`` or the like; empty without it. It is kept nowhere."""
     return os.environ.get(f"LIQLAB_{exchange.upper()}_{name.upper()}", "")

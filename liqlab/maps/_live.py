@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
-from liqlab.engine.inputs import write
-from liqlab.engine.ledger import Columns, Ladder, State, Steps, cell_of, check_same_bar, play, room_for, set_up
+from liqlab.engine.grid import cell_of
+from liqlab.engine.inputs import build_inputs
+from liqlab.engine.ledger import check_same_bar_share, grow, make_workspace, run_steps
+from liqlab.engine.records import Columns, Ladder, State, Steps
 from liqlab.maps.heatmaps import dataset, edges_for, provenance
 from liqlab.market import checks
 from liqlab.market.clock import naive, nanoseconds, utc
@@ -31,7 +33,7 @@ SPARE = 2_000  # cells of grid, 10 %, kept ready beyond the prices seen
 
 @dataclass
 class Memory:
-    """What has to be remembered of the bars before, besides the book.
+    """What has to be remembered of the bars before, besides the ledger.
 
     Attributes
     ----------
@@ -64,12 +66,14 @@ class Memory:
 
 
 class Live:
-    """A book that lives. Made by `live` or `load_live`; `update` changes it in place, nothing else does."""
+    """A ledger kept up to date bar by bar. Made by `live` or `load_live`; `update` alone changes it, in place."""
 
     def __init__(self, state: State, ladder: Ladder, memory: Memory, edges: np.ndarray, about: dict[str, Any]) -> None:
         self._ladder, self._memory, self._edges, self._about = ladder, memory, edges, about
-        self._board = set_up(state, ladder, edges)
-        self._shown = play(self._board, _still(state, memory, ladder), self._column(1), same_bar=self._same_bar)
+        self._workspace = make_workspace(state, ladder, edges)
+        self._shown = run_steps(
+            self._workspace, _still(state, memory, ladder), self._column(1), same_bar_share=self._same_bar_share
+        )
         self._last: dict[str, float] = about["last"]
 
     @property
@@ -90,7 +94,7 @@ class Live:
         open_interest: float | None = None,
         mark: tuple[float, float] | None = None,
     ) -> None:
-        """Carry the book on by one bar that has closed.
+        """Carry the ledger on by one bar that has closed.
 
         Parameters
         ----------
@@ -106,7 +110,7 @@ class Live:
         Raises
         ------
         ValueError
-            A bar that does not come after the last one, or is none; the book stays as it was.
+            A bar that does not come after the last one, or is none; the ledger stays as it was.
         """
         memory, values = self._memory, checks.bar(candle, open_interest, mark)
         opened_at = memory.close if time is None else int(nanoseconds(pd.DatetimeIndex([utc(time)]))[0])
@@ -118,9 +122,9 @@ class Live:
         memory.since = [bars + 1, min(low, own[0]), max(high, own[1])]
         bar = _bar(memory, values, opened_at + memory.step, open_interest)
         flow = models.one_bar(self._about["model"])(bar, **self._about["options"])
-        steps = _steps(flow, memory, own, mark, int(self._ladder.epoch.max()))
+        steps = _steps(flow, memory, own, mark, int(self._ladder.tier_version.max()))
         self._make_room(steps)
-        self._shown = play(self._board, steps, self._column(len(steps)), same_bar=self._same_bar)
+        self._shown = run_steps(self._workspace, steps, self._column(len(steps)), same_bar_share=self._same_bar_share)
         memory.level, memory.close = float(flow.open_interest[0]), opened_at + memory.step
         if open_interest is not None:
             memory.since = []
@@ -141,7 +145,7 @@ class Live:
         return dataset(self._shown, frame, self._edges, None, self._about["attrs"]).isel(time=-1)
 
     def save(self, path: str | Path) -> Path:
-        """Write the book and what it remembers to one file (.npz); `load_live` reads it.
+        """Write the ledger and what it remembers to one file (.npz); `load_live` reads it.
 
         Parameters
         ----------
@@ -153,7 +157,7 @@ class Live:
         Path
         """
         path = Path(path)
-        state = {f"state_{f.name}": getattr(self._board.state, f.name) for f in fields(State)}
+        state = {f"state_{f.name}": getattr(self._workspace.state, f.name) for f in fields(State)}
         ladder = {f"ladder_{f.name}": getattr(self._ladder, f.name) for f in fields(Ladder)}
         memory = asdict(self._memory)
         about = json.dumps({**self._about, "last": self._last, "memory": memory | {"volume": None}})
@@ -175,19 +179,19 @@ class Live:
                 f"{self._memory.bars:,} bars up to {self.close_time:%Y-%m-%d %H:%M} UTC")  # fmt: skip
 
     @property
-    def _same_bar(self) -> float:
-        return self._about["same_bar"]
+    def _same_bar_share(self) -> float:
+        return self._about["same_bar_share"]
 
     def _column(self, steps: int) -> Columns:
         return Columns(np.array([steps - 1]), np.zeros(1, np.int64), self._edges)
 
     def _make_room(self, steps: Steps) -> None:
         """A wider stretch of the grid where a bar leaves the one at hand."""
-        state = self._board.state
+        state = self._workspace.state
         low = min(steps.touch_low.min(), steps.entry_low.min())
         high = max(steps.touch_high.max(), steps.entry_high.max())
         if low < state.origin or high >= state.origin + state.entries.shape[2]:
-            self._board = set_up(room_for(state, steps, self._ladder, spare=SPARE), self._ladder, self._edges)
+            self._workspace = make_workspace(grow(state, steps, self._ladder, spare=SPARE), self._ladder, self._edges)
 
 
 def live(
@@ -196,7 +200,7 @@ def live(
     *,
     price_range: tuple[float, float] | None = None,
     price_step: float | None = None,
-    same_bar: float = 0.5,
+    same_bar_share: float = 0.5,
     **options: Any,
 ) -> Live:
     """Start a map that is carried on bar by bar from a market's history.
@@ -204,8 +208,8 @@ def live(
     Parameters
     ----------
     market : Market
-        The history so far; it warms the book.
-    model, price_range, price_step, same_bar, **options
+        The history so far; it warms the ledger.
+    model, price_range, price_step, same_bar_share, **options
         As in `heatmap`; positions open evenly over a bar's range (``entries="spread"``).
 
     Returns
@@ -222,34 +226,34 @@ def live(
     --------
     >>> import liqlab as lq
     >>> market = lq.load_example("btc-2024-05").until("2024-05-01")
-    >>> book = lq.live(market)
-    >>> book.update({"open": 60_600, "high": 60_700, "low": 60_500, "close": 60_550, "volume": 900.0})
-    >>> str(book.close_time), book.map()["notional"].dims
+    >>> ledger = lq.live(market)
+    >>> ledger.update({"open": 60_600, "high": 60_700, "low": 60_500, "close": 60_550, "volume": 900.0})
+    >>> str(ledger.close_time), ledger.map()["notional"].dims
     ('2024-05-01 00:15:00+00:00', ('price', 'side'))
     """
-    check_same_bar(same_bar)
+    check_same_bar_share(same_bar_share)
     if options.pop("entries", "spread") != "spread":
         raise ValueError("a live map opens positions evenly over a bar's range; leave entries at 'spread'")
     if market.path is not None:
         raise ValueError("a live map takes one bar at a time and knows no finer path; make the finer candles the "
                          "market's candles, or leave path out (dataclasses.replace(market, path=None))")  # fmt: skip
     models.one_bar(model)
-    script = write(market, model, **options)
-    rule = {name: script.parameters[name] for name in models.options_of(model)}
+    inputs = build_inputs(market, model, **options)
+    rule = {name: inputs.parameters[name] for name in models.options_of(model)}
     candles = market.candles
     edges = edges_for(candles, price_range, price_step)
-    state = room_for(None, script.steps, script.ladder, spare=SPARE)
+    state = grow(None, inputs.steps, inputs.ladder, spare=SPARE)
     nothing = Columns(np.empty(0, np.int64), np.empty(0, np.int64), edges)
-    play(set_up(state, script.ladder, edges), script.steps, nothing, same_bar=same_bar)
+    run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps, nothing, same_bar_share=same_bar_share)
     last = {k: float(candles[k].iloc[-1]) for k in ("open", "high", "low", "close", "volume")}
     step = market.step.as_unit("ns").value
-    about = {"model": model, "options": rule, "same_bar": float(same_bar), "last": last,
-             "attrs": provenance(market, model, script, step, None, same_bar)}  # fmt: skip
-    return Live(state, script.ladder, _remember(market, float(script.steps.open_interest[-1])), edges, about)
+    about = {"model": model, "options": rule, "same_bar_share": float(same_bar_share), "last": last,
+             "attrs": provenance(market, model, inputs, step, None, same_bar_share)}  # fmt: skip
+    return Live(state, inputs.ladder, _remember(market, float(inputs.steps.open_interest[-1])), edges, about)
 
 
 def load_live(path: str | Path) -> Live:
-    """Read a book that `Live.save` wrote, and carry it on.
+    """Read a ledger that `Live.save` wrote, and carry it on.
 
     Parameters
     ----------
@@ -314,7 +318,7 @@ def _hole(stamps: list[int], step: int) -> bool:
 
 
 def _steps(
-    flow: models.Flow, memory: Memory, own: tuple[int, int], mark: tuple[float, float] | None, epoch: int
+    flow: models.Flow, memory: Memory, own: tuple[int, int], mark: tuple[float, float] | None, tier_version: int
 ) -> Steps:
     """The bar's step, and one more for openings that a coarser open interest reports only now; as in `steps`."""
     low, high = own
@@ -327,7 +331,7 @@ def _steps(
         entry.append((memory.since[1], memory.since[2]))
     lows, highs = np.array(entry).T.copy()
     touch = np.full(n, touch_low), np.full(n, touch_high)
-    return Steps(*touch, lows, highs, opened, target, np.full(n, epoch), flow.fade)
+    return Steps(*touch, lows, highs, opened, target, np.full(n, tier_version), flow.fade)
 
 
 def _still(state: State, memory: Memory, ladder: Ladder) -> Steps:
@@ -335,4 +339,4 @@ def _still(state: State, memory: Memory, ladder: Ladder) -> Steps:
     end = state.origin + state.entries.shape[2] - 1
     far = np.array([end + int(ladder.cells.max()) + 1]), np.array([state.origin - int(ladder.cells.max()) - 1])
     return Steps(*far, np.array([end]), np.array([end]), np.zeros((2, 1)), np.array([memory.level]),
-                 np.array([int(ladder.epoch.max())]))  # fmt: skip
+                 np.array([int(ladder.tier_version.max())]))  # fmt: skip

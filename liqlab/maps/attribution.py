@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.inputs import Script, write
-from liqlab.engine.ledger import SIDES, first_cell, price_of, run, survival_to_end
+from liqlab.engine.grid import first_cell, price_of
+from liqlab.engine.inputs import EngineInputs, build_inputs
+from liqlab.engine.ledger import run_ledger, survival_to_end
+from liqlab.engine.records import SIDES
 from liqlab.maps.heatmaps import BIN, round_number
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timedelta
@@ -25,14 +27,14 @@ def explain(
     at: Any = None,
     price_step: float | None = None,
     lookback: Any = None,
-    same_bar: float = 0.5,
+    same_bar_share: float = 0.5,
     **options: Any,
 ) -> pd.DataFrame:
     """Who stands behind a band: the positions that the model has at a price at a moment, by bar, side and leverage.
 
     Parameters
     ----------
-    market, model, lookback, same_bar, **options
+    market, model, lookback, same_bar_share, **options
         As in `heatmap`.
     price : float
         A price inside the band [quote].
@@ -66,38 +68,38 @@ def explain(
     if not price > 0:
         raise ValueError(f"price must be > 0 quote, got {price!r}")
     market = market if at is None else market.until(at)
-    script = write(market, model, **options)
-    record = run(script.steps, script.ladder, flows=True, same_bar=same_bar)
+    inputs = build_inputs(market, model, **options)
+    record = run_ledger(inputs.steps, inputs.ladder, flows=True, same_bar_share=same_bar_share)
     width = price_step or round_number(BIN * price)
     edges = np.floor(price / width * (1 + 1e-12)) * width + np.array([0.0, width])
     opens = nanoseconds(market.candles.index)
     alive = (
         0 if lookback is None else opens[-1] + market.step.as_unit("ns").value - timedelta(lookback).as_unit("ns").value
     )
-    steps = np.flatnonzero(opens[script.bar] >= alive)
+    steps = np.flatnonzero(opens[inputs.bar] >= alive)
     levels = np.arange(*first_cell(edges))
-    survival, pool = survival_to_end(record.survival), script.ladder.pools[0]
-    parts = [_lots(script, survival[:, s, pool[j]], s, j, level, steps) for s in (0, 1)
-             for j in range(len(script.ladder.leverage)) for level in levels]  # fmt: skip
+    survival, rate_group = survival_to_end(record.survival), inputs.ladder.rate_groups[0]
+    parts = [_lots(inputs, survival[:, s, rate_group[j]], s, j, level, steps) for s in (0, 1)
+             for j in range(len(inputs.ladder.leverage)) for level in levels]  # fmt: skip
     table = _grouped(pd.concat(parts, ignore_index=True), market)
     table.attrs.update(low=float(edges[0]), high=float(edges[1]))
     return table
 
 
-def _lots(script: Script, survival: np.ndarray, s: int, j: int, level: int, steps: np.ndarray) -> pd.DataFrame:
-    """What a rung has at one level cell: every step that opened there since the cell was last touched."""
-    all_steps, ladder = script.steps, script.ladder
+def _lots(inputs: EngineInputs, survival: np.ndarray, s: int, j: int, level: int, steps: np.ndarray) -> pd.DataFrame:
+    """What a leverage level has at one level cell: every step that opened there since the cell was last touched."""
+    all_steps, ladder = inputs.steps, inputs.ladder
     entry = level + ladder.cells[s, j] if s == 0 else level - ladder.cells[s, j]
     # in the mirror of the shorts "touched" always means: the extreme is at or below the level
     extreme, height = (all_steps.touch_low, level) if s == 0 else (-all_steps.touch_high, -level)
     touched = np.flatnonzero(extreme <= height)
     fresh = steps[steps > touched[-1]] if len(touched) else steps
     here = fresh[(all_steps.entry_low[fresh] <= entry) & (all_steps.entry_high[fresh] >= entry)
-                 & (all_steps.epoch[fresh] == ladder.epoch[j])]  # fmt: skip
+                 & (all_steps.tier_version[fresh] == ladder.tier_version[j])]  # fmt: skip
     cells = all_steps.entry_high[here] - all_steps.entry_low[here] + 1
     coins = all_steps.opened[s, here] * ladder.share[s, j] / cells
     standing = coins * survival[here]
-    return pd.DataFrame({"bar": script.bar[here], "side": SIDES[s], "leverage": ladder.leverage[j],
+    return pd.DataFrame({"bar": inputs.bar[here], "side": SIDES[s], "leverage": ladder.leverage[j],
                          "standing": standing, "entry_price": price_of(entry), "liquidation_price": price_of(level),
                          "notional": standing * price_of(level)})  # fmt: skip
 

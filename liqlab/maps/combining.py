@@ -1,4 +1,4 @@
-"""One map of several venues: the same asset, book by book, added up in quote notional."""
+"""One map of several venues: the same asset, ledger by ledger, added up in quote notional."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def combine(
 ) -> xr.Dataset:
     """Estimated liquidation heatmap of several venues of one asset, with the share of each.
 
-    Every venue keeps a book of its own, from its own candles, tiers and open interest; only the notional is added, bin
-    by bin, so that a venue's levels are touched by its own prices and no other's.
+    Every venue keeps a ledger of its own, from its own candles, tiers and open interest; only the notional is added,
+    bin by bin, so that a venue's levels are touched by its own prices and no other's.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def combine(
     Returns
     -------
     xarray.Dataset
-        As from `heatmap`, ``notional``, ``placed`` and ``unplaced`` summed over the venues, and ``venue_share``
-        (time, venue): the venue's part of all standing notional [1], NaN where nothing stands.
+        As from `heatmap`, ``notional``, ``attributed_oi`` and ``unattributed_oi`` summed over the venues, and
+        ``venue_share`` (time, venue): the venue's part of all standing notional [1], NaN where nothing stands.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _added(heats: list[xr.Dataset], venues: list[str]) -> xr.Dataset:
         if not np.array_equal(heat["time"].to_numpy(), times):
             raise ValueError(f"{venue} has candles at other times than {venues[0]}; choose start and end without gaps")
     total = heats[0].copy()
-    for name in ("notional", "placed", "unplaced"):
+    for name in ("notional", "attributed_oi", "unattributed_oi"):
         total[name] = sum((heat[name] for heat in heats[1:]), start=heats[0][name])
     each = [heat["notional"].sum([d for d in heat["notional"].dims if d != "time"]) for heat in heats]
     share = xr.concat(each, dim="venue").transpose("time", "venue")

@@ -1,4 +1,4 @@
-"""What a book shows: the heatmap, and one moment of it. Its tables are next door, in `tables`.
+"""What the ledger shows: the heatmap, and one moment of it. Its tables are next door, in `tables`.
 
 All amounts are *estimated* from market data; none is read from accounts.
 """
@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
-from liqlab.engine.inputs import Script, write
-from liqlab.engine.ledger import SIDES, Columns, Record, run
+from liqlab.engine.inputs import EngineInputs, build_inputs
+from liqlab.engine.ledger import run_ledger
+from liqlab.engine.records import SIDES, Columns, Record
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
@@ -29,7 +30,7 @@ __all__ = ["heatmap", "liquidation_map"]
 BIN = 5e-4
 # Bins reach far enough below and above the candles for every level from 3x on.
 BELOW, ABOVE = 0.65, 1.45
-MOST_COLUMNS, MOST_BINS = 2_000, 2_500
+MAX_COLUMNS, MAX_BINS = 2_000, 2_500
 
 
 def heatmap(
@@ -39,11 +40,11 @@ def heatmap(
     start: Any = None,
     end: Any = None,
     lookback: Any = None,
-    column: Any = None,
+    time_step: Any = None,
     price_range: tuple[float, float] | None = None,
     price_step: float | None = None,
     by_leverage: bool = False,
-    same_bar: float = 0.5,
+    same_bar_share: float = 0.5,
     law: str | Law | Mapping[float, float] = "measured",
     **options: Any,
 ) -> xr.Dataset:
@@ -52,14 +53,14 @@ def heatmap(
     Parameters
     ----------
     market : Market
-        Everything in it before `start` warms the book.
+        Everything in it before `start` warms the ledger.
     model : str
         ``open_interest`` (default), ``volume``, ``decay``; see `liqlab.models`.
     start, end : time-like, optional
         What is shown, half-open, UTC; default: all.
     lookback : duration, optional
         ``"24h"``, ``"7d"``: show only positions opened within this span before each column (the vendors' windows).
-    column : duration, optional
+    time_step : duration, optional
         Width of a column, a multiple of the time frame; default: the smallest that gives at most 2,000 columns.
     price_range : (low, high), optional
         Prices [quote] covered by bins; default 0.65 × the lowest to 1.45 × the highest price shown.
@@ -67,7 +68,7 @@ def heatmap(
         Width of a bin [quote]; default: a round number near 5 bp of the first price shown.
     by_leverage : bool
         Keep the classes of the law apart in a further dimension ``leverage``.
-    same_bar : float
+    same_bar_share : float
         Share [0..1] of the positions reached within the bar of their opening that counts as liquidated.
     law : str, Law or mapping {leverage: share}
         How far from their entries positions are liquidated; see `liqlab.law`.
@@ -78,9 +79,9 @@ def heatmap(
     -------
     xarray.Dataset
         ``notional`` (time, price, side[, leverage]): coins × liquidation price [quote], estimated, standing at the
-        close of the column's last bar. ``placed``, ``unplaced`` (time, side): coins with known and unknown entries.
-        ``open, high, low, close`` [quote], ``volume`` [coins] (time) of the column. Coordinates: time (open of the
-        column's first bar, UTC without zone), close_time, price (centre of the bin), price_edge, side.
+        close of the column's last bar. ``attributed_oi``, ``unattributed_oi`` (time, side): coins with known and
+        unknown entries. ``open, high, low, close`` [quote], ``volume`` [coins] (time) of the column. Coordinates: time
+        (open of the column's first bar, UTC without zone), close_time, price (centre of the bin), price_edge, side.
         attrs: what it was made from and how.
 
     Raises
@@ -100,15 +101,15 @@ def heatmap(
     >>> heat["notional"].dims, heat.sizes["time"]
     (('time', 'price', 'side'), 96)
     """
-    script = write(market, model, law=law, **options)
-    last, width, frame = _columns(market, start, end, column)
+    inputs = build_inputs(market, model, law=law, **options)
+    last, width, frame = _columns(market, start, end, time_step)
     edges = edges_for(frame, price_range, price_step)
-    last_step = np.searchsorted(script.bar, last, side="right") - 1
-    alive = _alive(market, script, last, lookback)
+    last_step = np.searchsorted(inputs.bar, last, side="right") - 1
+    alive = _alive(market, inputs, last, lookback)
     columns = Columns(last_step, alive, edges, by_leverage)
-    record = run(script.steps, script.ladder, columns=columns, same_bar=same_bar)
-    attrs = provenance(market, model, script, width, lookback, same_bar)
-    return dataset(record, frame, edges, script.ladder.leverage if by_leverage else None, attrs)
+    record = run_ledger(inputs.steps, inputs.ladder, columns=columns, same_bar_share=same_bar_share)
+    attrs = provenance(market, model, inputs, width, lookback, same_bar_share)
+    return dataset(record, frame, edges, inputs.ladder.leverage if by_leverage else None, attrs)
 
 
 def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
@@ -149,14 +150,14 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def _columns(market: Market, start: Any, end: Any, column: Any) -> tuple[np.ndarray, int, pd.DataFrame]:
+def _columns(market: Market, start: Any, end: Any, time_step: Any) -> tuple[np.ndarray, int, pd.DataFrame]:
     """Last candle of every column, a column's width [ns], and the columns' own candles."""
     stamps = nanoseconds(market.candles.index)
     chosen = np.flatnonzero(between(stamps, start, end))
     if not chosen.size:
         raise ValueError(f"no candle lies in [{start}, {end}); the market runs from {market.start} to {market.end}")
     step = market.step.as_unit("ns").value
-    width = _width(step, stamps[chosen], column)
+    width = _width(step, stamps[chosen], time_step)
     begins = np.flatnonzero(np.diff(stamps[chosen] // width, prepend=-1))
     first, last = chosen[begins], chosen[np.append(begins[1:], chosen.size) - 1]
     values = {name: market.candles[name].to_numpy() for name in ("open", "high", "low", "close", "volume")}
@@ -176,18 +177,18 @@ def _columns(market: Market, start: Any, end: Any, column: Any) -> tuple[np.ndar
     return last, width, frame
 
 
-def _width(step: int, stamps: np.ndarray, column: Any) -> int:
+def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
     """Width of a column [ns]; whole columns are counted from 1970, so that no column depends on what is shown."""
-    if column is not None:
-        width = timedelta(column).as_unit("ns").value
+    if time_step is not None:
+        width = timedelta(time_step).as_unit("ns").value
         if width % step:
             bar = timeframe_of(pd.Timedelta(step, unit="ns"))
-            raise ValueError(f"a column must be a multiple of the time frame {bar}, got {column!r}")
+            raise ValueError(f"a column must be a multiple of the time frame {bar}, got {time_step!r}")
         return width
     for factor in (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10080):
-        if np.unique(stamps // (factor * step)).size <= MOST_COLUMNS:
+        if np.unique(stamps // (factor * step)).size <= MAX_COLUMNS:
             return factor * step
-    return (int(stamps[-1] - stamps[0]) // (MOST_COLUMNS * step) + 1) * step
+    return (int(stamps[-1] - stamps[0]) // (MAX_COLUMNS * step) + 1) * step
 
 
 def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, price_step: float | None) -> np.ndarray:
@@ -203,7 +204,7 @@ def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, pric
     if price_step is not None and not price_step > 0:
         raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
     width = price_step or round_number(BIN * frame["open"].iloc[0])
-    while price_step is None and (high - low) / width > MOST_BINS:
+    while price_step is None and (high - low) / width > MAX_BINS:
         width = round_number(width * 1.999)
     first = max(np.floor(low / width * (1 + 1e-12)), 1.0)
     return np.arange(first, max(np.ceil(high / width * (1 - 1e-12)), first + 1) + 1) * width
@@ -220,18 +221,18 @@ def round_number(x: float) -> float:
     return float(f"{numbers[np.argmin(np.abs(np.log(x / (power * numbers))))] * power:.12g}")
 
 
-def _alive(market: Market, script: Script, last: np.ndarray, lookback: Any) -> np.ndarray:
+def _alive(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any) -> np.ndarray:
     """First step of every column that its lookback still holds."""
     if lookback is None:
         return np.zeros(len(last), np.int64)
     opens = nanoseconds(market.candles.index)
     closes = opens[last] + market.step.as_unit("ns").value
     bar = np.searchsorted(opens, closes - timedelta(lookback).as_unit("ns").value, side="left")
-    return np.searchsorted(script.bar, bar, side="left")
+    return np.searchsorted(inputs.bar, bar, side="left")
 
 
 def provenance(
-    market: Market, model: str, script: Script, width: int, lookback: Any, same_bar: float
+    market: Market, model: str, inputs: EngineInputs, width: int, lookback: Any, same_bar_share: float
 ) -> dict[str, str]:
     """Provenance, in strings, so that a Dataset can be saved."""
     return {
@@ -239,13 +240,13 @@ def provenance(
         "symbol": market.symbol,
         "exchange": market.exchange,
         "timeframe": market.timeframe,
-        "column": timeframe_of(pd.Timedelta(width, unit="ns")),
+        "time_step": timeframe_of(pd.Timedelta(width, unit="ns")),
         "quote": market.quote,
         "coin": market.coin,
         "model": model,
         "lookback": "" if lookback is None else timeframe_of(timedelta(lookback)),
-        **script.used,
-        "parameters": json.dumps({**script.parameters, "same_bar": same_bar}),
+        **inputs.used,
+        "parameters": json.dumps({**inputs.parameters, "same_bar_share": same_bar_share}),
         "sources": json.dumps({name: dict(source) for name, source in market.sources.items()}),
         "liqlab": __version__,
     }
@@ -266,7 +267,9 @@ def dataset(
     data: dict[str, Any] = {
         name: ("time", frame[name].to_numpy()) for name in ("open", "high", "low", "close", "volume")
     }
-    data |= {name: (("side", "time"), record.balance[:, k]) for k, name in enumerate(("placed", "unplaced"))}
+    data |= {
+        name: (("side", "time"), record.balance[:, k]) for k, name in enumerate(("attributed_oi", "unattributed_oi"))
+    }
     coords |= {
         "time": frame.index.to_numpy(),
         "price": (edges[1:] + edges[:-1]) / 2,

@@ -16,19 +16,19 @@ from liqlab.market.market import Market
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["observed"]
+__all__ = ["observed_heatmap"]
 
 SIDES = ["long", "short"]
-MOST_ROWS, MOST_COLUMNS = 300, 700  # a picture has no use for more
+MAX_PRICE_BINS, MAX_COLUMNS = 300, 700  # a picture has no use for more
 
 
-def observed(
+def observed_heatmap(
     market: Market,
     *,
     events: pd.DataFrame | None = None,
     start: Any = None,
     end: Any = None,
-    column: Any = None,
+    time_step: Any = None,
     price_step: float | None = None,
 ) -> xr.Dataset:
     """Observed liquidations over time × price: the other thing that is called a liquidation heatmap.
@@ -45,7 +45,7 @@ def observed(
         Single liquidations: side ('long' or 'short': the position's side), price [quote], quantity [coins].
     start, end : time-like, optional
         Half-open range, UTC; default: where there are liquidations.
-    column : duration, optional
+    time_step : duration, optional
         Width of a column, a multiple of the bar; default: the smallest that gives at most 700 columns.
     price_step : float, optional
         Height of a cell [quote]; default: a round number that gives at most 300.
@@ -55,7 +55,8 @@ def observed(
     xarray.Dataset
         ``notional`` (time, price, side): coins × price [quote], *observed*; ``open, high, low, close`` [quote] of the
         column; coordinates as in `liqlab.heatmap`. Its sum is the sum of all coins × price: nothing is lost.
-        attrs: title, symbol, exchange, coin, quote, column, ``placing`` (how amounts were put at prices), ``caution``.
+        attrs: title, symbol, exchange, coin, quote, time_step, ``placing`` (how amounts were put at prices),
+        ``caution``.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def observed(
     Examples
     --------
     >>> import liqlab as lq
-    >>> seen = lq.observed(lq.load_example("btc-2024-07"), start="2024-07-04", end="2024-07-06")
+    >>> seen = lq.observed_heatmap(lq.load_example("btc-2024-07"), start="2024-07-04", end="2024-07-06")
     >>> seen["notional"].dims, seen.sizes["time"]
     (('time', 'price', 'side'), 48)
     """
@@ -78,7 +79,7 @@ def observed(
     if pieces.empty:
         raise ValueError(f"no liquidation was observed in [{start}, {end}) of {market.symbol or 'this market'}")
     step = max(market.step, market.step if events is not None else _bar_of(market)).as_unit("ns").value
-    width = _width(pieces["stamp"].to_numpy(), step, column)
+    width = _width(pieces["stamp"].to_numpy(), step, time_step)
     edges = _edges(pieces, price_step)
     first, last = int(pieces["stamp"].min()) // width, int(pieces["stamp"].max()) // width
     cells = np.zeros((last - first + 1, len(edges) - 1, 2))
@@ -140,14 +141,14 @@ def _events(market: Market, events: pd.DataFrame, start: Any, end: Any) -> pd.Da
                          **{name: np.where(side == name, coins, 0.0) for name in SIDES}})  # fmt: skip
 
 
-def _width(stamps: np.ndarray, step: int, column: Any) -> int:
+def _width(stamps: np.ndarray, step: int, time_step: Any) -> int:
     """Width of a column [ns]."""
-    if column is None:
-        return step * int(-(-(stamps.max() - stamps.min() + step) // (MOST_COLUMNS * step)))
-    width = timedelta(column).as_unit("ns").value
+    if time_step is None:
+        return step * int(-(-(stamps.max() - stamps.min() + step) // (MAX_COLUMNS * step)))
+    width = timedelta(time_step).as_unit("ns").value
     if width % step:
         raise ValueError(f"a column must be a multiple of the bar of {timeframe_of(pd.Timedelta(step, unit='ns'))}, "
-                         f"got {column!r}")  # fmt: skip
+                         f"got {time_step!r}")  # fmt: skip
     return width
 
 
@@ -159,8 +160,8 @@ def _edges(pieces: pd.DataFrame, price_step: float | None) -> np.ndarray:
     no_text(price_step=price_step)
     if price_step is not None and not price_step > 0:
         raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
-    width = price_step or round_number(max(high - low, 1e-4 * high) / MOST_ROWS)
-    while price_step is None and (high - low) / width > MOST_ROWS:
+    width = price_step or round_number(max(high - low, 1e-4 * high) / MAX_PRICE_BINS)
+    while price_step is None and (high - low) / width > MAX_PRICE_BINS:
         width = round_number(1.999 * width)
     return np.arange(np.floor(low / width), np.floor(high / width) + 2) * width
 
@@ -194,7 +195,7 @@ def _dataset(
     source = {k: dict(v) for k, v in market.sources.items() if k in ("liquidations", "candles")}
     attrs = {
         "title": "Observed liquidations", "symbol": market.symbol, "exchange": market.exchange, "coin": market.coin,
-        "quote": market.quote, "column": timeframe_of(pd.Timedelta(width, unit="ns")), "caution": caution,
+        "quote": market.quote, "time_step": timeframe_of(pd.Timedelta(width, unit="ns")), "caution": caution,
         "placing": "each at its own price" if single else "each bar over its range",
         "sources": json.dumps(source), "liqlab": __version__,
     }  # fmt: skip

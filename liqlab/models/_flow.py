@@ -23,11 +23,11 @@ class Flow:
     since : ndarray (bar,), int64, optional
         First candle of the interval that `late` covers.
     fade : ndarray (bar,), optional
-        Closing that no open interest tells of: what stands at pace p keeps ``exp(−fade·p)`` of itself.
-    cohorts : tuple of (share, pace)
-        Parts of a bar's openings that close at paces of their own; shares add up to 1.
+        Closing that no open interest tells of: what stands at close rate p keeps ``exp(−fade·p)`` of itself.
+    cohorts : tuple of (share, close_rate)
+        Parts of a bar's openings that close at close rates of their own; shares add up to 1.
     by_leverage : float
-        Exponent: a class of leverage L closes at its cohort's pace × (L / 10) to this power.
+        Exponent: a class of leverage L closes at its cohort's close rate × (L / 10) to this power.
     used : dict
         What the market offered and the model took: ``taker``, ``open_interest``, …, in words.
     """

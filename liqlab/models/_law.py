@@ -20,10 +20,10 @@ __all__ = ["PRESETS", "Law", "distances", "law"]
 LEVERAGES = (2.0, 3.0, 5.0, 10.0, 20.0, 25.0, 50.0, 75.0, 100.0, 125.0)
 # Distance entry → liquidation [fraction of entry] of 243,028 isolated Hyperliquid positions: p10, median, p90.
 MEASURED = {"long": (0.053, 0.223, 0.472), "short": (0.019, 0.079, 0.325)}
-# Rungs of the measured law lie at most so far apart [fraction of entry].
-GAP = 0.01
+# Leverage levels of the measured law lie at most so far apart [fraction of entry].
+MAX_LEVEL_GAP = 0.01
 # Nothing trades e^12 times away from its entry: a long at 1x, which only a price of zero liquidates, is put there.
-FARTHEST = 12.0
+MAX_LOG_DISTANCE = 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +41,9 @@ class Law:
     reason : str
         Why these shares: the evidence, or the lack of it.
     spread : int or sequence of int
-        Rungs per class, one number for all or one for each. 1: positions of a class stand exactly at its leverage.
-        More: a class stands for the leverages half-way to its neighbours as well, evenly in log leverage; it keeps its
-        label.
+        Leverage levels per class, one number for all or one for each. 1: positions of a class stand exactly at its
+        leverage. More: a class stands for the leverages half-way to its neighbours as well, evenly in log leverage; it
+        keeps its label.
     """
 
     name: str
@@ -60,19 +60,19 @@ class Law:
         object.__setattr__(self, "leverage", leverage)
         spread = np.asarray(self.spread)
         if spread.shape not in ((), leverage.shape) or (spread < 1).any() or (spread != spread.astype(int)).any():
-            raise ValueError("a law's spread must be a whole number of rungs >= 1, or one for each of its "
+            raise ValueError("a law's spread must be a whole number of leverage levels >= 1, or one for each of its "
                              f"{leverage.size} classes; got {self.spread!r}")  # fmt: skip
         for side in ("long", "short"):
             object.__setattr__(self, side, _shares(getattr(self, side), leverage, side))
 
     @property
     def counts(self) -> np.ndarray:
-        """Rungs of every class (class,)."""
+        """Leverage levels of every class (class,)."""
         return np.broadcast_to(np.asarray(self.spread, int), self.leverage.shape)
 
     @property
-    def rungs(self) -> np.ndarray:
-        """Leverages at which positions stand (rung,), class by class; `leverage` where nothing is spread."""
+    def leverage_levels(self) -> np.ndarray:
+        """Leverages at which positions stand (leverage_level,), class by class; `leverage` where nothing is spread."""
         if len(self.leverage) == 1:
             return np.repeat(self.leverage, self.counts)
         low, high = _limits(self.leverage)
@@ -82,7 +82,7 @@ class Law:
 
     @property
     def labels(self) -> np.ndarray:
-        """Class of every rung (rung,)."""
+        """Class of every leverage level (leverage_level,)."""
         return np.repeat(self.leverage, self.counts)
 
     def __repr__(self) -> str:
@@ -154,9 +154,9 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
 
     Returns
     -------
-    distance : ndarray (side, rung)
-        ``|ln(liquidation price / entry price)|`` > 0; long first. Rungs are those of `Law.rungs`.
-    share : ndarray (side, rung)
+    distance : ndarray (side, leverage_level)
+        ``|ln(liquidation price / entry price)|`` > 0; long first. Leverage levels are those of `Law.rungs`.
+    share : ndarray (side, leverage_level)
         The law's shares without the leverages that the tier forbids, rescaled to sum to 1.
 
     Examples
@@ -171,19 +171,19 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
     in_coins = contract_of(tiers.symbol) == "inverse"
     entry, size = (price, position_notional / price) if in_coins else (1.0, position_notional)
     held = np.clip(np.searchsorted(tiers.floor, size, side="right") - 1, 0, None)
-    leverage = law.rungs
+    leverage = law.leverage_levels
     allowed = leverage <= tiers.max_leverage[held]
     if not allowed.any():
         raise ValueError(f"the law {law.name!r} starts at {law.leverage[0]:g}x, but {tiers.symbol} allows a position "
                          f"of {position_notional:,.0f} only {tiers.max_leverage[held]:g}x; "
                          "lower position_notional")  # fmt: skip
-    distance = np.full((2, leverage.size), FARTHEST)
+    distance = np.full((2, leverage.size), MAX_LOG_DISTANCE)
     share = np.repeat(np.stack([law.long, law.short]) / law.counts, law.counts, axis=1) * allowed
     for row, side in enumerate(("long", "short")):
         ratio = liquidation_price(entry, side=side, leverage=leverage[allowed], quantity=position_notional,
                                   leverage_tiers=tiers) / entry  # fmt: skip
         with np.errstate(divide="ignore"):
-            distance[row, allowed] = np.minimum(np.abs(np.log(ratio)), FARTHEST)
+            distance[row, allowed] = np.minimum(np.abs(np.log(ratio)), MAX_LOG_DISTANCE)
         if share[row].sum() <= 0:
             raise ValueError(f"the law {law.name!r} puts no {side} at a leverage that {tiers.symbol} allows "
                              f"(up to {tiers.max_leverage[held]:g}x); add a lower leverage")  # fmt: skip
@@ -199,7 +199,7 @@ def _measured() -> Law:
     long, short = (_from_quantiles(MEASURED[side]) for side in ("long", "short"))
     # the evidence is of distances, not of leverages: classes are spread, so that no gap is claimed between them
     low, high = _limits(np.array(LEVERAGES))
-    spread = np.maximum(np.ceil((1 / low - 1 / high) / GAP).astype(int), 2)
+    spread = np.maximum(np.ceil((1 / low - 1 / high) / MAX_LEVEL_GAP).astype(int), 2)
     return Law("measured", np.array(LEVERAGES), long, short, reason, spread=tuple(spread.tolist()))
 
 

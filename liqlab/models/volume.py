@@ -30,7 +30,7 @@ def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
 
     Assumptions
     -----------
-    No position is ever closed by its owner. The book therefore grows without end wherever price does not return, and
+    No position is ever closed by its owner. The ledger therefore grows without end wherever price does not return, and
     exceeds the open interest: sizes are relative, no unit of money is meant.
 
     References

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, LONG, NARROWEST, SHORT, WIDE, heading, view
+from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE, heading, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -20,9 +20,9 @@ __all__ = ["calibration", "uncertainty"]
 
 SIDES = (("long", LONG), ("short", SHORT))
 HUES = {"measured": "#555555", "retail": "#cc79a7", "uniform": "#009e73"}
-PANEL = {"responsive": True, "height": 290, "min_width": NARROWEST, "fontsize": FONT, "toolbar": None}
+PANEL = {"responsive": True, "height": 290, "min_width": MIN_WIDTH_PX, "fontsize": FONT, "toolbar": None}
 MOVES = np.geomspace(0.002, 0.9, 120)  # moves against a position at which the law is read
-MOST_BARS = 120
+MAX_BARS = 120
 
 
 def calibration(result: Calibration, *, level: float = 0.9, kind: str = "pointwise") -> hv.Layout:
@@ -82,7 +82,7 @@ def uncertainty(
     snap = liquidation_map(heat, at=at)
     low, high = price_range or view(heat)
     snap = snap.sel(price=slice(low, high))
-    together = max(-(-snap.sizes["price"] // MOST_BARS), 1)
+    together = max(-(-snap.sizes["price"] // MAX_BARS), 1)
     if together > 1:
         # the sum of band ends is a little too wide a band of the sum: neighbours move together under one law
         names = ["notional", "notional_low", "notional_high"]
@@ -146,16 +146,16 @@ def _law(result: Calibration, row: int, side: str, colour: str, level: float, ki
 
 def _cumulative(share: np.ndarray, spread: Any, distance: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Share of the coins within each log distance, joined straight."""
-    rungs = np.broadcast_to(spread, share.shape)
+    leverage_levels = np.broadcast_to(spread, share.shape)
     order = np.argsort(distance)
-    x, below = np.log(distance[order]), np.cumsum(np.repeat(share / rungs, rungs)[order])
+    x, below = np.log(distance[order]), np.cumsum(np.repeat(share / leverage_levels, leverage_levels)[order])
     return np.interp(np.log(away), np.r_[x[0] - 0.3, x], np.r_[0.0, below])
 
 
 def _away_of(result: Calibration, law: Any, row: int) -> np.ndarray:
-    """Distances of another law's rungs, read off those of the fitted one (straight in logs)."""
-    mine, order = result.law.rungs, np.argsort(result.law.rungs)
-    return np.exp(np.interp(np.log(law.rungs), np.log(mine[order]), np.log(result.distance[row][order])))
+    """Distances of another law's leverage levels, read off those of the fitted one (straight in logs)."""
+    mine, order = result.law.leverage_levels, np.argsort(result.law.leverage_levels)
+    return np.exp(np.interp(np.log(law.leverage_levels), np.log(mine[order]), np.log(result.distance[row][order])))
 
 
 def _loss(result: Calibration) -> hv.Overlay:

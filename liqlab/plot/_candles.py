@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab.market.clock import naive, step_of
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FALL, FONT, NARROWEST
+from liqlab.plot.style import FALL, FONT, MIN_WIDTH_PX
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -77,7 +77,7 @@ def candles(
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
             title=title, xlabel="time [UTC]", ylabel=f"price [{quote}]", fontsize=FONT, responsive=True, height=height,
-            min_width=NARROWEST, toolbar="above", legend_position="top", legend_cols=2, show_legend=bool(marks),
+            min_width=MIN_WIDTH_PX, toolbar="above", legend_position="top", legend_cols=2, show_legend=bool(marks),
             hooks=[bokeh_hooks.prices],
         )
     )  # fmt: skip

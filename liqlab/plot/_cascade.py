@@ -10,12 +10,12 @@ import pandas as pd
 
 from liqlab.cascades._cascade import Cascade
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, LONG, NARROWEST, SHORT
+from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT
 
 if TYPE_CHECKING:
     import holoviews as hv
 
-LOOK: dict[str, Any] = {"responsive": True, "height": 380, "min_width": NARROWEST, "fontsize": FONT, "toolbar": None}
+LOOK: dict[str, Any] = {"responsive": True, "height": 380, "min_width": MIN_WIDTH_PX, "fontsize": FONT, "toolbar": None}
 SHOCK, ALONE, AWAY = "#cccccc", "#7f7f7f", "#d55e00"
 LABELLED = 0.05  # of the picture's height: a thinner step has no room for words
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._observed import profile_bars
-from liqlab.plot.style import FONT, LONG, NARROWEST, SHORT, view
+from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -28,7 +28,7 @@ def events(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, title: str = "P
     Parameters
     ----------
     tables : DataFrame or mapping {label: DataFrame}
-        From `liqlab.around`; at most three, each in a colour of its own.
+        From `liqlab.event_windows`; at most three, each in a colour of its own.
     title : str
         First line.
 
@@ -42,7 +42,7 @@ def events(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, title: str = "P
     bokeh_hooks.use_bokeh()
     given = dict(tables) if isinstance(tables, Mapping) else {"median": tables}
     if not given or any(table.empty for table in given.values()):
-        raise ValueError("no event to draw; a table of liqlab.around has one column per event")
+        raise ValueError("no event to draw; a table of liqlab.event_windows has one column per event")
     if len(given) > len(HUES):
         raise ValueError(f"at most {len(HUES)} tables can be told apart in one figure, got {len(given)}")
     parts: list[Any] = []
@@ -62,7 +62,7 @@ def events(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, title: str = "P
     return hv.Overlay(parts).opts(
         title=f"{title}\n{', '.join(symbols) or 'several markets'}\nlines: medians; bands: middle 50 % and 90 %",
         xlabel="hours from the event", ylabel="change since the event [%]", fontsize=FONT, legend_position="bottom",
-        show_grid=True, responsive=True, height=380, min_width=NARROWEST, toolbar=None,
+        show_grid=True, responsive=True, height=380, min_width=MIN_WIDTH_PX, toolbar=None,
     )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def four_maps(
     depth : DataFrame, optional
         Order book: side ('bid' or 'ask'), price [quote], quantity [coins].
     events : DataFrame (time,), optional
-        As in `liqlab.observed`; needs `market`.
+        As in `liqlab.observed_heatmap`; needs `market`.
     stops : DataFrame, optional
         Stop orders, where somebody knows them: side of the position, price [quote], quantity [coins].
     price_range : (low, high), optional
@@ -160,7 +160,7 @@ def _orders(
 
 def _seen(heat: xr.Dataset, market: Any, events: pd.DataFrame | None, snap: xr.Dataset) -> Any:
     """Observed liquidations by price, from the left edge of the map to the moment."""
-    from liqlab.maps.observed import observed as seen_by
+    from liqlab.maps.observed import observed_heatmap as seen_by
 
     if market is None or (market.liquidations is None and events is None):
         return None

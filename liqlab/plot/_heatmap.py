@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["heatmap", "liquidation_map", "show"]
 
-MOST_COLUMNS = 700  # more than a screen has pixels only make the page heavy
+MAX_COLUMNS = 700  # more than a screen has pixels only make the page heavy
 
 
 def heatmap(
@@ -59,7 +59,8 @@ def heatmap(
     at : time-like, optional
         Moment of the side profile; default: the last column. A line marks it when it is given.
     positions : mapping, sequence or DataFrame, optional
-        Your own, as in `liqlab.positions`: liquidation price and stop are drawn against the zones at that moment.
+        Your own, as in `liqlab.assess_positions`: liquidation price and stop are drawn against the zones at that
+        moment.
     zones : DataFrame, optional
         From `liqlab.clusters`: outlined, the largest labelled with peak, notional and leverages.
     strip, profile : bool
@@ -83,9 +84,9 @@ def heatmap(
     if zones is not None:
         main = main * clusters(zones, price_range=(low, high))
     if positions is not None:
-        from liqlab.zones.stops import positions as placed
+        from liqlab.zones.stops import assess_positions as assessed
 
-        main = main * own(placed(positions, heat, at=at), heat, (low, high))
+        main = main * own(assessed(positions, heat, at=at), heat, (low, high))
     main = main.opts(
         hv.opts.Overlay(
             title=heading(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
@@ -205,8 +206,8 @@ def show(
         start, end = start or row["window_start"], end or row["window_end"]
     start = start or max(market.start, market.end - pd.Timedelta("3D"))
     span = pd.Timedelta(utc(end or market.end) - utc(start))
-    wide = -(-span // (MOST_COLUMNS * market.step)) * market.step
-    options.setdefault("column", wide if wide > market.step else None)
+    wide = -(-span // (MAX_COLUMNS * market.step)) * market.step
+    options.setdefault("time_step", wide if wide > market.step else None)
     mine = {name: options.pop(name) for name in list(options) if name in _DRAWING}
     heat = heatmaps.heatmap(market, model, start=start, end=end, **options)
     return heatmap(heat, market, **mine)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import holoviews as hv
 
 HEIGHT = 130  # [px]
-MOST_POINTS = 2_000  # of a line: more than a screen has pixels only makes the page heavy
+MAX_POINTS = 2_000  # of a line: more than a screen has pixels only makes the page heavy
 LINE, GUIDE = "#0072b2", "#999999"
 
 
@@ -59,7 +59,7 @@ def indicators(
     if rows.empty:
         raise ValueError(f"no row lies in [{start}, {end}); the table runs from {table.index[0]} to {table.index[-1]}")
     known = naive(rows.index + step)
-    every = -(-len(rows) // MOST_POINTS)
+    every = -(-len(rows) // MAX_POINTS)
     parts = [_panel(name, known[::every], rows[name].to_numpy()[::every], table.attrs) for name in chosen]
     parts[-1] = parts[-1].opts(xlabel="time of close [UTC]")
     if under is None:

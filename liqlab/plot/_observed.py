@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def observed(
+def observed_heatmap(
     seen: xr.Dataset,
     *,
     scale: str = "black-yellow",
@@ -30,7 +30,7 @@ def observed(
     Parameters
     ----------
     seen : Dataset
-        From `liqlab.observed`.
+        From `liqlab.observed_heatmap`.
     scale : str
         ``black-yellow`` (default) or ``purple-yellow``, which colour-blind eyes read too; ``green-red``, calm green to
         stressed red, as sources draw it; ``violet-red``.
@@ -55,7 +55,7 @@ def observed(
     totals = " · ".join(
         f"{side}s {short_number(seen['notional'].sel(side=side).sum().item())}" for side in ("long", "short")
     )
-    who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['column']}"
+    who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['time_step']}"
     words = f"{title or a['title']}\n{who}\n{totals} {a['quote']}\n{a['placing']}\nat most one a second"
     main = main.opts(
         ylim=(low, high), title=words, xlabel="", ylabel=f"price [{a['quote']}]", show_grid=False, fontsize=FONT,

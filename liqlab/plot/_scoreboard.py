@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, NARROWEST
+from liqlab.plot.style import FONT, MIN_WIDTH_PX
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -94,7 +94,7 @@ def _panel(title: str, result: Scores, score: str, side: str, placebos: tuple[st
         hv.opts.Overlay(
             title=heading, xlabel=NAMES[score], ylabel="", yticks=list(zip(rows[line], rows["forecast"], strict=True)),
             ylim=(-0.7, len(rows) - 0.3), xlim=(low - room, high + room), show_grid=True, toolbar=None, fontsize=FONT,
-            legend_position="bottom", hooks=[_small_legend], responsive=True, min_width=NARROWEST,
+            legend_position="bottom", hooks=[_small_legend], responsive=True, min_width=MIN_WIDTH_PX,
             height=FRAME + ROW * len(rows),
         )
     )  # fmt: skip
@@ -105,7 +105,7 @@ def _kind(part: pd.DataFrame, line: str, words: str, colour: str, marker: str) -
     import holoviews as hv
 
     bars = hv.Segments(part[["low", line, "high"]].assign(again=part[line]), ["low", line, "high", "again"])
-    points = hv.Points(part, ["value", line], ["forecast", "low", "high", "ahead"], label=words)
+    points = hv.Points(part, ["value", line], ["forecast", "low", "high", "lead"], label=words)
     tips = [("", "@forecast"), ("score", "@value{0.000}"), ("interval", "@low{0.000} to @high{0.000}"),
             ("first estimate ahead by", "@ahead{+0.000}")]  # fmt: skip
     return [

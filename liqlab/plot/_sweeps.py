@@ -88,7 +88,7 @@ def _marks(table: pd.DataFrame, kind: str) -> hv.Points:
             "time": naive(pd.DatetimeIndex(mine["time"])),
             "price": mine["extreme"].to_numpy(),
             "swept": mine["side"].to_numpy(object),
-            "pierce_atr": mine["pierce_atr"].round(2).to_numpy(),
+            "penetration_atr": mine["penetration_atr"].round(2).to_numpy(),
             "bars": mine["bars_to_return"].to_numpy(),
             "reason": mine["reason"].to_numpy(object),
         }
@@ -101,10 +101,10 @@ def _frames(table: pd.DataFrame) -> hv.Rectangles:
     """Swept zones: from the column that had them to the decision."""
     import holoviews as hv
 
-    least = 0.015 * (table["time"].max() - table["bright_at"].min())  # else a frame of one bar is a line
+    least = 0.015 * (table["time"].max() - table["zone_seen_at"].min())  # else a frame of one bar is a line
     until = table["decided_at"].fillna(table["time"] + least)
-    until = until.where(until - table["bright_at"] > least, table["bright_at"] + least)
-    box = (naive(pd.DatetimeIndex(table["bright_at"])), table["low"].to_numpy(),
+    until = until.where(until - table["zone_seen_at"] > least, table["zone_seen_at"] + least)
+    box = (naive(pd.DatetimeIndex(table["zone_seen_at"])), table["low"].to_numpy(),
            naive(pd.DatetimeIndex(until)), table["high"].to_numpy())  # fmt: skip
     return hv.Rectangles(box, kdims=["time", "price", "time1", "price1"]).opts(
         fill_alpha=0, line_color="#ffffff", line_width=1, line_alpha=0.8
@@ -119,7 +119,7 @@ def _legend(plot: Any, element: Any) -> None:
 
 
 def own(table: pd.DataFrame, heat: xr.Dataset, price_range: tuple[float, float]) -> hv.Overlay:
-    """Lines of a table of `liqlab.positions`: liquidation price and stop, with the distance to the nearest cluster.
+    """Lines of a table of `liqlab.assess_positions`: liquidation price, stop, distance to the nearest cluster.
 
     What lies outside the prices shown is named at the edge, with an arrow.
     """
@@ -135,7 +135,7 @@ def own(table: pd.DataFrame, heat: xr.Dataset, price_range: tuple[float, float])
         what = f"{row['side']} {row['leverage']:g}x"
         texts = [(row["liquidation_price"], f"{what} liquidated {row['liquidation_price']:,.6g}\n {near}", "solid")]
         if not pd.isna(row["stop"]):
-            where = f"\n {row['stands']} the cluster" if row["stands"] else ""
+            where = f"\n {row['stop_location']} the cluster" if row["stop_location"] else ""
             texts.append((row["stop"], f"{what} stop {row['stop']:,.6g}{where}", "dashed"))
         ordered = sorted(price for price, _, _ in texts)
         for price, words, dash in texts:

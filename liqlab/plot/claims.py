@@ -1,4 +1,4 @@
-"""Claims as pictures: the ledger as a forest, first-touch curves of the magnet test. Public through `plot`."""
+"""Claims as pictures: the table as a forest, first-touch curves of the magnet test. Public through `plot`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, NARROWEST
+from liqlab.plot.style import FONT, MIN_WIDTH_PX
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -25,12 +25,12 @@ VERDICTS = {
 }
 ZONE, OTHER = "#d55e00", "#4d4d4d"
 AGAINST = {"mirror": "its mirror price", "paths": "blocks of other times"}
-FARTHEST = 6.0  # [margins] beyond it an interval is cut and shown with an arrow's tip by the axis
+MAX_EFFECT_MARGINS = 6.0  # [margins] beyond it an interval is cut and shown with an arrow's tip by the axis
 ROW, TALL, FRAME = 21, 31, 230  # height of a line, of one with its name above, of what stands around them [px]
 
 
-def ledger(table: pd.DataFrame, *, title: str | None = None) -> hv.Overlay:
-    """Draw the ledger of claims: one line per claim, effect and interval in units of what would matter.
+def claims_table(table: pd.DataFrame, *, title: str | None = None) -> hv.Overlay:
+    """Draw the table of claims: one line per claim, effect and interval in units of what would matter.
 
     Parameters
     ----------
@@ -54,27 +54,28 @@ def ledger(table: pd.DataFrame, *, title: str | None = None) -> hv.Overlay:
     told = (f"{x:+.2g} {u} ({a:+.2g} to {b:+.2g})" if np.isfinite(a) else "no interval"
             for x, u, a, b in zip(rows["effect"], rows["unit"], rows["low"], rows["high"], strict=True))  # fmt: skip
     rows = rows.assign(
-        ledger=range(len(rows)), x=(rows["effect"] * scale).clip(-FARTHEST, FARTHEST), told=list(told),
-        start=ends[:, 0].clip(-FARTHEST, FARTHEST), stop=ends[:, 1].clip(-FARTHEST, FARTHEST), p=rows["p_corrected"],
+        row=range(len(rows)), x=(rows["effect"] * scale).clip(-MAX_EFFECT_MARGINS, MAX_EFFECT_MARGINS), told=list(told),
+        start=ends[:, 0].clip(-MAX_EFFECT_MARGINS, MAX_EFFECT_MARGINS), stop=ends[:, 1].clip(-MAX_EFFECT_MARGINS,
+        MAX_EFFECT_MARGINS), p=rows["p_corrected"],
     )  # fmt: skip
     grey = hv.VSpan(-1, 1).opts(color="#e8e8e8", line_alpha=0)
     parts: list[Any] = [grey, hv.VLine(0).opts(color="#777777", line_width=1)]
     for kind, (words, colour, marker) in VERDICTS.items():
         mine = rows[rows["kind"] == kind]
         if len(mine):
-            parts += _lines(mine, "ledger", words, colour, marker, [("", "@claim"), ("verdict", "@verdict"),
+            parts += _lines(mine, "row", words, colour, marker, [("", "@claim"), ("verdict", "@verdict"),
                             ("effect", "@told"), ("n", "@n"), ("p corrected", "@p{0.000}")])  # fmt: skip
-    names = rows[["ledger", "claim"]].assign(ledger=rows["ledger"] + 0.42, edge=-FARTHEST)
+    names = rows[["row", "claim"]].assign(row=rows["row"] + 0.42, edge=-MAX_EFFECT_MARGINS)
     style = {"text_font_size": "8pt", "text_align": "left", "text_baseline": "middle", "text_color": "#333333"}
-    parts.append(hv.Labels(names, ["edge", "ledger"], "claim").opts(**style))
+    parts.append(hv.Labels(names, ["edge", "row"], "claim").opts(**style))
     heading = title or "Claims about estimated heatmaps"
     heading = f"{heading}\n95 % intervals, one block of 8 days left out\nat a time, all markets of a date together"
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
             title=heading, xlabel="← the opposite · 1 = would matter · as claimed →", ylabel="", yaxis=None,
-            ylim=(-0.7, len(rows)), xlim=(-FARTHEST - 0.2, FARTHEST + 0.2), show_grid=True, toolbar=None, fontsize=FONT,
-            legend_position="bottom", hooks=[_legend, _no_rows], responsive=True, min_width=NARROWEST,
-            height=FRAME + TALL * len(rows),
+            ylim=(-0.7, len(rows)), xlim=(-MAX_EFFECT_MARGINS - 0.2, MAX_EFFECT_MARGINS + 0.2), show_grid=True,
+            toolbar=None, fontsize=FONT, legend_position="bottom", hooks=[_legend, _no_rows], responsive=True,
+            min_width=MIN_WIDTH_PX, height=FRAME + TALL * len(rows),
         )
     )  # fmt: skip
 
@@ -135,7 +136,7 @@ def forest(result: Magnet, *, comparison: str = "mirror") -> hv.Overlay:
             xlabel="difference [percentage points]", ylabel="",
             yticks=list(zip(rows["asset"], rows["market"], strict=True)), ylim=(-0.7, len(rows) - 0.3),
             xlim=(-102, 102), show_grid=True, toolbar=None, fontsize=FONT,
-            legend_position="bottom", hooks=[_legend], responsive=True, min_width=NARROWEST,
+            legend_position="bottom", hooks=[_legend], responsive=True, min_width=MIN_WIDTH_PX,
             height=FRAME + ROW * len(rows),
         )
     )  # fmt: skip
@@ -170,7 +171,7 @@ def _curves(result: Magnet, comparison: str, number: int) -> hv.Overlay:
             title=f"{_about(result)} · {int(row['n'])} zones\ndifference {row['effect']:+.1f} points {interval}",
             xlabel="hours after the map was frozen", ylabel="touched [%]", ylim=(0, top), show_grid=True, height=370,
             toolbar=None, fontsize=FONT, legend_position="top_left", hooks=[_legend], responsive=True,
-            min_width=NARROWEST,
+            min_width=MIN_WIDTH_PX,
         )
     )  # fmt: skip
 

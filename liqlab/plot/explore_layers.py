@@ -23,8 +23,8 @@ DECADES = 5.0  # a cell of less than a hundred-thousandth of the brightest count
 STEPS = 254
 PRECISION = 10 ** (DECADES / STEPS / 2) - 1  # of an amount that was rounded to the nearest step
 BANDS = (5.0, 10.0, 25.0, 50.0, 100.0)  # leverage, where a heat holds more classes than a row of boxes
-MOST_CLASSES = 6
-MOST_BYTES = 2_500_000  # of all layers together: a third more as text of a page
+MAX_LEVERAGE_CLASSES = 6
+MAX_BYTES = 2_500_000  # of all layers together: a third more as text of a page
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +61,10 @@ class Layers:
 
 def pack(heats: Mapping[str, xr.Dataset], price_range: tuple[float, float]) -> Layers:
     """All heats as layers on the same cells; bins are summed until the bytes suit a page."""
-    most = panels.MOST_BINS
+    most = panels.MAX_BINS
     while True:
         packed = _pack(heats, price_range, most)
-        if packed.runs.size <= MOST_BYTES or most <= 50:
+        if packed.runs.size <= MAX_BYTES or most <= 50:
             return packed
         most //= 2
 
@@ -110,7 +110,7 @@ def classes(heat: xr.Dataset) -> dict[str, Any]:
     if "leverage" not in heat.dims:
         return {"all": None}
     leverage = heat["leverage"].to_numpy()
-    if leverage.size <= MOST_CLASSES:
+    if leverage.size <= MAX_LEVERAGE_CLASSES:
         return {f"{x:g}x": [x] for x in leverage}
     place = np.searchsorted(BANDS, leverage, side="right")
     names = [f"under {BANDS[0]:g}x", *(f"{a:g}–{b:g}x" for a, b in pairwise(BANDS))]

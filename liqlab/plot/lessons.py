@@ -11,12 +11,12 @@ from liqlab.margin import Tiers, tiers_for
 from liqlab.market.clock import naive
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, LONG, NARROWEST, SHORT, WIDE
+from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE
 
 if TYPE_CHECKING:
     import holoviews as hv
 
-MOST_POINTS = 700  # of a price line: more than a screen has pixels only makes the page heavy
+MAX_POINTS = 700  # of a price line: more than a screen has pixels only makes the page heavy
 
 
 def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated liquidation levels") -> hv.Overlay:
@@ -81,7 +81,7 @@ def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay
     bars = bars.nlargest(top, "share").assign(time=lambda x: naive(pd.DatetimeIndex(x["opened_at"])))
     first = bars["opened_at"].min() - 12 * market.step
     candles = market.candles[market.candles.index >= first][["open", "high", "low", "close"]]
-    every = -(-len(candles) // MOST_POINTS)
+    every = -(-len(candles) // MAX_POINTS)
     line = pd.DataFrame({"price": candles["close"].to_numpy()[::every]}, index=naive(candles.index[::every]))
     path = hv.Curve(line.rename_axis("time").reset_index(), "time", "price").opts(color="#7f7f7f", line_width=1)
     band = hv.HSpan(low, high).opts(color="#009e73", alpha=0.35)
@@ -153,5 +153,5 @@ def law(law: Any = "measured", *, tiers: Tiers | None = None, position_notional:
         panels.append(hv.Overlay(curves).opts(
             title=f"Law of distances, {side}s (assumed)", logx=True, xlim=(0.2, 100), ylim=(0, 103), fontsize=FONT,
             xlabel=f"{words} that liquidates [%]", ylabel="share of coins [%]", legend_position="top_left",
-            toolbar=None, responsive=True, height=320, min_width=NARROWEST))  # fmt: skip
+            toolbar=None, responsive=True, height=320, min_width=MIN_WIDTH_PX))  # fmt: skip
     return hv.Layout(panels).cols(2).opts(shared_axes=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import holoviews as hv
     import xarray as xr
 
-MOST_BINS = 400  # more cells than a screen has pixels only make the page heavy: bins are summed
+MAX_BINS = 400  # more cells than a screen has pixels only make the page heavy: bins are summed
 
 
 def image(heat: xr.Dataset, price_range: tuple[float, float], scale: str, log: bool, threshold: float) -> hv.Image:
@@ -48,7 +48,7 @@ def image(heat: xr.Dataset, price_range: tuple[float, float], scale: str, log: b
     )  # fmt: skip
 
 
-def cells(heat: xr.Dataset, price_range: tuple[float, float], *, most: int = MOST_BINS) -> xr.Dataset:
+def cells(heat: xr.Dataset, price_range: tuple[float, float], *, most: int = MAX_BINS) -> xr.Dataset:
     """Estimated, longs and shorts on even cells, as an image needs them: bins summed, missing columns empty."""
     low, high = price_range
     first, stop = np.searchsorted(heat["price"].to_numpy(), [low, high])
@@ -87,7 +87,7 @@ def milliseconds(times: Any) -> np.ndarray:
 
 
 def column_width(heat: xr.Dataset) -> pd.Timedelta:
-    return timedelta(heat.attrs["column"]).as_unit("ns")
+    return timedelta(heat.attrs["time_step"]).as_unit("ns")
 
 
 def bin_of(table: xr.Dataset) -> float:
@@ -139,15 +139,21 @@ def strip(heat: xr.Dataset, market: Market | None) -> hv.Element:
 
 
 def coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
-    """How much of the open interest the map accounts for: placed ÷ (placed + unplaced), by side."""
+    """How much of the open interest the map accounts for: attributed ÷ (attributed + unattributed), by side."""
     import holoviews as hv
 
     from liqlab.maps.heatmaps import liquidation_map as moment_of
 
     snap = moment_of(heat, at=at)
-    known = "unplaced" in snap and not heat.attrs["open_interest"].startswith("not used")
-    placed, unplaced = snap["placed"].to_numpy(), snap["unplaced"].to_numpy()
-    share = np.divide(placed, placed + unplaced, out=np.zeros(2), where=placed + unplaced > 0) if known else np.zeros(2)
+    known = "unattributed_oi" in snap and not heat.attrs["open_interest"].startswith("not used")
+    attributed_oi, unattributed_oi = snap["attributed_oi"].to_numpy(), snap["unattributed_oi"].to_numpy()
+    share = (
+        np.divide(
+            attributed_oi, attributed_oi + unattributed_oi, out=np.zeros(2), where=attributed_oi + unattributed_oi > 0
+        )
+        if known
+        else np.zeros(2)
+    )
     bars = [hv.Rectangles([(k - 0.35, 0.0, k + 0.35, share[k])]).opts(color=colour, line_width=0)
             for k, colour in enumerate((LONG, SHORT))]  # fmt: skip
     assumed = heat.attrs["open_interest"].startswith("none")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 LONG, SHORT = "#e69f00", "#56b4e9"
 RISE, FALL, EDGE = "#ffffff", "#1b1b1b", "#d9d9d9"
-HEIGHT, STRIP, SIDE, NARROWEST = 500, 150, 120, 236  # [px]; a heatmap and its profile side by side fit a phone
-WIDE = {"responsive": True, "height": HEIGHT, "min_width": NARROWEST}
+HEIGHT, STRIP, SIDE, MIN_WIDTH_PX = 500, 150, 120, 236  # [px]; a heatmap and its profile side by side fit a phone
+WIDE = {"responsive": True, "height": HEIGHT, "min_width": MIN_WIDTH_PX}
 FONT = {"title": "8pt", "labels": "9pt", "ticks": "8pt", "legend": "8pt", "clabel": "8pt", "cticks": "8pt"}
 # The four colour scales in circulation, by name; the first two are perceptually uniform and safe for colour-blind eyes.
 SCALES = {

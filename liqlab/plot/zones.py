@@ -122,7 +122,7 @@ def _backed(plot: Any, element: Any) -> None:
     plot.handles["glyph"].update(background_fill_color="#1b1b1b", background_fill_alpha=0.65)
 
 
-def windows(
+def lookback_heatmaps(
     heats: Mapping[str, xr.Dataset],
     *,
     scale: str = "purple-yellow",
@@ -134,7 +134,7 @@ def windows(
     Parameters
     ----------
     heats : mapping of name to Dataset
-        From `liqlab.windows`, or heatmaps of different time frames.
+        From `liqlab.lookback_heatmaps`, or heatmaps of different time frames.
     scale : str
         As in `heatmap`.
     price_range : (low, high), optional
@@ -151,7 +151,7 @@ def windows(
 
     bokeh_hooks.use_bokeh()
     if not heats:
-        raise ValueError("windows needs one heatmap or more, got none; see liqlab.windows")
+        raise ValueError("windows needs one heatmap or more, got none; see liqlab.lookback_heatmaps")
     each = dict(heats)
     low, high = price_range or view(next(iter(each.values())))
     look = {**WIDE, "height": 380, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None}

@@ -19,7 +19,7 @@ LONG, SHORT = 0, 1
 OPEN, CLOSED, LIQUIDATED = 0, 1, 2
 BUY, SELL, OPENED, OWN, FORCED = 0, 1, 2, 4, 6  # columns of the flows; the last three have one per side
 GAMBLER, SCALPER, SWING, HOLDER = 0, 1, 2, 3
-PATIENCE = 360  # sub-steps that a closing order waits for somebody who wants to open the other side
+MAX_CLOSE_WAIT_STEPS = 360  # sub-steps that a closing order waits for somebody who wants to open the other side
 
 # By kind: share of those who come, added up; median leverage of longs and shorts; median planned life [sub-steps] and
 # its spread [log]; chance of a stop; size.
@@ -192,7 +192,7 @@ def _decide_nb(rng: Any, k: Any, price: Any, lots: Any, desk: Any, setting: Any,
                 lots.waiting[lot] = 1
                 desk.queue[side, desk.ends[side, 1]] = lot
                 desk.ends[side, 1] += 1
-                _note_nb(entry, k + PATIENCE, desk)
+                _note_nb(entry, k + MAX_CLOSE_WAIT_STEPS, desk)
         entry = following
 
 

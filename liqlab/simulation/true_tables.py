@@ -13,7 +13,7 @@ from liqlab.engine.jit import jit
 from liqlab.margin import tiers_for
 from liqlab.market.clock import nanoseconds, utc
 from liqlab.market.market import Market
-from liqlab.models._law import FARTHEST, LEVERAGES, Law, distances
+from liqlab.models._law import LEVERAGES, MAX_LOG_DISTANCE, Law, distances
 from liqlab.models._law import law as _law
 
 __all__ = ["Simulation"]
@@ -182,7 +182,7 @@ def _distances(simulation: Simulation, side: str, of: str) -> tuple[np.ndarray, 
             weight = weight * np.maximum(np.minimum(end, stop) - np.maximum(begin, start), 0)
         else:
             weight = weight * (begin >= start)
-        found.append((np.nan_to_num(known, nan=FARTHEST)[weight > 0], weight[weight > 0]))
+        found.append((np.nan_to_num(known, nan=MAX_LOG_DISTANCE)[weight > 0], weight[weight > 0]))
         if of == "opened":
             break
     distance, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.validation.batch_scores import partial_batch
 from liqlab.validation.resampling import Days, Drawn, each, interval
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.validation.densities import DENSITIES, History, densities
@@ -36,7 +36,7 @@ class Location:
     ----------
     table : DataFrame
         One row per side (long, short, both) and forecast: gain, low, high: information gain over ``uniform`` [bits per
-        event] with its interval; ahead, ahead_low, ahead_high: how far the map is ahead, paired; pit_mean (½ if the
+        event] with its interval; ahead, lead_low, lead_high: how far the map is ahead, paired; pit_mean (½ if the
         distance is right on average, less: events fell nearer than told), pit_distance (largest distance of the PIT's
         distribution from the even one, Kolmogorov's; 0: perfect); weight of the events.
     events : DataFrame
@@ -56,9 +56,9 @@ class Location:
                  "out); information gain over uniform [bits per event]"]  # fmt: skip
         rows = self.table[self.table["side"] == "both"].set_index("forecast")
         for name, r in rows.iterrows():
-            ahead = f"map ahead by {r['ahead']:+.3f} [{r['ahead_low']:+.3f}, {r['ahead_high']:+.3f}]"
+            lead = f"map ahead by {r['lead']:+.3f} [{r['lead_low']:+.3f}, {r['lead_high']:+.3f}]"
             line = f"  {name!s:<18}{r['gain']:+7.3f} [{r['low']:+.3f}, {r['high']:+.3f}]   "
-            lines.append(line + (ahead if name != "map" else ""))
+            lines.append(line + (lead if name != "map" else ""))
         return "\n".join(lines)
 
 
@@ -78,7 +78,7 @@ def location(
     Parameters
     ----------
     heat : Dataset
-        From `liqlab.heatmap`; its columns are the moments of freezing, ``column="4h"`` is a sensible width.
+        From `liqlab.heatmap`; its columns are the moments of freezing, ``time_step="4h"`` is a sensible width.
     events : DataFrame (time,)
         One row per liquidation, stamped when it happened: side, price [quote], quantity [coins]. Or, where prices are
         not known, side, low, high [quote], quantity from `bar_events`: then the event is the stretch low … high.
@@ -242,11 +242,11 @@ def _summary(table: pd.DataFrame, resamples: int, level: float, seed: int) -> pd
         total, *sums = Drawn(days.draws, days.code[on]).sums([weight, *gains])
         means = [np.divide(x, total, out=np.full_like(x, np.nan), where=total > 0) for x in sums]
         for k, name in enumerate(DENSITIES):
-            ahead = interval(means[0] - means[k], level) if k else (np.nan,) * 3
+            lead = interval(means[0] - means[k], level) if k else (np.nan,) * 3
             pit = table[f"pit {name}"].to_numpy()[on]
-            rows.append((side, name, *interval(means[k], level), *ahead, np.average(pit, weights=weight),
+            rows.append((side, name, *interval(means[k], level), *lead, np.average(pit, weights=weight),
                          _distance(pit, weight), weight.sum()))  # fmt: skip
-    return pd.DataFrame(rows, columns=["side", "forecast", "gain", "low", "high", "ahead", "ahead_low", "ahead_high",
+    return pd.DataFrame(rows, columns=["side", "forecast", "gain", "low", "high", "lead", "lead_low", "lead_high",
                                        "pit_mean", "pit_distance", "weight"])  # fmt: skip
 
 

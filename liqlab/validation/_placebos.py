@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.market.clock import nanoseconds, step_of
 
 __all__ = ["placebos"]

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.inputs import Script, write
-from liqlab.engine.ledger import SIDES, Columns, cell_of, run
+from liqlab.engine.grid import cell_of
+from liqlab.engine.inputs import EngineInputs, build_inputs
+from liqlab.engine.ledger import run_ledger
+from liqlab.engine.records import SIDES, Columns
 from liqlab.market.market import Market
 from liqlab.models._law import Law
 from liqlab.validation.calibration._calibrate import calibrate
@@ -101,9 +103,9 @@ def _score(simulation: Any, options: dict[str, Any], moments: int, warmup: float
     price = candles["close"].to_numpy()[last]
     edges = np.exp(np.arange(np.log(price.min() * (1 - REACH)), np.log(price.max() * (1 + REACH)) + WIDTH, WIDTH))
     truth = simulation.standing(pd.DatetimeIndex(candles.index[last]) + market.step, edges)
-    script = _script(market, **options)
-    at = np.searchsorted(script.bar, last, side="right") - 1
-    record = run(script.steps, script.ladder, columns=Columns(at, np.zeros(moments, np.int64), edges))
+    inputs = _inputs(market, **options)
+    at = np.searchsorted(inputs.bar, last, side="right") - 1
+    record = run_ledger(inputs.steps, inputs.ladder, columns=Columns(at, np.zeros(moments, np.int64), edges))
     middle = np.sqrt(edges[1:] * edges[:-1])
     scores = []
     for side in (0, 1):
@@ -115,18 +117,18 @@ def _score(simulation: Any, options: dict[str, Any], moments: int, warmup: float
     return scores
 
 
-def _script(
+def _inputs(
     market: Market, *, model: str = "open_interest", touch: str = "range", maintenance: bool = True, **options: Any
-) -> Script:
+) -> EngineInputs:
     if not maintenance:
         free = {"tier": 1, "min_notional": 0.0, "max_notional": 1e12, "maintenance_margin_rate": 1e-12,
                 "max_leverage": 125.0, "maintenance_amount": 0.0}  # fmt: skip
         who = {"exchange": market.exchange, "symbol": market.symbol, "as_of": market.start}
         market = replace(market, leverage_tiers=pd.DataFrame([who | free]))
-    script = write(market, model, **options)
+    inputs = build_inputs(market, model, **options)
     if touch == "range":
-        return script
+        return inputs
     if touch != "close":
         raise ValueError(f"touch must be 'range' or 'close', got {touch!r}")
-    close = cell_of(market.candles["close"].to_numpy())[script.bar]
-    return replace(script, steps=replace(script.steps, touch_low=close, touch_high=close))
+    close = cell_of(market.candles["close"].to_numpy())[inputs.bar]
+    return replace(inputs, steps=replace(inputs.steps, touch_low=close, touch_high=close))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.market import Market, check_liquidations
 

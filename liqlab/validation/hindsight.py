@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
 
@@ -16,7 +16,7 @@ __all__ = ["features", "hindsight"]
 
 DAY = 86_400 * 10**9
 WINDOWS = (3, 6, 12, 24, 72, 168)  # bars before, for extremes
-FOLDS, LEAST = 10, 50  # groups of days; fewest rows to learn from
+FOLDS, MIN_TRAINING_ROWS = 10, 50  # groups of days; fewest rows to learn from
 TREES: dict[str, Any] = {"learning_rate": 0.04, "max_iter": 200, "max_leaf_nodes": 8, "l2_regularization": 1.0,
                          "max_features": 0.3, "min_samples_leaf": 20}  # fmt: skip
 
@@ -67,7 +67,7 @@ def hindsight(
     with threadpool_limits(1):  # a table this small is slower on many threads, and very slow on a busy machine
         for k in np.unique(fold):
             train = (fold != k) & known
-            if train.sum() < LEAST:
+            if train.sum() < MIN_TRAINING_ROWS:
                 continue
             trees = HistGradientBoostingRegressor(**TREES, random_state=seed).fit(x[train], y[train])
             fit[fold == k] = trees.predict(x[fold == k])

@@ -18,7 +18,7 @@ from liqlab.market.clock import nanoseconds
 __all__ = ["Days", "Drawn", "days_of", "each", "interval"]
 
 DAY = 86_400 * 10**9
-MOST_CELLS = 4_000_000  # of a matrix of weights: 32 MB
+MAX_WEIGHT_CELLS = 4_000_000  # of a matrix of weights: 32 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def each(draws: np.ndarray, code: np.ndarray, function: Callable[[Drawn], Any]) 
 
     The function returns an array whose last axis is the resample.
     """
-    width = max(MOST_CELLS // max(len(code), 1), 1)
+    width = max(MAX_WEIGHT_CELLS // max(len(code), 1), 1)
     parts = [np.asarray(function(Drawn(draws[:, k : k + width], code))) for k in range(0, draws.shape[1], width)]
     return np.concatenate(parts, axis=-1)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.maps.attribution import explain
 from liqlab.maps.heatmaps import liquidation_map
 from liqlab.market.checks import no_text
@@ -73,7 +73,7 @@ def clusters(
     Assumptions
     -----------
     - A bin's notional is spread evenly over its log price; the profile is smoothed there, so that other bins of the
-      same book give the same zones.
+      same ledger give the same zones.
     - Peak: a maximum of the smoothed profile g. Prominence: g there less the higher of the two lowest points on its
       left and right, each looked for up to sixteen widths away or up to a higher point. Low and high: where g has
       fallen by half the prominence, or the lowest point between two zones.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.maps.heatmaps import heatmap, liquidation_map
 from liqlab.market.clock import timedelta, timeframe_of
 from liqlab.market.market import Market
@@ -18,10 +18,10 @@ from liqlab.zones.profile_peaks import Smoother, smooth_all_nb, smoother
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["LOOKBACKS", "confluence", "score_of", "windows"]
+__all__ = ["LOOKBACKS", "confluence", "score_of", "lookback_heatmaps"]
 
 LOOKBACKS = ("12h", "24h", "3d", "7d", "30d")
-TAKES_PART = 0.5  # a layer takes part in a zone where it is half as bright as its own brightest
+MIN_LAYER_BRIGHTNESS = 0.5  # a layer takes part in a zone where it is half as bright as its own brightest
 
 
 def confluence(
@@ -114,7 +114,7 @@ def score_of(bright: np.ndarray) -> np.ndarray:
     return np.sqrt(bright).mean(axis=0) ** 2
 
 
-def windows(
+def lookback_heatmaps(
     market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str = "open_interest", **options: Any
 ) -> dict[str, xr.Dataset]:
     """Heatmaps of several lookbacks on the same bins and columns, for `confluence` and for a panel of them.
@@ -143,7 +143,8 @@ def windows(
     Examples
     --------
     >>> import liqlab as lq
-    >>> maps = lq.windows(lq.load_example("btc-2024-05"), ["12h", "24h"], start="2024-05-01", end="2024-05-02")
+    >>> market = lq.load_example("btc-2024-05")
+    >>> maps = lq.lookback_heatmaps(market, ["12h", "24h"], start="2024-05-01", end="2024-05-02")
     >>> list(maps), bool((maps["12h"]["notional"] <= maps["24h"]["notional"] + 1e-3).all())
     (['12h', '24h'], True)
     """
@@ -204,7 +205,7 @@ def _scored(zones: pd.DataFrame, table: pd.DataFrame, bright: np.ndarray, names:
         inside = inside if inside.size else np.array([int(np.argmin(np.abs(price - peak)))])
         best = inside[np.argmax(table[side].to_numpy()[inside])]
         scores.append(float(table[side].to_numpy()[best]))
-        part = bright[:, SIDES.index(side), inside].max(axis=1) >= TAKES_PART
+        part = bright[:, SIDES.index(side), inside].max(axis=1) >= MIN_LAYER_BRIGHTNESS
         layers.append(" ".join(name for name, on in zip(names, part, strict=True) if on))
     ranked = zones.assign(score=np.array(scores, float), layers=layers)
     ranked = ranked.sort_values("score", ascending=False, kind="stable", ignore_index=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.maps.heatmaps import liquidation_map
 from liqlab.zones._clusters import WIDTH, by_side, check_positive, origin
 from liqlab.zones.profile_peaks import smooth_all_nb, smoother, summit_nb

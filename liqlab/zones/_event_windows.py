@@ -11,10 +11,10 @@ import pandas as pd
 from liqlab.market.clock import nanoseconds, timedelta
 from liqlab.market.market import Market
 
-__all__ = ["around"]
+__all__ = ["event_windows"]
 
 
-def around(
+def event_windows(
     market: Market, times: Sequence[Any] | pd.Index | pd.Series, *, before: Any = "24h", after: Any = "24h",
     sign: Any = 1,
 ) -> pd.DataFrame:  # fmt: skip
@@ -46,7 +46,7 @@ def around(
     --------
     >>> import liqlab as lq
     >>> market = lq.load_example("btc-2024-05")
-    >>> path = lq.around(market, ["2024-05-01 08:30"], before="1h", after="1h")
+    >>> path = lq.event_windows(market, ["2024-05-01 08:30"], before="1h", after="1h")
     >>> len(path), float(path.loc[pd.Timedelta(0)].iloc[0])
     (9, 0.0)
     """

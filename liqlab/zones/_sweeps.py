@@ -17,7 +17,7 @@ from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
 from liqlab.zones._clusters import WIDTH, every_cluster
-from liqlab.zones.touches import Bars, bars_of, columns_of, follow, rules_of
+from liqlab.zones.touches import Bars, bars_of, check_rules, classify_visits, visit_columns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,13 +31,13 @@ def sweeps(
     *,
     zones: pd.DataFrame | None = None,
     width: float = WIDTH,
-    brightest: int | None = 3,
+    top_n: int | None = 3,
     impulse: float = 1.0,
     within: int = 3,
     beyond: float = 1.0,
     atr_bars: int = 14,
     horizons: Sequence[Any] = ("1h", "4h", "24h"),
-    cushion: float = 0.1,
+    buffer_atr: float = 0.1,
 ) -> pd.DataFrame:
     """Every visit of price to a zone that was bright before: how deep it went, whether it came back, what followed.
 
@@ -63,14 +63,14 @@ def sweeps(
     heat : Dataset
         From `liqlab.heatmap`. Its columns say how fresh the zones are: with columns wider than a candle, only the first
         touch after a column's close is seen, since the column does not know what has been traded since. Give it
-        `column`, `price_step` and `price_range` where maps of different ends are to be compared: by default these
+        `time_step`, `price_step` and `price_range` where maps of different ends are to be compared: by default these
         depend on what is shown.
     zones : DataFrame, optional
         Zones of your own: column (number), side, low, high, peak, notional, share; default: the clusters of every
         column, see `liqlab.clusters`.
     width : float
         As in `liqlab.clusters`.
-    brightest : int, optional
+    top_n : int, optional
         Only so many of the brightest zones of each side and column; None: all. Sources speak of the brightest cluster;
         three leave room for the next two.
     impulse : float
@@ -85,24 +85,23 @@ def sweeps(
         ATR here is the mean true range of so many bars that closed before the touch; fourteen as Wilder had it.
     horizons : sequence of duration
         What followed is told after these.
-    cushion : float
+    buffer_atr : float
         Distance [ATR] of the stop behind the wick.
 
     Returns
     -------
     DataFrame
-        One row per visit. time (open of the bar of the touch), bright_at (close of the column that had the zone), side,
-        rank (1: the brightest of its side), low, high, peak [quote]; notional [quote], share of its side's notional,
-        both estimated; swept: the part of notional between near edge and extreme [quote], swept_share [1];
-        extreme [quote] of the visit; pierce beyond the near edge as a fraction, pierce_atr [ATR]; first_atr: that of
-        the first bar; thrust: the longest way of one bar [ATR]; atr [quote]; bars_to_return (0: the bar itself, NaN:
-        not in time); class, reason, decided_at: when the class was known (NaT: not yet);
-        trade: the side of who trades against the break; entry (close of the deciding bar), stop (cushion behind the
-        extreme), invalidation (extreme or far edge, whichever lies further: a close beyond says that price was
-        accepted there) [quote].
-        Only known later: stopped_at (first bar that reached the stop within the longest horizon, NaT: none),
-        after_1h, after_4h, after_24h: return [1] from entry, positive where the trade *against* the break gains, also
-        where the class is acceptance; NaN where no bar closes at that moment.
+        One row per visit. time (open of the bar of the touch), zone_seen_at (close of the column that had the zone),
+        side, rank (1: the brightest of its side), low, high, peak [quote]; notional [quote], share of its side's
+        notional, both estimated; swept: the part of notional between near edge and extreme [quote], swept_share [1];
+        extreme [quote] of the visit; penetration beyond the near edge as a fraction, penetration_atr [ATR];
+        first_bar_penetration_atr: that of the first bar; max_bar_move_atr: the longest way of one bar [ATR]; atr
+        [quote]; bars_to_return (0: the bar itself, NaN: not in time); class, reason, decided_at: when the class was
+        known (NaT: not yet); trade: the side of who trades against the break; entry (close of the deciding bar), stop
+        (buffer_atr behind the extreme), invalidation (extreme or far edge, whichever lies further: a close beyond says
+        that price was accepted there) [quote]. Only known later: stopped_at (first bar that reached the stop within the
+        longest horizon, NaT: none), after_1h, after_4h, after_24h: return [1] from entry, positive where the trade
+        *against* the break gains, also where the class is acceptance; NaN where no bar closes at that moment.
         ``attrs``: symbol; start, end of the map; the rules.
 
     Raises
@@ -125,27 +124,27 @@ def sweeps(
     >>> market = lq.load_example("btc-2024-05")
     >>> heat = lq.heatmap(market, start="2024-04-30", end="2024-05-02")
     >>> table = lq.sweeps(market, heat)
-    >>> bool((table["bright_at"] <= table["time"]).all())
+    >>> bool((table["zone_seen_at"] <= table["time"]).all())
     True
     """
-    rules = rules_of(impulse, within, beyond, atr_bars, cushion, horizons)
+    rules = check_rules(impulse, within, beyond, atr_bars, buffer_atr, horizons)
     bars = bars_of(market, rules.atr_bars)
     zones = every_cluster(heat, width=width) if zones is None else zones
     place = zones.groupby(["column", "side"])["notional"].rank(ascending=False, method="first")
     zones = zones.assign(rank=place.astype(np.int64))
-    if brightest is not None:
-        if int(brightest) != brightest or brightest < 1:
-            raise ValueError(f"brightest must be a whole number of zones >= 1 or None, got {brightest!r}")
-        zones = zones[zones["rank"] <= brightest]
-    table = follow(bars, _touches(bars, heat, zones), rules)
+    if top_n is not None:
+        if int(top_n) != top_n or top_n < 1:
+            raise ValueError(f"top_n must be a whole number of zones >= 1 or None, got {top_n!r}")
+        zones = zones[zones["rank"] <= top_n]
+    table = classify_visits(bars, _touches(bars, heat, zones), rules)
     table["swept"] = _swept(heat, table)
     table["swept_share"] = table["swept"] / table["notional"]
     table["time"] = pd.DatetimeIndex(market.candles.index).as_unit("ns")[table["bar"].to_numpy(int)]
-    table["bright_at"] = pd.DatetimeIndex(heat["close_time"].to_numpy()[table["column"].to_numpy(int)], tz="UTC")
-    table = table[columns_of(rules)]
+    table["zone_seen_at"] = pd.DatetimeIndex(heat["close_time"].to_numpy()[table["column"].to_numpy(int)], tz="UTC")
+    table = table[visit_columns(rules)]
     first, last = heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]
-    told = {"width": width, "brightest": brightest, "impulse": impulse, "within": within, "beyond": beyond,
-            "atr_bars": atr_bars, "cushion": cushion}  # fmt: skip
+    told = {"width": width, "top_n": top_n, "impulse": impulse, "within": within, "beyond": beyond,
+            "atr_bars": atr_bars, "buffer_atr": buffer_atr}  # fmt: skip
     table.attrs.update(symbol=market.symbol, start=str(first), end=str(last), rules=json.dumps(told))
     return table
 
@@ -155,7 +154,7 @@ def _touches(bars: Bars, heat: xr.Dataset, zones: pd.DataFrame) -> pd.DataFrame:
     closes = heat["close_time"].to_numpy().astype(np.int64)
     column, price = zones["column"].to_numpy(int), heat["close"].to_numpy()
     begin = np.searchsorted(bars.opens, closes)
-    width = timedelta(heat.attrs["column"]).as_unit("ns").value  # the last column serves as long as any other
+    width = timedelta(heat.attrs["time_step"]).as_unit("ns").value  # the last column serves as long as any other
     until = np.append(begin[1:], np.searchsorted(bars.opens, closes[-1:] + width))
     parts = []
     for side, sign in (("long", -1), ("short", 1)):

@@ -25,10 +25,10 @@ CONTRAST = 0.2
 
 
 # and is not dimmer than this part of its side's brightest.
-DIMMEST = 0.05
+MIN_PEAK_BRIGHTNESS = 0.05
 # Prominence asked for, in noise: FIRST + SECOND·ln(ripples ÷ false alarms), set on noise maps (gamma of shape 0.5 to
 # 4, exponential, uniform, Poisson; flat, humped and decaying backgrounds) so that none of them has more alarms.
-FIRST, SECOND, LEAST_RIPPLES = 1.2, 1.0, 20.0
+FIRST, SECOND, MIN_RIPPLES = 1.2, 1.0, 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,14 +179,15 @@ def strength_nb(
 ) -> Any:
     """How far each peak is a zone: 1 and more if it is not flat, not dim, and stands out of the noise around it.
 
-    The least of three ratios: prominence to CONTRAST of the height, height to DIMMEST of the brightest, prominence to
-    so many times the noise. What has not `least` of the first two is not measured against the noise: it gets 0.
+    The least of three ratios: prominence to CONTRAST of the height, height to MIN_PEAK_BRIGHTNESS of the brightest,
+    prominence to so many times the noise. What has not `least` of the first two is not measured against the noise: it
+    gets 0.
     """
     brightest = np.max(profile)
     for i in range(len(peak)):
         height = profile[peak[i]]
         rise = height - base[i]
-        strength[i] = min(rise / (CONTRAST * height), height / (DIMMEST * brightest))
+        strength[i] = min(rise / (CONTRAST * height), height / (MIN_PEAK_BRIGHTNESS * brightest))
         if strength[i] >= least:
             noise = noise_nb(profile, finer, peak[i], REACH * CELLS, support)
             strength[i] = min(strength[i], rise / (times * noise)) if noise > 0.0 else strength[i]
@@ -251,7 +252,7 @@ def zones_nb(
         bottom, top = log_edge[some[0]], log_edge[some[-1] + 1]
         support[0], support[1] = int(np.ceil(bottom / step)) - origin, int(np.floor(top / step)) - origin
         m = peaks_nb(profile, reach, peak, base, low, high)
-        ripples = max(RIPPLES * (top - bottom) / (CELLS * step), LEAST_RIPPLES)
+        ripples = max(RIPPLES * (top - bottom) / (CELLS * step), MIN_RIPPLES)
         times = FIRST + SECOND * np.log(ripples / false_alarms)
         strength_nb(profile, finer, peak[:m], base, support, times, least, strength)
         parted_nb(profile, peak, np.flatnonzero(strength[:m] >= 1.0), low, high)

@@ -14,10 +14,12 @@ from liqlab.zones._clusters import clusters
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["positions", "stop_zones"]
+__all__ = ["assess_positions", "stop_zones"]
 
 SIDES = ("long", "short")
-CUSHION = 0.001  # [1] of the price: two bins of a map made with default bins, so that its own coarseness cannot decide
+DEFAULT_BUFFER = (
+    0.001  # [1] of the price: two bins of a map made with default bins, so that its own coarseness cannot decide
+)
 
 
 def stop_zones(
@@ -27,7 +29,7 @@ def stop_zones(
     stop: float | Mapping[str, float] | None = None,
     side: str | None = None,
     at: Any = None,
-    cushion: float = CUSHION,
+    buffer: float = DEFAULT_BUFFER,
 ) -> pd.DataFrame:
     """On which side of each cluster a stop stands, and the nearest price outside the clusters.
 
@@ -48,22 +50,22 @@ def stop_zones(
         The position's side; default: both.
     at : time-like, optional
         Moment of the map; default: its end.
-    cushion : float
+    buffer : float
         Distance [1] kept from a cluster's edges, as a fraction of the edge. Ten basis points by default: two bins.
 
     Returns
     -------
     DataFrame
         One row per position's side and cluster on that side of the price, the nearest first: side, low, high, peak
-        [quote], notional [quote, estimated], distance from the price to the near edge [1], stop, stands ('before',
-        'inside', 'behind'; empty without a stop), before: the last price before the cluster, behind: the first price
-        behind it [quote], both with the cushion; outside: the price nearest to the stop that is outside *all* clusters
-        of that side with the cushion (the stop itself where it is outside; NaN without a stop).
+        [quote], notional [quote, estimated], distance from the price to the near edge [1], stop, stop_location
+        ('before', 'inside', 'behind'; empty without a stop), before: the last price before the cluster, behind: the
+        first price behind it [quote], both with the buffer; stop_beyond_zone: the price nearest to the stop that is
+        outside *all* clusters of that side with the buffer (the stop itself where it is outside; NaN without a stop).
 
     Raises
     ------
     ValueError
-        A stop on the wrong side of the price, an unknown side, a cushion outside [0, 0.5).
+        A stop on the wrong side of the price, an unknown side, a buffer outside [0, 0.5).
 
     Assumptions
     -----------
@@ -74,12 +76,12 @@ def stop_zones(
     --------
     >>> import pandas as pd
     >>> zones = pd.DataFrame({"side": ["long"], "low": [90.0], "high": [92.0], "peak": [91.0], "notional": [5e6]})
-    >>> row = stop_zones(zones, price=100, stop=91.5, side="long", cushion=0.0).iloc[0]
-    >>> row["stands"], float(row["outside"])
+    >>> row = stop_zones(zones, price=100, stop=91.5, side="long", buffer=0.0).iloc[0]
+    >>> row["stop_location"], float(row["stop_beyond_zone"])
     ('inside', 92.0)
     """
-    if not 0 <= cushion < 0.5:
-        raise ValueError(f"cushion is a fraction of the price in [0, 0.5), got {cushion!r}; 0.001 is ten basis points")
+    if not 0 <= buffer < 0.5:
+        raise ValueError(f"buffer is a fraction of the price in [0, 0.5), got {buffer!r}; 0.001 is ten basis points")
     if side is not None and side not in SIDES:
         raise ValueError(f"side must be 'long' or 'short', the position's, got {side!r}")
     table, price = _clusters_and_price(zones, price, at)
@@ -97,9 +99,10 @@ def stop_zones(
             pd.DataFrame(
                 {
                     "side": each, "low": mine["low"], "high": mine["high"], "peak": mine["peak"],
-                    "notional": mine["notional"], "distance": near * sign / price - 1, "stop": given, "stands": where,
-                    "before": sign * _cushioned(near, -cushion), "behind": sign * _cushioned(far, cushion),
-                    "outside": sign * _outside(near, far, given * sign, price * sign, cushion),
+                    "notional": mine["notional"], "distance": near * sign / price - 1, "stop": given,
+                    "stop_location": where, "before": sign * _with_buffer(near, -buffer),
+                    "behind": sign * _with_buffer(far, buffer), "stop_beyond_zone": sign * _beyond_zones(near, far,
+                    given * sign, price * sign, buffer),
                 }
             )
         )  # fmt: skip
@@ -154,15 +157,15 @@ def _edges(table: pd.DataFrame, sign: int) -> tuple[np.ndarray, np.ndarray]:
     return (low, high) if sign > 0 else (-high, -low)
 
 
-def _cushioned(edge: np.ndarray, cushion: float) -> np.ndarray:
-    return edge + cushion * np.abs(edge)
+def _with_buffer(edge: np.ndarray, buffer: float) -> np.ndarray:
+    return edge + buffer * np.abs(edge)
 
 
-def _outside(near: np.ndarray, far: np.ndarray, stop: float, price: float, cushion: float) -> float:
-    """The price nearest to a stop that lies in no cluster with its cushion; not on the other side of the price."""
+def _beyond_zones(near: np.ndarray, far: np.ndarray, stop: float, price: float, buffer: float) -> float:
+    """The price nearest to a stop that lies in no cluster with its buffer; not on the other side of the price."""
     if not np.isfinite(stop):
         return float("nan")
-    low, high = _cushioned(near, -cushion), _cushioned(far, cushion)
+    low, high = _with_buffer(near, -buffer), _with_buffer(far, buffer)
     best = float("nan")
     for candidate in (stop, *low[low > price], *high):
         inside = ((low < candidate) & (candidate < high)).any()
@@ -171,13 +174,13 @@ def _outside(near: np.ndarray, far: np.ndarray, stop: float, price: float, cushi
     return best
 
 
-def positions(
+def assess_positions(
     held: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     heat: xr.Dataset,
     *,
     at: Any = None,
     leverage_tiers: Any = None,
-    cushion: float = CUSHION,
+    buffer: float = DEFAULT_BUFFER,
 ) -> pd.DataFrame:
     """A reader's own positions on the map: liquidation price, stop, and the nearest cluster on the way there.
 
@@ -192,7 +195,7 @@ def positions(
         Moment of the map; default: its end.
     leverage_tiers : DataFrame or Tiers, optional
         As in `liqlab.liquidation_price`.
-    cushion : float
+    buffer : float
         As in `stop_zones`.
 
     Returns
@@ -216,7 +219,7 @@ def positions(
 
     >>> import liqlab as lq
     >>> heat = lq.heatmap(lq.load_example("btc-2024-05"), start="2024-04-30", end="2024-05-01")
-    >>> mine = lq.positions({"side": "long", "entry_price": 60_000, "leverage": 25}, heat)
+    >>> mine = lq.assess_positions({"side": "long", "entry_price": 60_000, "leverage": 25}, heat)
     >>> round(float(mine["liquidation_price"].iloc[0]), 2)
     57831.33
     """
@@ -228,11 +231,11 @@ def positions(
     zones = clusters(heat, at=at)
     moment = pd.Timestamp(snap["close_time"].item(), tz="UTC")
     rows = [
-        _position({str(k): v for k, v in row.items()}, heat, zones, price, moment, leverage_tiers, cushion)
+        _position({str(k): v for k, v in row.items()}, heat, zones, price, moment, leverage_tiers, buffer)
         for row in table.to_dict("records")
     ]
     columns = ["side", "entry_price", "leverage", "quantity", "stop", "liquidation_price", "price", "to_liquidation",
-               "state", "low", "high", "peak", "notional", "distance", "stands", "outside"]  # fmt: skip
+               "state", "low", "high", "peak", "notional", "distance", "stop_location", "stop_beyond_zone"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -251,7 +254,7 @@ def _held(held: Any) -> pd.DataFrame:
 
 def _position(
     row: dict[str, Any], heat: xr.Dataset, zones: pd.DataFrame, price: float, moment: pd.Timestamp, tiers: Any,
-    cushion: float,
+    buffer: float,
 ) -> dict[str, Any]:  # fmt: skip
     quantity = None if pd.isna(row["quantity"]) else float(row["quantity"])
     liquidation = liquidation_price(
@@ -262,12 +265,12 @@ def _position(
     sign = 1 if row["side"] == "short" else -1
     told = {**row, "liquidation_price": liquidation, "price": price, "to_liquidation": liquidation / price - 1}
     if sign * price >= sign * liquidation:
-        return {**told, "state": "liquidated", "stands": ""}
+        return {**told, "state": "liquidated", "stop_location": ""}
     stop = None if pd.isna(row["stop"]) else {row["side"]: float(row["stop"])}
-    way = stop_zones(zones, price=price, stop=stop, side=row["side"], cushion=cushion)
+    way = stop_zones(zones, price=price, stop=stop, side=row["side"], buffer=buffer)
     near = way["low"] if sign > 0 else way["high"]
     way = way[sign * near <= sign * liquidation]
-    outside = float(row["stop"]) if stop and way.empty else np.nan
-    first = {"stands": "", "outside": outside} if way.empty else way.iloc[0].to_dict()
+    stop_beyond_zone = float(row["stop"]) if stop and way.empty else np.nan
+    first = {"stop_location": "", "stop_beyond_zone": stop_beyond_zone} if way.empty else way.iloc[0].to_dict()
     return {**told, "state": "open", **{name: first.get(name, np.nan) for name in
-            ("low", "high", "peak", "notional", "distance", "stands", "outside")}}  # fmt: skip
+            ("low", "high", "peak", "notional", "distance", "stop_location", "stop_beyond_zone")}}  # fmt: skip

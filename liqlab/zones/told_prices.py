@@ -15,11 +15,11 @@ from liqlab.market.market import Market
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["episodes", "swing_sweeps", "told_levels"]
+__all__ = ["summarise_periods", "swing_sweeps", "compare_levels"]
 
 
-def told_levels(
-    heat: xr.Dataset, path: pd.DataFrame, told: Sequence[Sequence[float]], *, moments: Sequence[Any], width: float
+def compare_levels(
+    heat: xr.Dataset, path: pd.DataFrame, expected: Sequence[Sequence[float]], *, moments: Sequence[Any], width: float
 ) -> pd.DataFrame:
     """Levels that somebody named, against our map at some moments and against the price that came after.
 
@@ -29,19 +29,19 @@ def told_levels(
         From `liqlab.heatmap`; its bins should be narrower than `width`.
     path : DataFrame (time,)
         Candles (low, high) to look for touches; it may run on after the heatmap.
-    told : sequence of (price, size)
-        The named levels [quote] and their told sizes, in whatever unit they came.
+    expected : sequence of (price, size)
+        The named levels [quote] and the sizes expected there, in whatever unit they came.
     moments : sequence of time-like
         When our map is frozen; the last one is when the levels were read.
     width : float
-        Width of a told level [quote]: a level is a bucket centred on its price.
+        Width of a named level [quote]: a level is a bucket centred on its price.
 
     Returns
     -------
     DataFrame (price,)
-        told; one column ``map HH:MM`` per moment: our notional in the bucket [quote]; in_bucket: first candle between
-        the first and the last moment that traded in the bucket (NaT: none); traded: first candle after the last moment
-        that traded at the exact price (NaT: none in the data).
+        expected; one column ``map HH:MM`` per moment: our notional in the bucket [quote]; in_bucket: first candle
+        between the first and the last moment that traded in the bucket (NaT: none); traded: first candle after the last
+        moment that traded at the exact price (NaT: none in the data).
 
     Examples
     --------
@@ -49,21 +49,21 @@ def told_levels(
     >>> market = lq.load_example("btc-2024-05")
     >>> heat = lq.heatmap(market, start="2024-05-01", end="2024-05-02")
     >>> moments = ["2024-05-01 07:00", "2024-05-01 15:30"]
-    >>> lq.told_levels(heat, market.candles, [(56_620, 19.22)], moments=moments, width=130)["traded"].iloc[0]
+    >>> lq.compare_levels(heat, market.candles, [(56_620, 19.22)], moments=moments, width=130)["traded"].iloc[0]
     Timestamp('2024-05-01 17:15:00+0000', tz='UTC')
     """
     times = [utc(moment) for moment in moments]
     rows = {}
-    for price, size in told:
+    for price, size in expected:
         low, high = price - width / 2, price + width / 2
-        row: dict[str, Any] = {"told": size}
+        row: dict[str, Any] = {"expected": size}
         for moment in times:
             snap = liquidation_map(heat, at=moment)["notional"]
             row[f"map {moment:%H:%M}"] = float(snap.sel(price=slice(low, high)).sum())
         row["in_bucket"] = _first_trade(path[times[0] : times[-1]].iloc[:-1], low, high)
         row["traded"] = _first_trade(path[path.index >= times[-1]], price, price)
         rows[price] = row
-    columns = ["told", *(f"map {moment:%H:%M}" for moment in times), "in_bucket", "traded"]
+    columns = ["expected", *(f"map {moment:%H:%M}" for moment in times), "in_bucket", "traded"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("price")
 
 
@@ -73,7 +73,7 @@ def _first_trade(candles: pd.DataFrame, low: float, high: float) -> Any:
     return meets[0] if len(meets) else pd.NaT
 
 
-def episodes(market: Market, spans: Sequence[Sequence[str]]) -> pd.DataFrame:
+def summarise_periods(market: Market, spans: Sequence[Sequence[str]]) -> pd.DataFrame:
     """What price and open interest did in named stretches of time.
 
     Parameters

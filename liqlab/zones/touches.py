@@ -17,13 +17,14 @@ from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.clock import nanoseconds, timedelta, timeframe_of
 from liqlab.market.market import Market
 
-__all__ = ["CLASSES", "Bars", "Rules", "bars_of", "columns_of", "follow", "rules_of"]
+__all__ = ["CLASSES", "Bars", "Rules", "bars_of", "visit_columns", "classify_visits", "check_rules"]
 
 CLASSES = ("swing failure", "acceptance", "undecided")
-OUTCOME = ["extreme", "pierce", "pierce_atr", "first_atr", "thrust", "atr", "bars_to_return", "class", "reason",
-           "decided_at", "trade", "entry", "stop", "invalidation", "stopped_at"]  # fmt: skip
-BAND = ["time", "bright_at", "side", "rank", "low", "high", "peak", "notional", "share", "swept", "swept_share"]
-NEVER = np.iinfo(np.int64).max
+OUTCOME = ["extreme", "penetration", "penetration_atr", "first_bar_penetration_atr", "max_bar_move_atr", "atr",
+           "bars_to_return", "class", "reason", "decided_at", "trade", "entry", "stop", "invalidation",
+           "stopped_at"]  # fmt: skip
+BAND = ["time", "zone_seen_at", "side", "rank", "low", "high", "peak", "notional", "share", "swept", "swept_share"]
+NO_BAR = np.iinfo(np.int64).max
 REASONS = ("came back after an impulsive break", "went on", "came back without an impulsive break",
            "stayed at the edge", "came back too late", "the data end")  # fmt: skip
 
@@ -36,7 +37,7 @@ class Rules:
     within: int
     beyond: float
     atr_bars: int
-    cushion: float
+    buffer_atr: float
     horizons: tuple[pd.Timedelta, ...]
 
     @property
@@ -63,11 +64,11 @@ class Bars:
         return extreme, close, np.append(np.nan, close[:-1])
 
 
-def rules_of(
-    impulse: float, within: int, beyond: float, atr_bars: int, cushion: float, horizons: Sequence[Any]
+def check_rules(
+    impulse: float, within: int, beyond: float, atr_bars: int, buffer_atr: float, horizons: Sequence[Any]
 ) -> Rules:
     """Check the rules of a visit."""
-    for name, value, least in (("impulse", impulse, 0), ("beyond", beyond, 0), ("cushion", cushion, 0)):
+    for name, value, least in (("impulse", impulse, 0), ("beyond", beyond, 0), ("buffer_atr", buffer_atr, 0)):
         if not value >= least:
             raise ValueError(f"{name} must be >= {least} ATR, got {value!r}")
     for name, count, fewest in (("within", within, 0), ("atr_bars", atr_bars, 1)):
@@ -75,11 +76,11 @@ def rules_of(
             raise ValueError(f"{name} must be a whole number of bars >= {fewest}, got {count!r}")
     if not len(horizons):
         raise ValueError("horizons must hold at least one duration; pass ('1h', '4h', '24h')")
-    return Rules(float(impulse), int(within), float(beyond), int(atr_bars), float(cushion),
+    return Rules(float(impulse), int(within), float(beyond), int(atr_bars), float(buffer_atr),
                  tuple(timedelta(x) for x in horizons))  # fmt: skip
 
 
-def columns_of(rules: Rules) -> list[str]:
+def visit_columns(rules: Rules) -> list[str]:
     """Columns of a table of visits, in order."""
     return [*BAND, *OUTCOME, *rules.after]
 
@@ -94,7 +95,7 @@ def bars_of(market: Market, atr_bars: int) -> Bars:
     return Bars(nanoseconds(table.index), market.step.as_unit("ns").value, high, low, close, atr)
 
 
-def follow(bars: Bars, touches: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+def classify_visits(bars: Bars, touches: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     """What each touch of a band came to.
 
     Parameters
@@ -152,14 +153,14 @@ def _visits(
 def _left(close: np.ndarray, bar: int, near: float, far: float) -> int:
     """First bar from this one on whose close is outside the band: there the visit is over."""
     if bar < 0:
-        return NEVER
+        return NO_BAR
     width = 64
     while bar < len(close):
         outside = np.flatnonzero((close[bar : bar + width] < near) | (close[bar : bar + width] > far))
         if outside.size:
             return bar + int(outside[0])
         bar, width = bar + width, 2 * width
-    return NEVER
+    return NO_BAR
 
 
 def _outcome(
@@ -171,24 +172,26 @@ def _outcome(
     last = np.where(known, decided, len(close) - 1)
     atr = bars.atr[first]
     wick = np.array([extreme[a : b + 1].max() for a, b in zip(first, last, strict=True)], float)
-    thrust = np.array([(extreme[a : b + 1] - before[a : b + 1]).max() for a, b in zip(first, last, strict=True)], float)
-    thrust = thrust / atr
+    max_bar_move_atr = np.array(
+        [(extreme[a : b + 1] - before[a : b + 1]).max() for a, b in zip(first, last, strict=True)], float
+    )
+    max_bar_move_atr = max_bar_move_atr / atr
     in_time = bars.opens[last] <= bars.opens[first] + rules.within * bars.step
     back = known & in_time & (close[last] < near)
     went_on = close[last] > np.fmin(far, near + rules.beyond * atr)
-    choices = [~known, back & (thrust >= rules.impulse), back, went_on, close[last] >= near]
+    choices = [~known, back & (max_bar_move_atr >= rules.impulse), back, went_on, close[last] >= near]
     reason = np.select(choices, [REASONS[k] for k in (5, 0, 2, 1, 3)], default=REASONS[4])
     kind = np.select([reason == REASONS[0], reason == REASONS[1]], CLASSES[:2], default=CLASSES[2])
-    stop = wick + rules.cushion * atr
+    stop = wick + rules.buffer_atr * atr
     closed = np.where(known, bars.opens[last] + bars.step, np.iinfo(np.int64).min)  # NaT
     entry = np.where(known, close[last], np.nan)
     table = pd.DataFrame(
         {
             "extreme": sign * wick,
-            "pierce": (wick - near) / np.abs(near),
-            "pierce_atr": (wick - near) / atr,
-            "first_atr": (extreme[first] - near) / atr,
-            "thrust": thrust,
+            "penetration": (wick - near) / np.abs(near),
+            "penetration_atr": (wick - near) / atr,
+            "first_bar_penetration_atr": (extreme[first] - near) / atr,
+            "max_bar_move_atr": max_bar_move_atr,
             "atr": atr,
             "bars_to_return": np.where(back, last - first, np.nan),
             "class": kind,

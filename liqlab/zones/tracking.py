@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["track"]
 
-NEAR = 2.0  # widths that a zone's peak may move from the last column in which it was seen
-KEPT = 0.5  # part of a zone's strength that one needs to live on: without it zones at the limit would come and go
+MAX_PEAK_SHIFT_WIDTHS = 2.0  # widths that a zone's peak may move from the last column in which it was seen
+MIN_KEPT_STRENGTH = (
+    0.5  # part of a zone's strength that one needs to live on: without it zones at the limit would come and go
+)
 
 
 @dataclass
@@ -84,7 +86,7 @@ def track(
     """
     if patience < 0:
         raise ValueError(f"patience must be >= 0 columns, got {patience!r}; 0 lets a zone fade at once")
-    zones = every_cluster(heat, width=width, false_alarms=false_alarms, least=KEPT)
+    zones = every_cluster(heat, width=width, false_alarms=false_alarms, least=MIN_KEPT_STRENGTH)
     low, high = heat["low"].to_numpy(), heat["high"].to_numpy()
     cuts = np.searchsorted(zones["column"].to_numpy(), np.arange(len(low) + 1))
     rows = list(zones[["side", "low", "peak", "high", "notional", "strength"]].itertuples(index=False))
@@ -93,7 +95,7 @@ def track(
     for column in range(len(low)):
         alive = _ended(alive, column, low[column], high[column], patience)
         found = rows[cuts[column] : cuts[column + 1]]
-        born = _matched(alive, found, column, NEAR * width)
+        born = _matched(alive, found, column, MAX_PEAK_SHIFT_WIDTHS * width)
         alive += born
         lives += born
     return _table(lives, heat)
@@ -151,7 +153,7 @@ def _table(lives: list[_Life], heat: xr.Dataset) -> pd.DataFrame:
         "notional_max": np.array([max(life.notional) for life in lives], float),
         "notional_last": np.array([life.notional[-1] for life in lives], float),
     })  # fmt: skip
-    table["grew"] = table["notional_last"] / table["notional_born"]
+    table["growth"] = table["notional_last"] / table["notional_born"]
     table["columns"] = [len(life.seen) for life in lives]
     table["age"] = (table["died"].fillna(closes[-1]) - table["born"]).dt.total_seconds() / 86_400
     return table

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 
 import liqlab as lq
 from liqlab import models
-from liqlab.engine.inputs import ENTRIES, Script, write
-from liqlab.engine.ledger import STEP, State, run
+from liqlab.engine.grid import STEP
+from liqlab.engine.inputs import ENTRIES, EngineInputs, build_inputs
+from liqlab.engine.ledger import run_ledger
+from liqlab.engine.records import State
 from liqlab.market.market import Market
 from liqlab.models import Flow
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
@@ -35,7 +37,7 @@ C = 92_103
 
 
 def coins(market: Market) -> float:
-    """The largest amount a book of this market holds: rounding is relative to it."""
+    """The largest amount a ledger of this market holds: rounding is relative to it."""
     interest = 0.0 if market.open_interest is None else float(market.open_interest["open_interest"].max())
     return float(market.candles["volume"].sum()) + interest + 1e-9
 
@@ -50,12 +52,12 @@ def close(found: Any, expected: Any, scale: float = 1.0) -> None:
 def check_no_look_ahead(market: Market, model: str, moment: Any, **options: Any) -> None:
     """What is said of the time up to `moment` is the same bit for bit, whether or not the rest is known."""
     known = market.until(moment)
-    same: dict[str, Any] = {"column": market.timeframe, "price_step": 5e-4 * float(market.candles["open"].iloc[0])}
+    same: dict[str, Any] = {"time_step": market.timeframe, "price_step": 5e-4 * float(market.candles["open"].iloc[0])}
     for lookback in (None, "1h"):
         full, cut = (lq.heatmap(m, model, lookback=lookback, **same, **options) for m in (market, known))
         price = np.intersect1d(full["price"], cut["price"])
         both = [heat.sel(time=cut["time"], price=price) for heat in (full, cut)]
-        for name in ("notional", "placed", "unplaced", "close_time", "close"):
+        for name in ("notional", "attributed_oi", "unattributed_oi", "close_time", "close"):
             assert np.array_equal(*(heat[name] for heat in both)), f"{name} changes when the future is known"
         assert len(price) > 100
     for unit in ("quote", "coins"):
@@ -169,14 +171,16 @@ def test_a_model_that_cheats_is_caught(cheat: Any, monkeypatch: pytest.MonkeyPat
 
 
 def check_conservation(market: Market, model: str, **options: Any) -> None:
-    """placed grows by opened − liquidated − closed, by side and class; placed + unplaced = open interest."""
+    """It grows by opened − liquidated − closed, by side and class; attributed + unattributed = open interest."""
     scale = coins(market) * max(options.get("open_interest_scale", 1.0), 1.0)
     sheet = lq.balance(market, model, **options)
     close(
-        sheet["placed"].diff().fillna(sheet["placed"]), sheet["opened"] - sheet["liquidated"] - sheet["closed"], scale
+        sheet["attributed_oi"].diff().fillna(sheet["attributed_oi"]),
+        sheet["opened"] - sheet["liquidated"] - sheet["closed"],
+        scale,
     )
     known = sheet["open_interest"].notna()
-    close((sheet["placed"] + sheet["unplaced"])[known], sheet["open_interest"][known], 1e-2 * scale)
+    close((sheet["attributed_oi"] + sheet["unattributed_oi"])[known], sheet["open_interest"][known], 1e-2 * scale)
     assert (sheet.drop(columns=["open_interest", "coverage"]) >= -1e-12 * scale).all().all()
     assert (sheet["coverage"] >= 0).all().all() and (sheet["coverage"] <= 1 + 1e-12).all().all()
 
@@ -185,32 +189,34 @@ def check_conservation(market: Market, model: str, **options: Any) -> None:
 @few(8)
 @given(market=markets(mark=True))
 def test_coins_are_conserved(model: str, law: str, market: Market) -> None:
-    """Together and by leverage; what is stored in the book is what the balance sheet says."""
+    """Together and by leverage; what is stored in the ledger is what the balance sheet says."""
     check_conservation(market, model, law=LAWS[law])
-    rungs = lq.balance(market, model, law=LAWS[law], by_leverage=True).unstack("leverage")  # noqa: PD010
-    left = rungs["opened"] - rungs["liquidated"] - rungs["closed"]
-    close(rungs["placed"].diff().fillna(rungs["placed"]), left, coins(market))
-    check_stored(write(market, model, law=LAWS[law]), coins(market))
+    leverage_levels = lq.balance(market, model, law=LAWS[law], by_leverage=True).unstack("leverage")  # noqa: PD010
+    left = leverage_levels["opened"] - leverage_levels["liquidated"] - leverage_levels["closed"]
+    close(leverage_levels["attributed_oi"].diff().fillna(leverage_levels["attributed_oi"]), left, coins(market))
+    check_stored(build_inputs(market, model, law=LAWS[law]), coins(market))
 
 
 @pytest.mark.parametrize("name", WITH_INTEREST)
 def test_coins_are_conserved_in_every_case(name: str) -> None:
     market = lq.load_example(name)
     check_conservation(market, "open_interest")
-    check_stored(write(market, "open_interest"), coins(market))
+    check_stored(build_inputs(market, "open_interest"), coins(market))
 
 
-def check_stored(script: Script, scale: float) -> None:
-    """Σ share · scale · (opened − swept) over rungs and cells is what the sheet calls placed."""
-    record = run(script.steps, script.ladder, flows=True)
-    state, ladder = record.state, script.ladder
+def check_stored(inputs: EngineInputs, scale: float) -> None:
+    """Σ share · scale · (opened − swept) over leverage levels and cells is what the sheet calls attributed."""
+    record = run_ledger(inputs.steps, inputs.ladder, flows=True)
+    state, ladder = record.state, inputs.ladder
     for s in (0, 1):
-        found = sum(stored(state, s, j, int(p)) * ladder.share[s, j] for j, p in enumerate(ladder.pools[0]))
-        close(found, record.placed[-1, s], scale)
+        found = sum(stored(state, s, j, int(p)) * ladder.share[s, j] for j, p in enumerate(ladder.rate_groups[0]))
+        close(found, record.attributed_oi[-1, s], scale)
 
 
-def stored(state: State, side: int, rung: int, pool: int) -> float:
-    return float(state.amounts[side, pool, 1] * (state.entries[side, pool] - state.swept[side, rung]).sum())
+def stored(state: State, side: int, leverage_level: int, rate_group: int) -> float:
+    return float(
+        state.amounts[side, rate_group, 1] * (state.entries[side, rate_group] - state.swept[side, leverage_level]).sum()
+    )
 
 
 @few(20)
@@ -220,9 +226,9 @@ def test_openings_respect_the_accounting_identity(market: Market, kappa: float) 
 
     So no closing is negative.
     """
-    script = write(market, "open_interest", share_of_volume=kappa)
+    inputs = build_inputs(market, "open_interest", share_of_volume=kappa)
     level = lq.balance(market, share_of_volume=kappa)["open_interest"]["long"].to_numpy()
-    volume, opened = market.candles["volume"].to_numpy(), script.opened
+    volume, opened = market.candles["volume"].to_numpy(), inputs.opened
     total = opened.sum(axis=0)
     change = np.append(np.nan, np.diff(level))
     bound = np.maximum(kappa * volume, np.abs(np.nan_to_num(change)))
@@ -244,7 +250,7 @@ def test_openings_respect_the_accounting_identity(market: Market, kappa: float) 
 def test_nothing_stands_where_the_newest_bars_have_traded(model: str, law: str, market: Market) -> None:
     """Bins inside a bar's range, above it for longs and below it for shorts hold exactly 0.0 at its close."""
     price_step = 2e-5 * float(market.candles["open"].iloc[0])
-    heat = lq.heatmap(market, model, law=LAWS[law], column=market.timeframe, price_step=price_step,
+    heat = lq.heatmap(market, model, law=LAWS[law], time_step=market.timeframe, price_step=price_step,
                       price_range=(0.97 * market.candles["low"].min(), 1.03 * market.candles["low"].min()))  # fmt: skip
     low_edge, high_edge = heat["price_edge"].values[:-1], heat["price_edge"].values[1:]
     for k, (low, high) in enumerate(zip(market.candles["low"], market.candles["high"], strict=True)):
@@ -318,7 +324,7 @@ def test_the_book_never_exceeds_the_open_interest() -> None:
     walk = C + np.cumsum(np.random.default_rng(7).integers(-20, 21, n))
     rows = [(at_cell(c), at_cell(c + 2), at_cell(c - 2), at_cell(c), 1000.0) for c in walk]
     sheet = lq.balance(market(rows, open_interest=oi([10.0] * (n + 1))))
-    assert (sheet["placed"] <= 10.0 * (1 + 1e-12)).all().all() and (sheet["coverage"].iloc[-1] > 0.99).all()
+    assert (sheet["attributed_oi"] <= 10.0 * (1 + 1e-12)).all().all() and (sheet["coverage"].iloc[-1] > 0.99).all()
 
 
 def test_size_is_counted_once_and_not_once_per_leverage() -> None:
@@ -326,7 +332,7 @@ def test_size_is_counted_once_and_not_once_per_leverage() -> None:
     one = market([(100.0, 100.0, 100.0, 100.0, 8.0)])
     for law in LAWS.values():
         assert lq.levels(one, "volume", law=law)["standing"].sum() == pytest.approx(8.0)
-        assert lq.balance(one, "volume", law=law)["placed"].sum(axis=1).item() == pytest.approx(8.0)
+        assert lq.balance(one, "volume", law=law)["attributed_oi"].sum(axis=1).item() == pytest.approx(8.0)
 
 
 def test_maintenance_brings_the_level_towards_the_entry() -> None:

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
-from liqlab.engine.inputs import write
-from liqlab.engine.ledger import run
+from liqlab.engine.inputs import build_inputs
+from liqlab.engine.ledger import run_ledger
 from liqlab.market.market import Market
 from tests.markets import START, at_cell, candles, market, oi, tiers
 
@@ -41,7 +41,7 @@ VOLUME = [
     (0, 0, 0, 0),  #                       nothing
 ]
 #      6, +4, , −4 + 1, , +2, +8, , −8 + 1909 − 3          4, , , +1, , −1 + 6, −3 + 8, , +1909 − 202
-PLACED = [[6, 10, 10, 7, 7, 9, 17, 17, 1915, 1915], [4, 4, 4, 5, 5, 10, 15, 15, 1722, 1722]]
+ATTRIBUTED = [[6, 10, 10, 7, 7, 9, 17, 17, 1915, 1915], [4, 4, 4, 5, 5, 10, 15, 15, 1722, 1722]]
 LIQUIDATED = [[0, 0, 0, 4, 0, 0, 0, 0, 8 + 1.5, 0], [0, 0, 0, 0, 0, 1, 3, 0, 101, 0]]
 CLOSED = [[0, 0, 0, 0, 0, 0, 0, 0, 1.5, 0], [0, 0, 0, 0, 0, 0, 0, 0, 101, 0]]
 # 4 · 91.366145; then 8 prices from 98.4816 to 98.5161 plus half of three;
@@ -75,10 +75,10 @@ def test_the_distances_are_those_on_paper() -> None:
 def test_volume_balance(by_volume: Market) -> None:
     sheet = lq.balance(by_volume, "volume", law=TEN)
     assert table(sheet, "opened") == [[6, 4, 0, 1, 0, 2, 8, 0, 1909, 0], [4, 0, 0, 1, 0, 6, 8, 0, 1909, 0]]
-    np.testing.assert_allclose(table(sheet, "placed"), PLACED, rtol=1e-12)
+    np.testing.assert_allclose(table(sheet, "attributed_oi"), ATTRIBUTED, rtol=1e-12)
     np.testing.assert_allclose(table(sheet, "liquidated"), LIQUIDATED, rtol=1e-12)
     np.testing.assert_allclose(table(sheet, "closed"), CLOSED, rtol=1e-12, atol=1e-12)
-    assert table(sheet, "unplaced") == [NO, NO], "nothing is said of open interest"
+    assert table(sheet, "unattributed_oi") == [NO, NO], "nothing is said of open interest"
 
 
 def test_volume_expected_liquidations(by_volume: Market) -> None:
@@ -128,23 +128,23 @@ def test_volume_levels(by_volume: Market) -> None:
 # κ = 0.1, K = max(V/10, |ΔOI|), b the taker-buy share; opened = clip(b·(K + Δ), max(0, Δ), min(K, K + Δ)) and the rest
 # (low, high), V, taker buys, OI at the close       Δ, K, longs / shorts; then what closing leaves of each side
 INTEREST = [
-    (0, 0, 100, 60, 50.0),  #          unknown → 0, 10, 6 / 4; the book was empty: 44 / 46 are unplaced
+    (0, 0, 100, 60, 50.0),  #          unknown → 0, 10, 6 / 4; the ledger was empty: 44 / 46 are unattributed
     (0, 0, 700, 350, 40.0),  #         −10, 70, 30 / 30; 40 of 80 stay on both sides: a half
     (50, 50, 0, 0, 60.0),  #           +20, 20 (above the volume), 20 / 20; 60 of 60
-    (-1906, -1906, 0, 0, 60.0),  #     0, 0; 18 + 20 longs reached, none closes: unplaced takes them up
+    (-1906, -1906, 0, 0, 60.0),  #     0, 0; 18 + 20 longs reached, none closes: unattributed takes them up
     (0, 0, 900, 900, 30.0),  #         −30, 90, all buy: 60 / 0; 30 of 120: a quarter; 30 of 60: a half
     (0, 1707, 25770, 12885, 869.0),  # +839, 2577, 1708 / 1708; 869 of 1738: a half; shorts: 869 of 1728.5, see below
     (0, 0, 0, 0, np.nan),  #           no stamp: the last one holds, nothing changes
     (0, 0, 0, 0, 0.0),  #              −869, 869, 0 / 0: everything closes
     (0, 0, 0, 0, 10.0),  #             +10, 10, 10 / 10
-    (1707, 1707, 0, 0, 10.0),  #       0; 10 shorts from C reached: unplaced takes them up
+    (1707, 1707, 0, 0, 10.0),  #       0; 10 shorts from C reached: unattributed takes them up
 ]
 # Bar 5, shorts: 18.5 stand, (4 + 30)/2/2 = 8.5 of them at 1707: reached. 1708 open, the one from C is reached at once:
-# half a coin liquidated, half closed. 10 + 1707 placed and 11.5 unplaced are 1728.5, of which 869 stay.
+# half a coin liquidated, half closed. 10 + 1707 attributed and 11.5 unattributed are 1728.5, of which 869 stay.
 S5 = 863.21839745444
 INTEREST_OPENED = [[6, 30, 20, 0, 60, 1708, 0, 0, 10, 0], [4, 30, 20, 0, 0, 1708, 0, 0, 10, 0]]
-INTEREST_PLACED = [[6, 18, 38, 0, 15, 861.5, 861.5, 0, 10, 10], [4, 17, 37, 37, 18.5, S5, S5, 0, 10, 0]]
-INTEREST_UNPLACED = [[44, 22, 22, 60, 15, 7.5, 7.5, 0, 0, 0], [46, 23, 23, 23, 11.5, 869 - S5, 869 - S5, 0, 0, 10]]
+INTEREST_ATTRIBUTED = [[6, 18, 38, 0, 15, 861.5, 861.5, 0, 10, 10], [4, 17, 37, 37, 18.5, S5, S5, 0, 10, 0]]
+INTEREST_UNATTRIBUTED = [[44, 22, 22, 60, 15, 7.5, 7.5, 0, 0, 0], [46, 23, 23, 23, 11.5, 869 - S5, 869 - S5, 0, 0, 10]]
 INTEREST_LIQUIDATED = [[0, 0, 0, 38, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 9, 0, 0, 0, 10]]
 INTEREST_CLOSED = [[0, 18, 0, 0, 45, 861.5, 0, 861.5, 0, 0], [0, 17, 0, 0, 18.5, 0.5 + 1717 - S5, 0, S5, 0, 0]]
 
@@ -159,8 +159,9 @@ def by_interest() -> Market:
 
 def test_interest_balance(by_interest: Market) -> None:
     sheet = lq.balance(by_interest, "open_interest", law=TEN, closing="proportional")
-    expected = {"opened": INTEREST_OPENED, "placed": INTEREST_PLACED, "unplaced": INTEREST_UNPLACED,
-                "liquidated": INTEREST_LIQUIDATED, "closed": INTEREST_CLOSED}  # fmt: skip
+    expected = {"opened": INTEREST_OPENED, "attributed_oi": INTEREST_ATTRIBUTED,
+                "unattributed_oi": INTEREST_UNATTRIBUTED, "liquidated": INTEREST_LIQUIDATED,
+                "closed": INTEREST_CLOSED}  # fmt: skip
     for name, paper in expected.items():
         np.testing.assert_allclose(table(sheet, name), paper, rtol=1e-9, atol=1e-9, err_msg=name)
     assert table(sheet, "open_interest") == [[50, 40, 60, 60, 30, 869, 869, 0, 10, 10]] * 2
@@ -193,34 +194,34 @@ def test_interest_expected_liquidations(by_interest: Market) -> None:
     ("interest", "short_lived", "lasting"), [(9.0, 5 * (1 - 50.5 / 255.025), 5 * (1 - 0.505 / 255.025)), (4.0, 0, 4)]
 )
 def test_closing_by_age_takes_the_short_lived_half_first(interest: float, short_lived: float, lasting: float) -> None:
-    """5 + 5 coins at paces 10 and 0.1, × 5.05 = 50.5 and 0.505, so that a book in balance closes at 1 on the mean.
+    """5 + 5 coins at rates 10 and 0.1, × 5.05 = 50.5 and 0.505, so that a ledger in balance closes at 1 on the mean.
 
     One coin closes at the rate 1 / (5 · 50.5 + 5 · 0.505). Six: the short-lived 5 go whole, the others lose a fifth.
     """
     rows = flat([(0, 0, 0, 0), (0, 0, 10, 10), (0, 0, 0, 0)])
     market = Market(candles(rows), open_interest=oi([0, 0, 10, interest]), symbol="X/USDT:USDT", exchange="venue",
                     leverage_tiers=tiers())  # fmt: skip
-    script = write(market, "open_interest", law=TEN)
-    record = run(script.steps, script.ladder, by_rung=True)
+    inputs = build_inputs(market, "open_interest", law=TEN)
+    record = run_ledger(inputs.steps, inputs.ladder, by_level=True)
     for side in (0, 1):
-        assert record.by_rung[-1, side, :, 0].tolist() == pytest.approx([short_lived, lasting], rel=1e-9)
+        assert record.by_level[-1, side, :, 0].tolist() == pytest.approx([short_lived, lasting], rel=1e-9)
 
 
 def test_a_level_fades_by_half_in_its_half_life() -> None:
     """10x fades by half in an hour = four bars, 20x in half an hour; what a bar opens fades in that bar as well."""
     market = Market(candles(flat([(0, 0, 8, 4)] + [(0, 0, 0, 0)] * 4)), symbol="X/USDT:USDT", exchange="venue",
                     leverage_tiers=tiers())  # fmt: skip
-    sheet = lq.balance(market, "decay", law={10: 1, 20: 1}, half_life="1h", by_leverage=True)["placed"]["long"]
+    sheet = lq.balance(market, "decay", law={10: 1, 20: 1}, half_life="1h", by_leverage=True)["attributed_oi"]["long"]
     for leverage, quarter in ((10, 2**-0.25), (20, 2**-0.5)):
         stands = sheet.xs(leverage, level="leverage").to_numpy()
         np.testing.assert_allclose(stands, 2 * quarter ** np.arange(1, 6), rtol=1e-12)
-    assert set(lq.balance(market, "decay", law=TEN)["unplaced"]["long"]) == {0.0}
+    assert set(lq.balance(market, "decay", law=TEN)["unattributed_oi"]["long"]) == {0.0}
 
 
 def test_interest_scaled_as_a_proxy(by_interest: Market) -> None:
-    """A proxy of half the size counts twice: the book adds up to 2 · OI, and says so."""
+    """A proxy of half the size counts twice: the ledger adds up to 2 · OI, and says so."""
     sheet = lq.balance(by_interest, open_interest_scale=2.0, law=TEN)
-    both = sheet["placed"] + sheet["unplaced"]
+    both = sheet["attributed_oi"] + sheet["unattributed_oi"]
     np.testing.assert_allclose(both["long"], [100, 80, 120, 120, 60, 1738, 1738, 0, 20, 20], rtol=1e-12)
     assert "× 2" in lq.heatmap(by_interest, open_interest_scale=2.0).attrs["open_interest"]
 
@@ -239,4 +240,4 @@ def test_a_pure_price_move_opens_nothing(dollars: float) -> None:
     rows = [(100.0, 100.0, 100.0, 100.0, 0.0), (dollars, dollars, dollars, dollars, 0.0)]
     sheet = lq.balance(market(rows, open_interest=oi([7.0, 7.0, 7.0])), law=TEN)
     assert (sheet["opened"].to_numpy() == 0).all() and (sheet["closed"].to_numpy() == 0).all()
-    assert (sheet["unplaced"].to_numpy() == 7).all()
+    assert (sheet["unattributed_oi"].to_numpy() == 7).all()

@@ -28,7 +28,9 @@ SYMBOL = "BTC/USDT:USDT"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=4, first=0.001, longest=0.002, connect=2, read=2))
+    monkeypatch.setattr(
+        http, "RETRY_POLICY", http.RetryPolicy(attempts=4, first=0.001, longest=0.002, connect=2, read=2)
+    )
 
 
 @pytest.fixture

@@ -27,8 +27,10 @@ Routes = dict[str, Callable[[dict[str, str]], Any]]
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=4, first=0.001, longest=0.01, connect=2, read=2))
-    monkeypatch.setattr(http, "pause", lambda seconds: None)
+    monkeypatch.setattr(
+        http, "RETRY_POLICY", http.RetryPolicy(attempts=4, first=0.001, longest=0.01, connect=2, read=2)
+    )
+    monkeypatch.setattr(http, "wait_seconds", lambda seconds: None)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 

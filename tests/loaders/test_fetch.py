@@ -37,13 +37,15 @@ BTC = "BTC/USDT:USDT"
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Every wait that liqlab asked for, none of them waited for."""
     asked: list[float] = []
-    monkeypatch.setattr(http, "pause", asked.append)
+    monkeypatch.setattr(http, "wait_seconds", asked.append)
     return asked
 
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=6, first=0.001, longest=0.01, connect=2, read=0.5))
+    monkeypatch.setattr(
+        http, "RETRY_POLICY", http.RetryPolicy(attempts=6, first=0.001, longest=0.01, connect=2, read=0.5)
+    )
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 
@@ -216,13 +218,13 @@ def test_retry_after_is_obeyed_and_a_long_ban_is_an_error_at_once(
 
 
 def test_backoff_grows_with_jitter(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=200, first=1.0, longest=60.0))
+    monkeypatch.setattr(http, "RETRY_POLICY", http.RetryPolicy(attempts=200, first=1.0, longest=60.0))
 
     def fail() -> None:
         raise http.Failure("no")
 
     with pytest.raises(http.FetchError, match=r"here: no \(200 attempt"):
-        http.patiently(fail, "here")
+        http.retry(fail, "here")
     assert len(waits) == 199
     assert waits[0] <= 1
     assert max(waits) <= 60
@@ -244,10 +246,14 @@ def test_the_venues_count_of_our_weight_is_watched(venue: Any, tmp_path: Path, w
 def test_patience_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIQLAB_HTTP_TIMEOUT", "3")
     monkeypatch.setenv("LIQLAB_HTTP_ATTEMPTS", "2")
-    assert (http.Patience.usual().read, http.Patience.usual().connect, http.Patience.usual().attempts) == (3, 3, 2)
+    assert (http.RetryPolicy.usual().read, http.RetryPolicy.usual().connect, http.RetryPolicy.usual().attempts) == (
+        3,
+        3,
+        2,
+    )
     monkeypatch.setenv("LIQLAB_HTTP_TIMEOUT", "-1")
     with pytest.raises(ValueError, match="LIQLAB_HTTP_TIMEOUT must be a number > 0, got '-1'; unset it for 30"):
-        http.Patience.usual()
+        http.RetryPolicy.usual()
 
 
 # --- what is finished, what is a hole, what is asked twice ------------------------------------------------------------

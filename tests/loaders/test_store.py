@@ -356,7 +356,7 @@ def test_a_leftover_is_harmless_and_goes_with_the_next_write(tmp_path: Path) -> 
 
 
 def test_who_waits_too_long_for_the_lock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "PATIENCE", 0.05)
+    monkeypatch.setattr(disk, "MAX_LOCK_WAIT", 0.05)
     with disk.locked(KEY.folder(tmp_path)), pytest.raises(TimeoutError, match=r"another process.*for 0\.05 s; wait"):
         keep(tmp_path)
 

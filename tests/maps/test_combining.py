@@ -30,7 +30,7 @@ def test_the_combined_map_is_the_sum_of_the_venues(model: str) -> None:
 
 
 def test_a_venue_is_swept_by_its_own_prices() -> None:
-    """A fall on one venue takes nothing from the other's book."""
+    """A fall on one venue takes nothing from the other's ledger."""
     calm = market([(100, 100, 100, 100, 10), (100, 100, 100, 100, 0)])
     fallen = replace(market([(100, 100, 100, 100, 10), (100, 100, 80, 100, 0)]), exchange="elsewhere")
     both = lq.combine([calm, fallen], "volume", law={10: 1})

@@ -1,4 +1,4 @@
-"""What a book shows: maps, moments, levels and balance sheets agree with the plain twin and with each other."""
+"""What a ledger shows: maps, moments, levels and balance sheets agree with the plain twin and with each other."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import liqlab as lq
 from liqlab import models
-from liqlab.engine.inputs import ENTRIES, write
-from liqlab.engine.ledger import STEP
+from liqlab.engine.grid import STEP
+from liqlab.engine.inputs import ENTRIES, build_inputs
 from liqlab.market.market import Market
 from tests import reference
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
@@ -32,7 +32,7 @@ def close(found: Any, expected: Any, scale: float = 1.0) -> None:
 
 
 def coins(market: Market) -> float:
-    """The largest amount a book of this market holds."""
+    """The largest amount a ledger of this market holds."""
     interest = 0.0 if market.open_interest is None else float(market.open_interest["open_interest"].max())
     return float(market.candles["volume"].sum()) + interest + 1e-9
 
@@ -57,27 +57,27 @@ def some_market(model: str = "volume", **tables: Any) -> Market:
 @given(market=markets(longest=8, mark=True), entries=st.sampled_from(ENTRIES))
 def test_map_and_sheet_equal_the_plain_twin(model: str, law: str, market: Market, entries: str) -> None:
     """Every column, with lookback, by leverage; the balance sheet; expected liquidations in both units."""
-    options: dict[str, Any] = {"law": LAWS[law], "column": market.timeframe, "entries": entries}
-    script = write(market, model, law=LAWS[law], entries=entries)
-    final = np.append(np.flatnonzero(np.diff(script.bar)), len(script.bar) - 1)
-    twin = reference.play(script.steps, script.ladder, grid=STEP, at=tuple(final))
+    options: dict[str, Any] = {"law": LAWS[law], "time_step": market.timeframe, "entries": entries}
+    inputs = build_inputs(market, model, law=LAWS[law], entries=entries)
+    final = np.append(np.flatnonzero(np.diff(inputs.bar)), len(inputs.bar) - 1)
+    twin = reference.play(inputs.steps, inputs.ladder, grid=STEP, at=tuple(final))
     heat = lq.heatmap(market, model, **options)
     short = lq.heatmap(market, model, lookback="30m", **options)
     layers = lq.heatmap(market, model, by_leverage=True, **options)["notional"]
     edges = heat["price_edge"].values.tolist()
     for bar, t in enumerate(final):
-        alive = int(np.searchsorted(script.bar, open_in_lookback(market, bar, "30min")))
+        alive = int(np.searchsorted(inputs.bar, open_in_lookback(market, bar, "30min")))
         for s, side in enumerate(reference.SIDES):
             at = {"time": bar, "side": s}
             lots = twin.lots[t][s]
             close(heat["notional"][at], reference.column(lots, edges, grid=STEP), size(market))
             close(short["notional"][at], reference.column(lots, edges, grid=STEP, alive=alive), size(market))
-            for x in np.unique(script.ladder.leverage):
-                mine = [lot for lot in lots if script.ladder.leverage[lot.rung] == x]
+            for x in np.unique(inputs.ladder.leverage):
+                mine = [lot for lot in lots if inputs.ladder.leverage[lot.leverage_level] == x]
                 close(layers[at].sel(leverage=x), reference.column(mine, edges, grid=STEP), size(market))
-            for name in ("placed", "unplaced"):
+            for name in ("attributed_oi", "unattributed_oi"):
                 close(heat[name].sel(side=side)[bar], twin.flows[name][t][s], coins(market))
-    check_sheets(market, model, {"law": LAWS[law], "entries": entries}, twin, script.bar)
+    check_sheets(market, model, {"law": LAWS[law], "entries": entries}, twin, inputs.bar)
 
 
 def open_in_lookback(market: Market, bar: int, span: str) -> int:
@@ -94,10 +94,10 @@ def check_sheets(market: Market, model: str, options: Any, twin: reference.Story
         close(found, by_bar(twin.flows[name], bar), size(market) if unit == "quote" else coins(market))
     close(sheet["liquidated"], by_bar(twin.flows["liquidated"], bar), coins(market))
     close(sheet["closed"], by_bar(twin.flows["closed"], bar), coins(market))
-    close(sheet["opened"], by_bar(np.sum(twin.opened_rung, axis=-1), bar), coins(market))
-    rungs = lq.balance(market, model, **options, by_leverage=True)
-    for name in ("opened", "liquidated", "closed", "placed"):
-        close(rungs[name].groupby(level="time").sum(), sheet[name], coins(market))
+    close(sheet["opened"], by_bar(np.sum(twin.opened_by_level, axis=-1), bar), coins(market))
+    leverage_levels = lq.balance(market, model, **options, by_leverage=True)
+    for name in ("opened", "liquidated", "closed", "attributed_oi"):
+        close(leverage_levels[name].groupby(level="time").sum(), sheet[name], coins(market))
 
 
 def by_bar(flow: Any, bar: np.ndarray) -> np.ndarray:
@@ -112,7 +112,7 @@ def by_bar(flow: Any, bar: np.ndarray) -> np.ndarray:
 @given(market=markets(longest=10, mark=True))
 def test_levels_put_on_bins_are_the_map(model: str, law: str, market: Market) -> None:
     """The long table, at three moments: its notional by bin is the column, its touched rows stand with exactly 0."""
-    heat = lq.heatmap(market, model, law=LAWS[law], column=market.timeframe)
+    heat = lq.heatmap(market, model, law=LAWS[law], time_step=market.timeframe)
     edges = heat["price_edge"].values
     for bar in sorted({0, len(market.candles) // 2, len(market.candles) - 1}):
         rows = lq.levels(market, model, law=LAWS[law], at=market.candles.index[bar] + market.step)
@@ -122,7 +122,7 @@ def test_levels_put_on_bins_are_the_map(model: str, law: str, market: Market) ->
             mine = rows[rows["side"] == side]
             found, _ = np.histogram(mine["liquidation_price"], edges, weights=mine["notional"])
             close(heat["notional"].sel(side=side).isel(time=bar), found, size(market))
-            close(heat["placed"].sel(side=side)[bar], mine["standing"].sum(), coins(market))
+            close(heat["attributed_oi"].sel(side=side)[bar], mine["standing"].sum(), coins(market))
 
 
 @few(10)
@@ -205,7 +205,7 @@ def test_a_partial_path_serves_the_candles_it_covers_wholly() -> None:
 
 @pytest.mark.parametrize("model", models.names())
 def test_start_and_end_choose_what_is_shown_and_nothing_else(model: str) -> None:
-    """The same columns bit for bit, on bins that both have: what came before `start` has warmed the book."""
+    """The same columns bit for bit, on bins that both have: what came before `start` has warmed the ledger."""
     shown = some_market()
     full = lq.heatmap(shown, model, price_step=0.01)
     part = lq.heatmap(shown, model, price_step=0.01, start=START + 2 * BAR, end=START + 5 * BAR)
@@ -217,7 +217,7 @@ def test_start_and_end_choose_what_is_shown_and_nothing_else(model: str) -> None
 
 def test_wider_columns_are_the_state_at_the_close_of_their_last_bar() -> None:
     shown = some_market()
-    fine, wide = (lq.heatmap(shown, price_step=0.01, column=x) for x in ("15m", "45m"))
+    fine, wide = (lq.heatmap(shown, price_step=0.01, time_step=x) for x in ("15m", "45m"))
     assert np.array_equal(wide["notional"], fine["notional"].isel(time=[2, 5]))
     assert np.array_equal(wide["close_time"], fine["close_time"].isel(time=[2, 5]))
     assert np.array_equal(wide["time"], fine["time"].isel(time=[0, 3]))
@@ -225,7 +225,7 @@ def test_wider_columns_are_the_state_at_the_close_of_their_last_bar() -> None:
         expected = shown.candles[name].groupby([0, 0, 0, 1, 1, 1]).agg(how)
         assert np.array_equal(wide[name], expected), name
     with pytest.raises(ValueError, match="multiple of the time frame 15m, got '20m'"):
-        lq.heatmap(shown, column="20m")
+        lq.heatmap(shown, time_step="20m")
     with pytest.raises(ValueError, match="no candle lies in"):
         lq.heatmap(shown, start="2025-01-01")
 
@@ -247,7 +247,7 @@ def test_prices_of_any_size_have_fitting_bins(price: float) -> None:
     rows = [(price, price * 1.001, price * 0.999, price, 5.0)] * 3
     heat = lq.heatmap(market(rows), "volume", law={10: 1})
     assert 1000 < heat.sizes["price"] <= 2600
-    found = heat["notional"].isel(time=-1).sum("price") / heat["placed"].isel(time=-1) / price
+    found = heat["notional"].isel(time=-1).sum("price") / heat["attributed_oi"].isel(time=-1) / price
     assert found.values == pytest.approx([0.9 / 0.99, 1.1 / 1.01], rel=1e-3)
 
 
@@ -306,8 +306,8 @@ def test_an_unknown_model_is_named_with_those_there_are(verb: Any) -> None:
      ("position_notional", 0, "must be > 0 quote"),
      ("law", "mine", "no law is called 'mine'"), ("share_of_volume", 0, r"must lie in \(0, 1\], got 0"),
      ("share_of_volume", 1.5, r"must lie in \(0, 1\], got 1.5"), ("open_interest_scale", -1, "must be > 0, got -1"),
-     ("days_of_volume", 0, "must be > 0, got 0"), ("same_bar", 1.5, "same_bar"), ("same_bar", -0.1, "same_bar"),
-     ("price_step", 0.0, "price_step must be > 0"), ("price_range", (5, 2), "price_range must be"),
+     ("days_of_volume", 0, "must be > 0, got 0"), ("same_bar_share", 1.5, "same_bar_share"), ("same_bar_share", -0.1,
+     "same_bar_share"), ("price_step", 0.0, "price_step must be > 0"), ("price_range", (5, 2), "price_range must be"),
      ("price_step", "50", "price_step must be a number, got the text '50'; write it without quotation marks"),
      ("share_of_volume", "0.1", "share_of_volume must be a number, got the text '0.1'"),
      ("lookback", "-1d", "duration|time frame"), ("lookback", "0h", "duration|time frame")],
@@ -332,7 +332,7 @@ def test_a_map_says_what_it_was_made_from(model: str) -> None:
     """Attributes are strings, parameters and sources JSON; every option is recorded with the value that was used."""
     source = {"candles": {"exchange": "venue", "sha256": "abc"}}
     heat = lq.heatmap(
-        some_market(sources=source), model, law={5: 1, 25: 3}, share_of_volume=0.2, lookback="24h", same_bar=0.3
+        some_market(sources=source), model, law={5: 1, 25: 3}, share_of_volume=0.2, lookback="24h", same_bar_share=0.3
     )
     assert all(isinstance(value, str) for value in heat.attrs.values())
     expected = {"symbol": "X/USDT:USDT", "exchange": "venue", "timeframe": "15m", "quote": "USDT", "coin": "X",
@@ -349,10 +349,12 @@ def test_a_map_says_what_it_was_made_from(model: str) -> None:
         "entries",
         "position_notional",
         "grid_step",
-        "same_bar",
+        "same_bar_share",
     }
     assert parameters["law"] == {"own": {"5": [0.25, 0.25], "25": [0.75, 0.75]}}
-    assert parameters["share_of_volume"] == 0.2 and parameters["same_bar"] == 0.3 and parameters["grid_step"] == STEP
+    assert (
+        parameters["share_of_volume"] == 0.2 and parameters["same_bar_share"] == 0.3 and parameters["grid_step"] == STEP
+    )
     assert json.loads(heat.attrs["sources"]) == source
 
 
@@ -377,7 +379,7 @@ def test_a_market_of_one_bar_has_a_map(model: str) -> None:
         candles([(P, P, P, P, 3.0)]), leverage_tiers=tiers(), symbol="X/USDT:USDT", exchange="venue", timeframe="15m"
     )
     heat = lq.heatmap(one, model)
-    assert heat.sizes["time"] == 1 and heat["placed"].sum() > 0
+    assert heat.sizes["time"] == 1 and heat["attributed_oi"].sum() > 0
 
 
 def test_too_many_levels_are_refused_with_a_way_out() -> None:

@@ -26,20 +26,20 @@ def part(market: Market, start: str, end: str) -> Market:
     return replace(known, **cut, path=None, liquidations=None, taker=None)
 
 
-def fed(book: Live, market: Market, after: pd.Timestamp) -> Live:
+def fed(ledger: Live, market: Market, after: pd.Timestamp) -> Live:
     """Every bar after a moment, with the open interest that is reported at its close."""
     stamps = {} if market.open_interest is None else market.open_interest["open_interest"].to_dict()
     for time, row in market.candles.loc[after:].iterrows():
-        book.update(row.to_dict(), time=time, open_interest=stamps.get(time + market.step))
-    return book
+        ledger.update(row.to_dict(), time=time, open_interest=stamps.get(time + market.step))
+    return ledger
 
 
-def same(book: Live, market: Market, model: str, **options: Any) -> None:
+def same(ledger: Live, market: Market, model: str, **options: Any) -> None:
     """The live map is the last column of the heatmap over everything, bit for bit."""
-    heat = lq.liquidation_map(lq.heatmap(market, model, column=market.timeframe, **BINS, **options))
-    found = book.map()
+    heat = lq.liquidation_map(lq.heatmap(market, model, time_step=market.timeframe, **BINS, **options))
+    found = ledger.map()
     np.testing.assert_array_equal(found["notional"].values, heat["notional"].values)
-    for name in ("placed", "unplaced", "open", "high", "low", "close", "volume"):
+    for name in ("attributed_oi", "unattributed_oi", "open", "high", "low", "close", "volume"):
         np.testing.assert_array_equal(found[name].values, heat[name].values, err_msg=name)
     assert found["close_time"].values == heat["close_time"].values
     np.testing.assert_array_equal(found["price_edge"].values, heat["price_edge"].values)
@@ -53,10 +53,10 @@ def test_a_book_fed_bar_by_bar_is_one_run_bit_for_bit(model: str, case: str, tmp
     begin = whole.candles.index[len(whole.candles) // 2]
     market = part(whole, str(begin), str(begin + pd.Timedelta("6D")))
     cut, middle = begin + pd.Timedelta("3D"), begin + pd.Timedelta("4D 05:00:00")
-    book = live(market.until(str(cut)), model, **BINS)
-    fed(book, market.until(str(middle)), cut)
-    carried = load_live(book.save(tmp_path / "book.npz"))
-    assert repr(carried) == repr(book) and sorted(p.name for p in tmp_path.iterdir()) == ["book.npz"]
+    ledger = live(market.until(str(cut)), model, **BINS)
+    fed(ledger, market.until(str(middle)), cut)
+    carried = load_live(ledger.save(tmp_path / "ledger.npz"))
+    assert repr(carried) == repr(ledger) and sorted(p.name for p in tmp_path.iterdir()) == ["ledger.npz"]
     same(fed(carried, market, middle), market, model)
 
 
@@ -64,9 +64,9 @@ def test_a_history_without_open_interest_is_carried_on_with_the_assumed_one() ->
     market = part(lq.load_example("tia-2023"), "2023-11-05", "2023-11-12")
     market = replace(market, open_interest=None)
     bins = {"price_range": (1.0, 20.0), "price_step": 0.02}
-    book = fed(live(market.until("2023-11-09"), **bins), market, pd.Timestamp("2023-11-09", tz="UTC"))
-    heat = lq.liquidation_map(lq.heatmap(market, column=market.timeframe, **bins))
-    np.testing.assert_array_equal(book.map()["notional"].values, heat["notional"].values)
+    ledger = fed(live(market.until("2023-11-09"), **bins), market, pd.Timestamp("2023-11-09", tz="UTC"))
+    heat = lq.liquidation_map(lq.heatmap(market, time_step=market.timeframe, **bins))
+    np.testing.assert_array_equal(ledger.map()["notional"].values, heat["notional"].values)
 
 
 def test_the_first_stamp_and_a_hole_place_nothing() -> None:
@@ -78,12 +78,12 @@ def test_the_first_stamp_and_a_hole_place_nothing() -> None:
     with pytest.warns(UserWarning, match="open_interest: 1 gap"):
         market = replace(whole, open_interest=stamps[(stamps.index > "2024-04-28 06:00") & ~silent])
     start = pd.Timestamp("2024-04-27", tz="UTC")
-    book = fed(live(market.until(str(start)), **BINS), market, start)
-    same(book, market, "open_interest")
+    ledger = fed(live(market.until(str(start)), **BINS), market, start)
+    same(ledger, market, "open_interest")
 
 
 def test_open_interest_that_begins_late_does_not_change_what_came_before() -> None:
-    """Quarter hours with hourly figures from the middle on: until then the book is that of a market without any."""
+    """Quarter hours with hourly figures from the middle on: until then the ledger is that of a market without any."""
     whole = part(lq.load_example("btc-2024-05"), "2024-04-25", "2024-04-29")
     stamps, middle = whole.open_interest, pd.Timestamp("2024-04-27", tz="UTC")
     assert stamps is not None
@@ -95,10 +95,10 @@ def test_open_interest_that_begins_late_does_not_change_what_came_before() -> No
 def test_a_price_far_away_widens_the_grid() -> None:
     """Ten thousand cells down in one bar: nothing stands there, and nothing is lost above."""
     market = part(lq.load_example("btc-2024-05"), "2024-04-25", "2024-04-28")
-    book = live(market, **BINS)
+    ledger = live(market, **BINS)
     low = float(market.candles["low"].min()) * 0.6
-    book.update({"open": 60_000, "high": 60_000, "low": low, "close": 60_000, "volume": 1.0})
-    below = book.map()["notional"].sel(side="long")
+    ledger.update({"open": 60_000, "high": 60_000, "low": low, "close": 60_000, "volume": 1.0})
+    below = ledger.map()["notional"].sel(side="long")
     assert float(below.where(below["price"] > low + 100, 0.0).sum()) == 0.0 < float(below.sum())
 
 
@@ -115,14 +115,14 @@ def test_a_price_far_away_widens_the_grid() -> None:
 )
 def test_a_bar_that_is_none_changes_nothing(candle: dict[str, float], more: dict[str, Any], message: str) -> None:
     market = part(lq.load_example("btc-2024-05"), "2024-04-27", "2024-04-28")
-    book = live(market, **BINS)
-    before, name = book.map(), repr(book)
+    ledger = live(market, **BINS)
+    before, name = ledger.map(), repr(ledger)
     plain = {"open": 60_000.0, "high": 60_100.0, "low": 59_900.0, "close": 60_000.0, "volume": 10.0}
     with pytest.raises(ValueError, match=message):
-        book.update(plain | candle, **more)
-    assert book.map().identical(before) and repr(book) == name
+        ledger.update(plain | candle, **more)
+    assert ledger.map().identical(before) and repr(ledger) == name
     with pytest.raises(ValueError, match="the candle lacks volume"):
-        book.update({k: v for k, v in plain.items() if k != "volume"})
+        ledger.update({k: v for k, v in plain.items() if k != "volume"})
 
 
 def test_a_live_map_says_what_it_cannot() -> None:
@@ -136,10 +136,10 @@ def test_a_live_map_says_what_it_cannot() -> None:
 def test_options_that_are_no_json_are_recorded_and_carried(tmp_path: Path) -> None:
     """A half-life as a Timedelta, κ as numpy's number: the map is that of the plain ones, and can be saved."""
     market = part(lq.load_example("btc-2024-05"), "2024-04-27", "2024-04-28")
-    book = live(market, "decay", half_life=pd.Timedelta("1D"), share_of_volume=np.float32(0.5), **BINS)
+    ledger = live(market, "decay", half_life=pd.Timedelta("1D"), share_of_volume=np.float32(0.5), **BINS)
     plain = live(market, "decay", half_life="1d", share_of_volume=0.5, **BINS)
-    np.testing.assert_array_equal(load_live(book.save(tmp_path / "book.npz")).notional, plain.notional)
+    np.testing.assert_array_equal(load_live(ledger.save(tmp_path / "ledger.npz")).notional, plain.notional)
     more = {"open": 60_000.0, "high": 60_100.0, "low": 59_900.0, "close": 60_000.0, "volume": 10.0}
-    for each in (book, plain):
+    for each in (ledger, plain):
         each.update(more)
-    np.testing.assert_array_equal(book.notional, plain.notional)
+    np.testing.assert_array_equal(ledger.notional, plain.notional)

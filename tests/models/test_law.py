@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import liqlab as lq
 from liqlab.margin import liquidation_price, tiers_for
-from liqlab.models._law import FARTHEST, LEVERAGES, MEASURED, PRESETS, Law, distances
+from liqlab.models._law import LEVERAGES, MAX_LOG_DISTANCE, MEASURED, PRESETS, Law, distances
 from tests.markets import tiers
 
 TABLE = tiers_for("binanceusdm", "BTC/USDT:USDT", "2024-04-25")
@@ -110,7 +110,7 @@ def test_forbidden_leverages_leave_their_share_to_the_others() -> None:
 
 def test_a_long_that_cannot_be_liquidated_stands_out_of_reach() -> None:
     distance, _ = distances(lq.law({1: 1}), FLAT, position_notional=100.0)
-    assert distance[0, 0] == FARTHEST and distance[1, 0] == pytest.approx(np.log(2 / 1.01))
+    assert distance[0, 0] == MAX_LOG_DISTANCE and distance[1, 0] == pytest.approx(np.log(2 / 1.01))
 
 
 def test_levels_behind_their_entry_are_not_put_on_its_far_side() -> None:
@@ -150,24 +150,25 @@ def test_a_law_of_ones_own_is_checked_too() -> None:
 
 
 def test_a_spread_class_keeps_its_label_and_its_share() -> None:
-    """Three classes of two rungs: labels twice each, shares halved, rungs between the neighbours' midpoints."""
+    """Three classes of two leverage levels: labels twice, shares halved, levels between the neighbours' midpoints."""
     law = replace(lq.law({5: 2, 20: 1, 80: 1}), spread=2)
     assert law.labels.tolist() == [5, 5, 20, 20, 80, 80]
-    # 20x stands for 10x … 40x, geometric midpoints to 5x and 80x; its rungs at a quarter and three quarters of that
-    assert law.rungs[2:4] == pytest.approx([10 * 4**0.25, 10 * 4**0.75])
-    assert law.rungs[:2] == pytest.approx([2.5 * 4**0.25, 2.5 * 4**0.75])
-    assert law.rungs[4:] == pytest.approx([40 * 2**0.25, 40 * 2**0.75])
+    # 20x stands for 10x … 40x, geometric midpoints to 5x and 80x; its leverage levels at a quarter and three quarters
+    # of that
+    assert law.leverage_levels[2:4] == pytest.approx([10 * 4**0.25, 10 * 4**0.75])
+    assert law.leverage_levels[:2] == pytest.approx([2.5 * 4**0.25, 2.5 * 4**0.75])
+    assert law.leverage_levels[4:] == pytest.approx([40 * 2**0.25, 40 * 2**0.75])
     tiers = lq.tiers_for("binanceusdm", "BTC/USDT:USDT", "2024-05-01")
     distance, share = distances(law, tiers, position_notional=10_000)
     assert share[0] == pytest.approx([0.25, 0.25, 0.125, 0.125, 0.125, 0.125])
-    assert distance[0] == pytest.approx(np.log(0.996 / (1 - 1 / law.rungs)))
+    assert distance[0] == pytest.approx(np.log(0.996 / (1 - 1 / law.leverage_levels)))
     with pytest.raises(
-        ValueError, match=r"spread must be a whole number of rungs >= 1, or one for .* 3 classes; got 0"
+        ValueError, match=r"spread must be a whole number of leverage levels >= 1, or one for .* 3 classes; got 0"
     ):
         replace(law, spread=0)
     by_class = replace(law, spread=(1, 3, 2))
-    assert by_class.labels.tolist() == [5, 20, 20, 20, 80, 80] and by_class.rungs[0] == 5
-    assert by_class.rungs[1:4] == pytest.approx([10 * 4 ** (1 / 6), 20, 10 * 4 ** (5 / 6)])
+    assert by_class.labels.tolist() == [5, 20, 20, 20, 80, 80] and by_class.leverage_levels[0] == 5
+    assert by_class.leverage_levels[1:4] == pytest.approx([10 * 4 ** (1 / 6), 20, 10 * 4 ** (5 / 6)])
 
 
 def test_a_spread_law_has_the_same_classes_on_the_map() -> None:

@@ -72,7 +72,7 @@ def test_a_heat_without_leverage_has_one_class(heats: dict[str, Any]) -> None:
 
 def test_bins_are_summed_until_the_bytes_suit_a_page(heats: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     fine = pack(heats, RANGE)
-    monkeypatch.setattr(explore_layers, "MOST_BYTES", fine.runs.size // 2)
+    monkeypatch.setattr(explore_layers, "MAX_BYTES", fine.runs.size // 2)
     coarse = pack(heats, RANGE)
     assert coarse.runs.size <= fine.runs.size // 2 and coarse.frame.sizes["price"] < fine.frame.sizes["price"]
 

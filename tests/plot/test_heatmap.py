@@ -272,7 +272,7 @@ def test_without_open_interest_the_strip_is_the_volume(heat: xr.Dataset) -> None
 
 def test_coverage_is_the_placed_share(heat: xr.Dataset) -> None:
     snap = lq.liquidation_map(heat)
-    share = (snap["placed"] / (snap["placed"] + snap["unplaced"])).to_numpy()
+    share = (snap["attributed_oi"] / (snap["attributed_oi"] + snap["unattributed_oi"])).to_numpy()
     picture = lq.plot.heatmap(heat)
     corner = next(p for p in parts(picture, hv.Overlay) if (option(p, "title") or "").startswith("coverage"))
     drawn = [float(bar.dframe()["y1"].iloc[0]) for bar in parts(corner, hv.Rectangles)]

@@ -114,60 +114,60 @@ class Visit:
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
 def test_from_the_disk(name: str, width: int, site: Path, browser: Any) -> None:
-    with Visit(browser, width=width) as visit:
-        visit.read((site / f"{name}.html").as_uri())
-        assert [url for url in visit.asked if not url.startswith((site.as_uri(), "data:", "blob:"))] == []
-        assert visit.complaints == []
-        assert visit.width() <= width, "the page scrolls sideways"
+    with Visit(browser, width=width) as session:
+        session.read((site / f"{name}.html").as_uri())
+        assert [url for url in session.asked if not url.startswith((site.as_uri(), "data:", "blob:"))] == []
+        assert session.complaints == []
+        assert session.width() <= width, "the page scrolls sideways"
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_over_http(width: int, address: str, browser: Any) -> None:
     for name in PAGES:
-        with Visit(browser, width=width, scheme="dark") as visit:
-            visit.read(f"{address}/{name}.html")
-            assert [url for url in visit.asked if not url.startswith((address, "data:", "blob:"))] == []
-            assert visit.complaints == []
-            assert visit.width() <= width, "the page scrolls sideways"
+        with Visit(browser, width=width, scheme="dark") as session:
+            session.read(f"{address}/{name}.html")
+            assert [url for url in session.asked if not url.startswith((address, "data:", "blob:"))] == []
+            assert session.complaints == []
+            assert session.width() <= width, "the page scrolls sideways"
 
 
 def test_figures_are_painted(site: Path, browser: Any) -> None:
-    with Visit(browser, width=1280) as visit:
-        visit.read((site / "00_quickstart.html").as_uri())
-        assert visit.page.locator(".lq-figure").count() == 3
-        column = visit.page.locator(".bd-article").bounding_box()["width"]
-        for plot in visit.page.locator(".lq-plot").all():
+    with Visit(browser, width=1280) as session:
+        session.read((site / "00_quickstart.html").as_uri())
+        assert session.page.locator(".lq-figure").count() == 3
+        column = session.page.locator(".bd-article").bounding_box()["width"]
+        for plot in session.page.locator(".lq-plot").all():
             assert 0.9 * column < plot.bounding_box()["width"] <= column
 
 
 def test_tables_scroll_in_their_own_box_on_a_phone(site: Path, browser: Any) -> None:
-    with Visit(browser, width=390) as visit:
-        visit.read((site / "00_quickstart.html").as_uri())
-        table = visit.page.locator("table.dataframe")
+    with Visit(browser, width=390) as session:
+        session.read((site / "00_quickstart.html").as_uri())
+        table = session.page.locator("table.dataframe")
         assert table.bounding_box()["width"] > 390
         assert table.evaluate("e => e.closest('.output').clientWidth") <= 390
 
 
 def test_dark_mode_recolours_figures(site: Path, browser: Any) -> None:
     title = "Bokeh.documents[0].roots()[0].title.text_color"
-    with Visit(browser, width=1280) as visit:
-        visit.read((site / "00_quickstart.html").as_uri())
-        before = visit.page.evaluate("getComputedStyle(document.body).backgroundColor"), visit.page.evaluate(title)
-        visit.page.locator("button.theme-switch-button").first.click()
-        visit.page.locator("button.theme-change-button[data-mode=dark]").first.click()
-        visit.page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
-        after = visit.page.evaluate("getComputedStyle(document.body).backgroundColor"), visit.page.evaluate(title)
+    with Visit(browser, width=1280) as session:
+        session.read((site / "00_quickstart.html").as_uri())
+        before = session.page.evaluate("getComputedStyle(document.body).backgroundColor"), session.page.evaluate(title)
+        session.page.locator("button.theme-switch-button").first.click()
+        session.page.locator("button.theme-change-button[data-mode=dark]").first.click()
+        session.page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+        after = session.page.evaluate("getComputedStyle(document.body).backgroundColor"), session.page.evaluate(title)
         assert before[0] != after[0] and before[1] != after[1]
-        assert visit.complaints == []
+        assert session.complaints == []
 
 
 def test_search_finds_a_page(site: Path, browser: Any) -> None:
-    with Visit(browser, width=1280) as visit:
-        visit.page.goto(f"{(site / 'search.html').as_uri()}?q=liquidated")
-        visit.page.wait_for_selector("#search-results li a")
-        found = [link.get_attribute("href") for link in visit.page.locator("#search-results li a").all()]
+    with Visit(browser, width=1280) as session:
+        session.page.goto(f"{(site / 'search.html').as_uri()}?q=liquidated")
+        session.page.wait_for_selector("#search-results li a")
+        found = [link.get_attribute("href") for link in session.page.locator("#search-results li a").all()]
         assert any("00_quickstart" in address for address in found)
-        assert visit.complaints == []
+        assert session.complaints == []
 
 
 def test_one_file_page(site: Path, browser: Any, tmp_path: Path) -> None:
@@ -177,11 +177,11 @@ def test_one_file_page(site: Path, browser: Any, tmp_path: Path) -> None:
 
     kept = kept_file(site, "00_quickstart")
     file = write_page(kept, page=Page("00_quickstart", kept), folder=tmp_path)
-    with Visit(browser, width=390) as visit:
-        visit.read(file.as_uri())
-        assert [url for url in visit.asked if not url.startswith((file.as_uri(), "data:", "blob:"))] == []
-        assert visit.complaints == []
-        assert visit.width() <= 390
+    with Visit(browser, width=390) as session:
+        session.read(file.as_uri())
+        assert [url for url in session.asked if not url.startswith((file.as_uri(), "data:", "blob:"))] == []
+        assert session.complaints == []
+        assert session.width() <= 390
 
 
 # --- controls without a kernel ---------------------------------------------------------------------------------------
@@ -206,9 +206,9 @@ MAIN, ASIDE, SPAN = NAMED.format("main"), NAMED.format("profile"), NAMED.format(
 @pytest.fixture(scope="module")
 def explored(site: Path, browser: Any) -> Iterator[Any]:
     """The page with controls, drawn; tests leave its controls as they found them."""
-    with Visit(browser, width=1280) as visit:
-        yield visit.read((site / "02_explore.html").as_uri()).page
-        assert visit.complaints == []
+    with Visit(browser, width=1280) as session:
+        yield session.read((site / "02_explore.html").as_uri()).page
+        assert session.complaints == []
 
 
 def still(page: Any) -> str:
@@ -323,8 +323,8 @@ def test_a_drag_on_the_strip_brushes_the_time(explored: Any) -> None:
 
 @pytest.mark.parametrize("name", ["00_quickstart", "02_explore"])
 def test_click_opens_large_and_escape_closes(name: str, site: Path, browser: Any) -> None:
-    with Visit(browser, width=1280) as visit:
-        page = visit.read((site / f"{name}.html").as_uri()).page
+    with Visit(browser, width=1280) as session:
+        page = session.read((site / f"{name}.html").as_uri()).page
         for figure in page.locator(".lq-figure").all():
             plot = figure.locator(".bk-Figure").first
             plot.scroll_into_view_if_needed()
@@ -340,12 +340,12 @@ def test_click_opens_large_and_escape_closes(name: str, site: Path, browser: Any
             page.wait_for_timeout(300)
             again = plot.bounding_box()
             assert abs(again["width"] - small["width"]) < 2 and abs(again["height"] - small["height"]) < 2
-        assert visit.complaints == []
+        assert session.complaints == []
 
 
 def test_figures_are_downloaded_as_png(site: Path, browser: Any) -> None:
-    with Visit(browser, width=1280) as visit:
-        page = visit.read((site / "02_explore.html").as_uri()).page
+    with Visit(browser, width=1280) as session:
+        page = session.read((site / "02_explore.html").as_uri()).page
         with page.expect_download() as waiting:
             page.get_by_role("button", name="download this figure as PNG").first.click()
         assert waiting.value.suggested_filename == "02_explore-figure-1.png"
@@ -354,9 +354,9 @@ def test_figures_are_downloaded_as_png(site: Path, browser: Any) -> None:
 
 
 def test_parameters_are_copied(address: str, browser: Any) -> None:
-    with Visit(browser, width=1280) as visit:
-        visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page = visit.read(f"{address}/rise.html").page
+    with Visit(browser, width=1280) as session:
+        session.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = session.read(f"{address}/rise.html").page
         page.get_by_role("button", name="Copy the parameters").click()
         page.get_by_role("button", name="copied").wait_for()
         assert page.evaluate("navigator.clipboard.readText()").startswith("liqlab page rise -p seed=3 -p ")
@@ -373,8 +373,8 @@ def test_a_finger_scrolls_the_page(site: Path, browser: Any) -> None:
       look(document);
       return found;
     }"""
-    with Visit(browser, width=390, touch=True) as visit:
-        page = visit.read((site / "02_explore.html").as_uri()).page
+    with Visit(browser, width=390, touch=True) as session:
+        page = session.read((site / "02_explore.html").as_uri()).page
         found = page.evaluate(taken)
         assert found and set(found) <= {"auto", "pan-y", "pan-x pan-y", "manipulation"}
         plot = page.locator("[id=figure-02_explore-1] .bk-Figure").first
@@ -388,8 +388,8 @@ def test_a_finger_scrolls_the_page(site: Path, browser: Any) -> None:
 def test_line_charts_are_dark_at_night_and_printed_as_by_day(site: Path, browser: Any) -> None:
     chart = "Bokeh.documents.flatMap((d) => [...d.all_models]).find((m) => m.title?.text === 'close [USDT]')"
     line = f"(() => {{ const c = {chart}.renderers[0].glyph.line_color; return c.value ?? c; }})()"
-    with Visit(browser, width=1280, scheme="dark") as visit:
-        page = visit.read((site / "02_explore.html").as_uri()).page
+    with Visit(browser, width=1280, scheme="dark") as session:
+        page = session.read((site / "02_explore.html").as_uri()).page
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert page.evaluate(f"{chart}.background_fill_color") == ground
         assert page.evaluate(line) not in ("black", "#000000")
@@ -420,11 +420,11 @@ def test_every_page_of_the_course(whole_site: Path, browser: Any) -> None:
     faults = []
     for file in sorted(whole_site.glob("*.html")):
         for width in (1280, 390):
-            with Visit(browser, width=width) as visit:
-                visit.read(file.as_uri())
-                asked = [url for url in visit.asked if not url.startswith((whole_site.as_uri(), "data:", "blob:"))]
-                wide = [f"{visit.width()} px wide"] if visit.width() > width else []
-                faults += [f"{file.stem} at {width}: {fault}" for fault in (*asked, *visit.complaints, *wide)]
+            with Visit(browser, width=width) as session:
+                session.read(file.as_uri())
+                asked = [url for url in session.asked if not url.startswith((whole_site.as_uri(), "data:", "blob:"))]
+                wide = [f"{session.width()} px wide"] if session.width() > width else []
+                faults += [f"{file.stem} at {width}: {fault}" for fault in (*asked, *session.complaints, *wide)]
         if file.stat().st_size >= 6e6:
             faults.append(f"{file.stem}: {file.stat().st_size / 1e6:.1f} MB")
     assert faults == []
@@ -448,8 +448,8 @@ def test_quickstart_runs_in_jupyterlab(browser: Any, tmp_path: Path) -> None:
     server = subprocess.Popen(command, env={**os.environ, **own}, **quiet)
     try:
         wait_for_port(port, server)
-        with Visit(browser, width=1280) as visit:
-            run_all(visit.page, f"http://127.0.0.1:{port}/lab/tree/00_quickstart.ipynb")
+        with Visit(browser, width=1280) as session:
+            run_all(session.page, f"http://127.0.0.1:{port}/lab/tree/00_quickstart.ipynb")
     finally:
         server.terminate()
         server.wait(20)

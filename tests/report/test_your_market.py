@@ -96,7 +96,7 @@ def test_when_the_exchange_is_gone_what_is_in_the_store_is_not_shown_as_now(
     online = {"offline": False, "days_shown": 1.0, "days_before": 2.0}
     fresh = data(**online)
     assert fresh["market"].end <= pd.Timestamp.now("UTC") and fresh["case"] == ""
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=2, first=0.001, connect=1, read=1))
+    monkeypatch.setattr(http, "RETRY_POLICY", http.RetryPolicy(attempts=2, first=0.001, connect=1, read=1))
     exchange.faults = ["500"] * 99
     monkeypatch.setattr(exchange, "answer", lambda *_: (503, b"down"))
     with pytest.raises(RuntimeError, match="no data of BTC/USDT:USDT from binanceusdm, so no report") as caught:

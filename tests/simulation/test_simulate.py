@@ -1,4 +1,4 @@
-"""The synthetic market: its books balance, its candles are those of its path, and it looks like a market."""
+"""The synthetic market: its accounts balance, its candles are those of its path, and it looks like a market."""
 
 from __future__ import annotations
 

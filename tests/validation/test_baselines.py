@@ -194,13 +194,13 @@ def test_information_gain_of_the_true_density_is_its_distance_from_the_even_one(
     assert row.loc["map", "pit_mean"] == pytest.approx(0.5, abs=0.03) and row.loc["map", "pit_distance"] < 0.08
     assert row.loc["uniform", "gain"] == 0
     for rival in ("persistence", "lagged", "mirrored", "shuffled", "distance law"):
-        assert row.loc[rival, "ahead_low"] > 0.3, rival
+        assert row.loc[rival, "lead_low"] > 0.3, rival
     assert len(result.events) == 55 * 20 and "information gain" in repr(result)
 
 
 def test_a_map_that_knows_nothing_scores_as_its_placebos() -> None:
     """Events from an even density: below uniform, and over many seeds neither above nor below its own placebos."""
-    ahead = []
+    lead = []
     for seed in range(400 if LONG else 20):
         heat, events = planted("uniform", columns=24, seed=seed)
         row = (
@@ -209,8 +209,8 @@ def test_a_map_that_knows_nothing_scores_as_its_placebos() -> None:
             .set_index("forecast")
         )
         assert row.loc["map", "gain"] < 0
-        ahead.append(row.loc[["persistence", "lagged", "shuffled"], "gain"].to_numpy() - row.loc["map", "gain"])
-    mean, error = np.mean(ahead, axis=0), np.std(ahead, axis=0) / np.sqrt(len(ahead))
+        lead.append(row.loc[["persistence", "lagged", "shuffled"], "gain"].to_numpy() - row.loc["map", "gain"])
+    mean, error = np.mean(lead, axis=0), np.std(lead, axis=0) / np.sqrt(len(lead))
     assert (np.abs(mean) < 3 * error).all() and (error < 0.05).all()
 
 
@@ -218,11 +218,11 @@ def test_on_a_simulated_market_the_map_beats_every_rival_for_where() -> None:
     sim = lq.simulate(6, seed=1, warmup=6)
     gone = sim.positions[sim.positions["reason"] == "liquidated"].set_index("closed_at")
     events = gone[["side", "quantity"]].assign(price=gone["liquidation_price"])
-    heat = lq.heatmap(sim.market, column="2h")
+    heat = lq.heatmap(sim.market, time_step="2h")
     row = validation.location(heat, events, resamples=200).table.query("side == 'both'").set_index("forecast")
     assert row.loc["map", "low"] > 0
     for rival in row.index.drop(["map", "persistence"]):
-        assert row.loc[rival, "ahead_low"] > 0, rival
+        assert row.loc[rival, "lead_low"] > 0, rival
 
 
 def test_location_sees_nothing_of_the_future() -> None:

@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import binomtest, spearmanr
 
 import liqlab as lq
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.market.market import Market
 from liqlab.models._law import Law
 from liqlab.validation.calibration._calibrate import Calibration, calibrate
@@ -42,9 +42,9 @@ def fitted(btc: Market) -> Calibration:
     return calibrate(btc, resamples=30, **QUICK)
 
 
-def planted(market: Market, law: Law, rng: np.random.Generator, *, same_bar: float, noise: float) -> Market:
+def planted(market: Market, law: Law, rng: np.random.Generator, *, same_bar_share: float, noise: float) -> Market:
     """The market with liquidations that the model itself makes under a law, a throttle and noise."""
-    z = lq.expected_liquidations(market, law=law, same_bar=same_bar, unit="coins", **QUICK)
+    z = lq.expected_liquidations(market, law=law, same_bar_share=same_bar_share, unit="coins", **QUICK)
     z = z.loc[market.liquidations.index]  # type: ignore[union-attr]
     seen = np.expm1(0.8 * np.log1p(0.3 * z)) * np.exp(noise * rng.standard_normal(z.shape) - noise**2 / 2)
     return replace(market, liquidations=seen)
@@ -75,7 +75,7 @@ def test_a_noiseless_plant_of_three_classes_is_found() -> None:
     fit = minimise(Design(stood, caught), amount, even, loss="censored", offset=1e4, spread=np.full(2, 0.02))
     np.testing.assert_allclose(fit.scale * fit.share, weight, rtol=0.05)
     assert fit.exponent == pytest.approx(0.7, rel=0.02)
-    assert fit.same_bar == pytest.approx(0.3, abs=0.02)
+    assert fit.same_bar_share == pytest.approx(0.3, abs=0.02)
 
 
 @pytest.mark.parametrize("loss", ["censored", "poisson", "rank"])
@@ -90,7 +90,7 @@ def test_the_minimum_is_one(loss: str) -> None:
 
     def value(point: np.ndarray) -> float:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("liqlab.validation.calibration.fit.MOST_STEPS", 0)
+            patch.setattr("liqlab.validation.calibration.fit.MAX_NEWTON_STEPS", 0)
             rows = minimise(Design(stood, caught), amount, even, begin=point, **how).rows
         return rows.sum() + 0.5 * (point - middle) @ precision @ (point - middle)
 
@@ -184,7 +184,7 @@ def test_estimated_amounts_are_linear_in_the_shares(btc: Market) -> None:
     design = design_of(btc, seen, Law("one", leverage, share[0], share[1], spread=2), "open_interest", **QUICK)
     other = spread_law(lq.law("retail"), leverage)
     law = Law("other", leverage, other[0], other[1], spread=2)
-    coins = lq.expected_liquidations(btc, law=law, same_bar=0.3, unit="coins", **QUICK)
+    coins = lq.expected_liquidations(btc, law=law, same_bar_share=0.3, unit="coins", **QUICK)
     run = seen.sums(coins.to_numpy()).T
     linear = np.einsum("stk,sk->st", design.stood + 0.3 * design.caught, other)
     assert np.abs(linear - run).sum() / run.sum() < 0.05
@@ -294,7 +294,7 @@ def test_a_law_planted_in_the_model_lies_within_its_intervals(btc: Market) -> No
     for _ in range(100 if LONG else 5):
         share = silent_laws(preset, "censored", rng, 1)[0]
         law = Law("planted", leverage, share[0], share[1], spread=2)
-        market = planted(btc, law, rng, same_bar=0.3, noise=0.8)
+        market = planted(btc, law, rng, same_bar_share=0.3, noise=0.8)
         result = calibrate(market, resamples=40, **QUICK)
         table = result.intervals(of="effective")
         true = np.concatenate([law.long, law.short])

@@ -1,4 +1,4 @@
-"""The ledger: its statistics by closed forms, its verdicts by cases, its tests on planted and on empty markets."""
+"""The table of claims: statistics by closed forms, verdicts by cases, tests on planted and on empty markets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import liqlab as lq
 from liqlab.plot.claims import VERDICTS
 from liqlab.validation._claims import definitions
 from liqlab.validation._claims.block_estimates import Estimate, blocks_of, difference, evenly, mean, slope
-from liqlab.validation._claims.decisions import KINDS, holm, judged, verdict
+from liqlab.validation._claims.decisions import KINDS, decide_claims, holm, verdict
 from liqlab.validation._claims.frozen_zones import frozen_map, trials
-from liqlab.validation._claims.samples import TABLES, _hours, _pairs, pooled, resampled
+from liqlab.validation._claims.samples import TABLES, _hours, _pairs, concat_samples, resampled
 from liqlab.validation._claims.table import START
 from tests.walks import garch_walk
 
@@ -140,7 +140,14 @@ def test_wider_candles_hold_what_the_finer_ones_held() -> None:
 
 
 def test_pairs_are_sweep_less_control() -> None:
-    columns = {"side": "short", "low": 100.0, "high": 101.0, "atr": 1.0, "first_atr": 0.2, "after_4h": 0.0}
+    columns = {
+        "side": "short",
+        "low": 100.0,
+        "high": 101.0,
+        "atr": 1.0,
+        "first_bar_penetration_atr": 0.2,
+        "after_4h": 0.0,
+    }
     time = pd.to_datetime(["2024-01-01 10:00"], utc=True)
     swept = pd.DataFrame({"time": time, "decided_at": time, "after_24h": 0.03, **columns})
     control = swept.assign(time=time + pd.Timedelta("1D"), after_24h=0.01)
@@ -209,7 +216,7 @@ def test_claims_reject_at_their_nominal_rate_on_walks() -> None:
     groups = ("magnet", "direction", "turning", "stops", "volatility")
     more = ("runs on after the sweep", "windows overlap")
     tested = [c for c in definitions.CLAIMS if (c.group in groups or c.name in more) and "vendors" not in c.name]
-    every = [pooled([_quick(seed)]) for seed in range(runs)]
+    every = [concat_samples([_quick(seed)]) for seed in range(runs)]
     for claim in tested:
         p = np.array([claim.measure(tables).p for tables in every])
         known, rejected = np.isfinite(p).sum(), (p < 0.05).sum()
@@ -279,7 +286,7 @@ def test_a_small_rerun_agrees_with_the_table_that_ships() -> None:
 def test_there_is_a_part_for_every_example() -> None:
     for case in lq.examples().index:
         assert len(lq.claims(case)) == len(definitions.CLAIMS)
-    with pytest.raises(ValueError, match=r"the ledger has no part 'btc'; it has all, btc-2024-05"):
+    with pytest.raises(ValueError, match=r"the table of claims has no part 'btc'; it has all, btc-2024-05"):
         lq.claims("btc")
 
 
@@ -298,8 +305,8 @@ def test_the_ledger_is_drawn_with_every_verdict() -> None:
     claims = definitions.CLAIMS[:5]
     estimates = [Estimate(6, 4, 8, 1e-5, 9, 9), Estimate(6, 4, 8, 1e-5, 9, 9), Estimate(-9, -10, -8, 1e-5, 9, 9),
                  Estimate(0.1, -1, 1, 0.8, 9, 9), Estimate(1, np.nan, np.nan, np.nan, 9, 2)]  # fmt: skip
-    table = judged(claims, estimates)
-    figure = lq.plot.ledger(table, title="Ledger")
+    table = decide_claims(claims, estimates)
+    figure = lq.plot.claims_table(table, title="Claims")
     labels = [element.label for element in figure if isinstance(element, hv.Points)]
     assert set(labels) == {VERDICTS[kind][0] for kind in table["kind"]}
     drawn = hv.render(figure, backend="bokeh")

@@ -165,7 +165,7 @@ def test_resamples_in_stretches_give_the_same(monkeypatch: Any) -> None:
     days = days_of(hours(240), resamples=50)
     x, y = amounts(240).to_numpy().T
     whole = each(days.draws, days.code, lambda w: s.spearman(x, y, w))
-    monkeypatch.setattr("liqlab.validation.resampling.MOST_CELLS", 1000)
+    monkeypatch.setattr("liqlab.validation.resampling.MAX_WEIGHT_CELLS", 1000)
     assert np.array_equal(whole, each(days.draws, days.code, lambda w: s.spearman(x, y, w)))
 
 
@@ -214,9 +214,9 @@ def test_a_perfect_estimate_gets_1_and_paired_differences_are_differences() -> N
     for score in ("spearman", "r_squared_log", "precision", "calibration_slope"):
         assert result.of(score).loc["truth", "value"] == pytest.approx(1.0, abs=1e-9)
     noise = result.of("spearman").loc["noise"]
-    assert noise["ahead"] == pytest.approx(1 - noise["value"], abs=1e-12)
-    assert noise["ahead_low"] == pytest.approx(1 - noise["high"], abs=1e-9)  # the truth has 1 in every resample
-    assert np.isnan(result.of("spearman").loc["truth", "ahead"])
+    assert noise["lead"] == pytest.approx(1 - noise["value"], abs=1e-12)
+    assert noise["lead_low"] == pytest.approx(1 - noise["high"], abs=1e-9)  # the truth has 1 in every resample
+    assert np.isnan(result.of("spearman").loc["truth", "lead"])
     assert (
         result.kinds == {"truth": "map", "noise": "map"} and result.about["days"] == 10 and result.about["dropped"] == 0
     )
@@ -305,8 +305,8 @@ def test_a_shuffled_map_scores_as_its_placebo() -> None:
     tables = {"shuffled": shuffled, "shuffled again": again, "map": estimated.loc[shuffled.index]}
     result = lq.score(tables, sim.market.liquidations, unit="coins", baselines=False, resamples=400)
     rows = result.of("spearman")
-    assert rows.loc["shuffled again", "ahead_low"] < 0 < rows.loc["shuffled again", "ahead_high"]
-    assert rows.loc["map", "ahead_high"] < 0  # the true map is well above both
+    assert rows.loc["shuffled again", "lead_low"] < 0 < rows.loc["shuffled again", "lead_high"]
+    assert rows.loc["map", "lead_high"] < 0  # the true map is well above both
     assert sorted(shuffled["long"]) == pytest.approx(sorted(estimated.loc[shuffled.index, "long"]))
 
 

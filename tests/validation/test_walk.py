@@ -99,7 +99,7 @@ def test_the_fit_sees_the_training_alone_and_its_options_reach_the_model(market:
         powers.append(power)
         return honest(market, power=power)
 
-    walk = lq.walk_forward(model, market, fit=fit, score=QUICK, checks=1, folds=2, gap="12h")
+    walk = lq.walk_forward(model, market, fit=fit, score=QUICK, checks=1, folds=2, embargo="12h")
     assert ends == walk.folds["train_end"].tolist() and sorted(set(powers)) == [0.5, 1.0]
     assert walk.folds["options"].tolist() == ["power=0.5", "power=1.0"]
     assert (walk.folds["test_start"] - walk.folds["train_end"] == pd.Timedelta("12h")).all()
@@ -107,10 +107,10 @@ def test_the_fit_sees_the_training_alone_and_its_options_reach_the_model(market:
 
 def test_a_calibration_is_taken_as_it_is(market: Market) -> None:
     class Fitted:
-        law, same_bar, share_of_volume = lq.law("uniform"), 0.3, np.nan
+        law, same_bar_share, share_of_volume = lq.law("uniform"), 0.3, np.nan
 
     walk = lq.walk_forward("open_interest", market, fit=lambda _: Fitted(), score=QUICK, checks=1, folds=1)
-    assert walk.folds["options"].item() == "law=uniform, same_bar=0.3"
+    assert walk.folds["options"].item() == "law=uniform, same_bar_share=0.3"
     with pytest.raises(TypeError, match="fit must return a mapping of options or a calibration, got int"):
         lq.walk_forward("open_interest", market, fit=lambda _: 3, score=QUICK)
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_walked_is_refused(market: Market) -> None:
         lq.walk_forward("open_interest", Market(market.candles))
     with pytest.raises(ValueError, match=r"no model is called 'crystal_ball'; there are: .*open_interest"):
         lq.walk_forward("crystal_ball", market)
-    with pytest.raises(ValueError, match="use fewer folds, a smaller gap or a longer market"):
+    with pytest.raises(ValueError, match="use fewer folds, a smaller embargo or a longer market"):
         lq.walk_forward("volume", market, folds=30)
     with pytest.raises(ValueError, match="folds must be >= 1, got 0"):
         lq.walk_forward("volume", market, folds=0)

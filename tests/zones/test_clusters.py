@@ -31,7 +31,7 @@ def heat_of(long: Any, short: Any, edges: np.ndarray = EDGES, ohlc: Any = None, 
     time = pd.date_range("2024-05-01", periods=n, freq="15min").as_unit("ns").to_numpy()
     ohlc = np.full((n, 4), PRICE) if ohlc is None else np.asarray(ohlc, float)
     data = {name: ("time", ohlc[:, k]) for k, name in enumerate(("open", "high", "low", "close"))}
-    given = {"quote": "USDT", "symbol": "BTC/USDT:USDT", "exchange": "made", "timeframe": "15m", "column": "15m",
+    given = {"quote": "USDT", "symbol": "BTC/USDT:USDT", "exchange": "made", "timeframe": "15m", "time_step": "15m",
              "model": "made", "law": "made", "lookback": "", "open_interest": "none", "coin": "BTC",
              **attrs}  # fmt: skip
     return xr.Dataset(
@@ -337,7 +337,7 @@ def test_lives_know_no_later_column(case: str) -> None:
     """Births and decided ends of a cut heatmap are those of the whole one, bit for bit."""
     row = lq.examples().loc[case]
     heat = lq.heatmap(lq.load_example(case), start=row["window_start"], end=row["window_start"] + pd.Timedelta("6D"),
-                      lookback="7d", column="1h")  # fmt: skip
+                      lookback="7d", time_step="1h")  # fmt: skip
     whole = lq.track(heat)
     assert set(whole["status"]) == {"standing", "faded", "swept"} - ({"swept"} if case == "btc-2024-05" else set())
     for n in (1, 40, 111):
@@ -381,7 +381,7 @@ def test_a_zone_is_born_grows_and_is_swept_by_hand() -> None:
     level = 5e7 / math.log(59_500 / 41_000) * math.log(swept["high"] / swept["low"])
     assert swept["notional_born"] == pytest.approx(1e7 + level, rel=0.01)
     assert swept["notional_last"] == swept["notional_max"] == pytest.approx(6e7 + level, rel=0.01)
-    assert swept["grew"] == pytest.approx(swept["notional_last"] / swept["notional_born"])
+    assert swept["growth"] == pytest.approx(swept["notional_last"] / swept["notional_born"])
 
 
 def test_a_short_missing_is_forgiven_and_a_low_above_the_peak_sweeps_nothing() -> None:
@@ -478,12 +478,12 @@ def test_leverages_of_a_real_map_meet() -> None:
 
 
 def test_windows_share_bins_and_are_nested(market: lq.Market) -> None:
-    maps = lq.windows(market, ["12h", "24h", "3d"], start="2024-05-01", end="2024-05-02")
+    maps = lq.lookback_heatmaps(market, ["12h", "24h", "3d"], start="2024-05-01", end="2024-05-02")
     assert list(maps) == ["12h", "24h", "3d"]
     amounts = [heat["notional"].to_numpy() for heat in maps.values()]
     assert all((a <= b * (1 + 1e-9) + 1e-6).all() for a, b in pairwise(amounts))
     with pytest.raises(ValueError, match=r"a map of 30d .* would need a market from"):
-        lq.windows(market, ["30d"], start="2024-05-01", end="2024-05-02")
+        lq.lookback_heatmaps(market, ["30d"], start="2024-05-01", end="2024-05-02")
 
 
 def test_cumulative_curves_by_hand() -> None:
@@ -558,7 +558,7 @@ def test_labels_keep_apart() -> None:
 
 
 def test_panels_of_windows_curves_and_confluence_say_what_the_tables_say(heat: xr.Dataset) -> None:
-    picture = lq.plot.windows({"a": heat, "b": heat})
+    picture = lq.plot.lookback_heatmaps({"a": heat, "b": heat})
     assert len(parts(picture, hv.Image)) == 2
     hv.render(picture, backend="bokeh")
     curve, pain = lq.cumulative(heat), lq.max_pain(heat)

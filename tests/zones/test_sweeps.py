@@ -33,7 +33,7 @@ def empty_map(table: lq.Market, columns: Any, *, step: float = 1.0) -> xr.Datase
     closes = opens[last] + Q.to_timedelta64()
     coords = {"time": opens[first], "price": (edges[1:] + edges[:-1]) / 2, "side": ["long", "short"],
               "price_edge": ("price_edge", edges), "close_time": ("time", closes)}  # fmt: skip
-    attrs = {"symbol": table.symbol, "exchange": table.exchange, "quote": "USDT", "column": "15m"}
+    attrs = {"symbol": table.symbol, "exchange": table.exchange, "quote": "USDT", "time_step": "15m"}
     return xr.Dataset(
         {"notional": (("time", "price", "side"), np.full(shape, 10.0)), **frame}, coords=coords, attrs=attrs
     )
@@ -72,9 +72,11 @@ def test_a_swing_failure_by_hand() -> None:
     """Shorts at 102 … 105 seen at the close of bar 3; bar 4 runs 6 = 3 ATR to 106 and bar 5 closes at 101.5, inside."""
     table = swept(TEN, (3, "short", 102, 105), horizons=("15m", "1h", "2h"))
     (row,) = table.to_dict("records")
-    assert row["time"] == stamp(4) and row["bright_at"] == stamp(4) and row["side"] == row["trade"] == "short"
-    assert (row["atr"], row["extreme"], row["thrust"], row["bars_to_return"]) == (2, 106, 3, 1)
-    assert row["pierce"] == pytest.approx(4 / 102) and row["pierce_atr"] == row["first_atr"] == 2
+    assert row["time"] == stamp(4) and row["zone_seen_at"] == stamp(4) and row["side"] == row["trade"] == "short"
+    assert (row["atr"], row["extreme"], row["max_bar_move_atr"], row["bars_to_return"]) == (2, 106, 3, 1)
+    assert (
+        row["penetration"] == pytest.approx(4 / 102) and row["penetration_atr"] == row["first_bar_penetration_atr"] == 2
+    )
     assert (row["class"], row["decided_at"]) == ("swing failure", stamp(6))
     assert (row["entry"], row["invalidation"]) == (101.5, 106) and row["stop"] == pytest.approx(106.2)
     assert row["swept"] == 30 and row["swept_share"] == 0.75
@@ -88,12 +90,21 @@ def test_its_mirror_is_a_sweep_of_longs() -> None:
     mirrored = [(200 - o, 200 - low, 200 - high, 200 - c, v) for o, high, low, c, v in TEN]
     up = swept(TEN, (3, "short", 102, 105)).iloc[0]
     down = swept(mirrored, (3, "long", 95, 98)).iloc[0]
-    for name in ("time", "class", "bars_to_return", "pierce_atr", "first_atr", "thrust", "swept", "decided_at"):
+    for name in (
+        "time",
+        "class",
+        "bars_to_return",
+        "penetration_atr",
+        "first_bar_penetration_atr",
+        "max_bar_move_atr",
+        "swept",
+        "decided_at",
+    ):
         assert up[name] == down[name], name
     for name in ("extreme", "entry", "stop", "invalidation"):
         assert up[name] == pytest.approx(200 - down[name]), name
     assert down["trade"] == "long" and down["after_1h"] == pytest.approx(103 / 98.5 - 1)
-    assert down["pierce"] == pytest.approx(4 / 98)
+    assert down["penetration"] == pytest.approx(4 / 98)
 
 
 LONG_WAY = [FLAT] * 4 + [(100, 107, 100, 106, 1)] + [(106, 108, 105.5, 107, 1)] * 3
@@ -171,7 +182,7 @@ def test_wide_columns_count_only_the_first_touch() -> None:
     """Bars 4 … 7 share a column: the zone of the column before is reached once, by the first of them."""
     rows = [FLAT] * 4 + [(100, 103, 100, 101, 1)] * 4 + [FLAT]
     table = swept(rows, (0, "short", 102, 105), columns=[3, 7, 8])
-    assert table["time"].tolist() == [stamp(4)] and table["bright_at"].tolist() == [stamp(4)]
+    assert table["time"].tolist() == [stamp(4)] and table["zone_seen_at"].tolist() == [stamp(4)]
 
 
 def test_no_sweep_no_row_but_the_same_columns() -> None:
@@ -196,14 +207,14 @@ def test_only_the_brightest_zones_count_where_asked() -> None:
     table = market(TEN)
     heat = empty_map(table, range(10))
     zones = pd.concat([zone(heat, 3, "short", 102, 103), zone(heat, 3, "short", 104, 105, notional=30.0)])
-    assert lq.sweeps(table, heat, zones=zones, brightest=1)["low"].tolist() == [102]
-    assert len(lq.sweeps(table, heat, zones=zones, brightest=None)) == 2
+    assert lq.sweeps(table, heat, zones=zones, top_n=1)["low"].tolist() == [102]
+    assert len(lq.sweeps(table, heat, zones=zones, top_n=None)) == 2
 
 
 def test_a_jump_over_the_zone_and_gaps_in_time() -> None:
     """Opening beyond the zone is a touch; behind a gap the first bar that shows that time has passed decides."""
     jumped = swept([FLAT] * 4 + [(107, 108, 106, 107, 1)] * 4, (3, "short", 102, 105)).iloc[0]
-    assert (jumped["class"], jumped["thrust"]) == ("acceptance", 4)
+    assert (jumped["class"], jumped["max_bar_move_atr"]) == ("acceptance", 4)
     rows = [FLAT] * 4 + [(100, 106, 100, 104, 1), *[FLAT] * 20, FLAT]
     whole = market(rows)
     holed = whole.candles.drop(whole.candles.index[5:25])
@@ -225,8 +236,8 @@ def test_stops_are_hit_by_later_bars_only() -> None:
 
 @pytest.mark.parametrize(("rules", "message"), [({"within": -1}, "within must be"), ({"within": 1.5}, "whole number"),
                                                 ({"impulse": -1}, "impulse must be"), ({"atr_bars": 0}, "atr_bars"),
-                                                ({"brightest": 0}, "brightest"), ({"horizons": ()}, "at least one"),
-                                                ({"cushion": float("nan")}, "cushion")])  # fmt: skip
+                                                ({"top_n": 0}, "top_n"), ({"horizons": ()}, "at least one"),
+                                                ({"buffer_atr": float("nan")}, "buffer_atr")])  # fmt: skip
 def test_rules_out_of_range_are_refused(rules: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         swept(TEN, (3, "short", 102, 105), **rules)
@@ -291,22 +302,22 @@ def test_a_planted_zone_of_a_real_map_is_swept_with_its_size() -> None:
 def test_a_swing_by_hand_in_the_form_of_a_sweep() -> None:
     """A high of 105 with two lower bars on either side, known after them, first traded again three bars later."""
     rows = [FLAT] * 14 + [(100, 105, 100, 101, 1), FLAT, FLAT, FLAT, (100, 105.5, 100, 101, 1), FLAT, FLAT, FLAT]
-    controls = lq.swing_controls(market(rows), wing=2, width=0.5)
+    controls = lq.swing_controls(market(rows), swing_bars=2, width=0.5)
     (row,) = controls[controls["side"] == "short"].to_dict("records")
-    assert (row["time"], row["bright_at"]) == (stamp(18), stamp(17))
+    assert (row["time"], row["zone_seen_at"]) == (stamp(18), stamp(17))
     assert row["low"] == row["peak"] == 105 and row["high"] == pytest.approx(105 + 0.5 * row["atr"])
-    assert row["class"] == "swing failure" and row["pierce"] == pytest.approx(0.5 / 105)
+    assert row["class"] == "swing failure" and row["penetration"] == pytest.approx(0.5 / 105)
     assert np.isnan(row["notional"])
     assert list(controls.columns) == list(swept(TEN, (3, "short", 102, 105)).columns)
-    assert lq.swing_controls(market(rows), wing=2, window="45m").empty
-    assert lq.swing_controls(market(rows[:16]), wing=2).empty
+    assert lq.swing_controls(market(rows), swing_bars=2, window="45m").empty
+    assert lq.swing_controls(market(rows[:16]), swing_bars=2).empty
 
 
 def test_a_swing_touched_during_a_visit_of_a_bright_zone_is_no_control() -> None:
     rows = [FLAT] * 14 + [(100, 105, 100, 101, 1), FLAT, FLAT, FLAT, (100, 105.5, 100, 101, 1), FLAT, FLAT, FLAT]
     visits = swept(rows, (17, "short", 102, 104))
     assert visits["time"].tolist() == [stamp(18)]
-    assert (lq.swing_controls(market(rows), visits, wing=2)["side"] == "long").all()
+    assert (lq.swing_controls(market(rows), visits, swing_bars=2)["side"] == "long").all()
 
 
 def test_the_future_changes_no_decided_control() -> None:
@@ -322,23 +333,25 @@ def test_the_future_changes_no_decided_control() -> None:
 
 
 def test_matching_takes_the_nearest_of_the_same_kind_once() -> None:
-    """Same side, volatility, first pierce and hour within limits; no control serves twice; the rest is counted."""
-    base = {"time": stamp(0), "side": "short", "low": 100.0, "high": 101.0, "atr": 1.0, "first_atr": 1.0,
-            "decided_at": stamp(1)}  # fmt: skip
+    """Same side, volatility, first penetration and hour within limits; no control serves twice; the rest is counted."""
+    base = {"time": stamp(0), "side": "short", "low": 100.0, "high": 101.0, "atr": 1.0,
+            "first_bar_penetration_atr": 1.0, "decided_at": stamp(1)}  # fmt: skip
     sweeps = pd.DataFrame(
         [base, {**base, "time": stamp(1)}, {**base, "time": stamp(2), "side": "long"}], index=[7, 8, 9]
     )
     controls = pd.DataFrame([
-        {**base, "first_atr": 1.2}, {**base, "first_atr": 1.1}, {**base, "atr": 1.6}, {**base, "first_atr": 1.6},
-        {**base, "time": stamp(32)}, {**base, "decided_at": pd.NaT},
+        {**base, "first_bar_penetration_atr": 1.2}, {**base, "first_bar_penetration_atr": 1.1}, {**base, "atr": 1.6},
+        {**base, "first_bar_penetration_atr": 1.6}, {**base, "time": stamp(32)}, {**base, "decided_at": pd.NaT},
     ])  # fmt: skip
-    found = lq.matched(sweeps, controls)
-    assert found.index.tolist() == [7, 8] and found["first_atr"].tolist() == [1.1, 1.2]
+    found = lq.match_controls(sweeps, controls)
+    assert found.index.tolist() == [7, 8] and found["first_bar_penetration_atr"].tolist() == [1.1, 1.2]
     assert found.attrs["unmatched"] == 1
-    midnight = controls.iloc[[0]].assign(time=stamp(-4), first_atr=1.0)  # an hour apart, on both sides of midnight
-    assert len(lq.matched(sweeps.iloc[[0]], midnight)) == 1
+    midnight = controls.iloc[[0]].assign(
+        time=stamp(-4), first_bar_penetration_atr=1.0
+    )  # an hour apart, on both sides of midnight
+    assert len(lq.match_controls(sweeps.iloc[[0]], midnight)) == 1
     with pytest.raises(ValueError, match="volatility must be > 1"):
-        lq.matched(sweeps, controls, volatility=1.0)
+        lq.match_controls(sweeps, controls, volatility=1.0)
 
 
 # --- stops and positions ----------------------------------------------------------------------------------------------
@@ -347,38 +360,41 @@ ZONES = pd.DataFrame({"side": ["long", "long", "short"], "low": [90.0, 80.0, 110
                       "peak": [91.0, 82.0, 112.0], "notional": [5.0, 9.0, 7.0]})  # fmt: skip
 
 
-@pytest.mark.parametrize(("side", "stop", "stands", "outside"), [
+@pytest.mark.parametrize(("side", "stop", "stop_location", "stop_beyond_zone"), [
     ("long", 95, ["before", "before"], 95), ("long", 91.5, ["inside", "before"], 92),
     ("long", 90.4, ["inside", "before"], 90), ("long", 87, ["behind", "before"], 87),
     ("long", 81, ["behind", "inside"], 80), ("long", 70, ["behind", "behind"], 70),
     ("long", 92, ["inside", "before"], 92), ("short", 105, ["before"], 105), ("short", 113, ["inside"], 114),
     ("short", 111, ["inside"], 110), ("short", 120, ["behind"], 120),
 ])  # fmt: skip
-def test_where_a_stop_stands(side: str, stop: float, stands: list[str], outside: float) -> None:
-    table = lq.stop_zones(ZONES, price=100, stop=stop, side=side, cushion=0.0)
-    assert table["stands"].tolist() == stands
-    assert (table["outside"] == outside).all()
+def test_where_a_stop_stands(side: str, stop: float, stop_location: list[str], stop_beyond_zone: float) -> None:
+    table = lq.stop_zones(ZONES, price=100, stop=stop, side=side, buffer=0.0)
+    assert table["stop_location"].tolist() == stop_location
+    assert (table["stop_beyond_zone"] == stop_beyond_zone).all()
 
 
 def test_the_cushion_is_kept_from_every_cluster() -> None:
-    """1 % of the edge: 92 → 92.92 and 90 → 89.1; where that reaches into the next cluster's cushion, further on."""
-    table = lq.stop_zones(ZONES, price=100, stop={"long": 91.5, "short": 112.5}, cushion=0.01)
+    """1 % of the edge: 92 → 92.92 and 90 → 89.1; where that reaches into the next cluster's buffer, further on."""
+    table = lq.stop_zones(ZONES, price=100, stop={"long": 91.5, "short": 112.5}, buffer=0.01)
     assert table["side"].tolist() == ["long", "long", "short"]
     assert table["before"].to_numpy() == pytest.approx([92.92, 85.85, 108.9])
     assert table["behind"].to_numpy() == pytest.approx([89.1, 79.2, 115.14])
-    assert table["outside"].to_numpy() == pytest.approx([92.92, 92.92, 115.14])
+    assert table["stop_beyond_zone"].to_numpy() == pytest.approx([92.92, 92.92, 115.14])
     assert table["distance"].to_numpy() == pytest.approx([-0.08, -0.15, 0.1])
     close_ones = ZONES.assign(high=[92.0, 89.5, 114.0])
-    assert lq.stop_zones(close_ones, price=93, stop=90.5, side="long", cushion=0.02)["outside"].iloc[0] == 80 * 0.98
+    assert (
+        lq.stop_zones(close_ones, price=93, stop=90.5, side="long", buffer=0.02)["stop_beyond_zone"].iloc[0]
+        == 80 * 0.98
+    )
 
 
 def test_stops_without_a_stop_and_on_the_wrong_side() -> None:
     table = lq.stop_zones(ZONES, price=100)
-    assert (table["stands"] == "").all() and table["outside"].isna().all()
-    assert lq.stop_zones(ZONES, price=100, stop=113)["stands"].tolist() == ["", "", "inside"]
+    assert (table["stop_location"] == "").all() and table["stop_beyond_zone"].isna().all()
+    assert lq.stop_zones(ZONES, price=100, stop=113)["stop_location"].tolist() == ["", "", "inside"]
     for bad, message in (({"stop": 101, "side": "long"}, "lies below the price 100, got 101"),
                          ({"stop": {"buy": 1.0}}, "got 'buy'"), ({"stop": -1.0}, "must be > 0"),
-                         ({"side": "buy"}, "side must be"), ({"cushion": 0.7}, "cushion is a fraction")):  # fmt: skip
+                         ({"side": "buy"}, "side must be"), ({"buffer": 0.7}, "buffer is a fraction")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             lq.stop_zones(ZONES, price=100, **bad)
     with pytest.raises(ValueError, match="pass price="):
@@ -394,7 +410,7 @@ def test_positions_have_their_exact_price_and_the_nearest_cluster(may: xr.Datase
     """Liquidation prices of FIELD's table: 20x from 60,000 in the tier of one bitcoin, 57,236.18 and 62,736.32."""
     at = "2024-05-01 07:00"
     held = [{"side": side, "entry_price": 60_000, "leverage": 20, "quantity": 1} for side in ("long", "short")]
-    table = lq.positions([{**held[0], "stop": 58_000}, held[1]], may, at=at)
+    table = lq.assess_positions([{**held[0], "stop": 58_000}, held[1]], may, at=at)
     assert table["liquidation_price"].to_numpy() == pytest.approx([57_236.1809, 62_736.3184], abs=1e-3)
     zones = lq.clusters(may, at=at)
     longs = zones[(zones["side"] == "long") & (zones["high"] > 57_236.2)].sort_values("high")
@@ -402,13 +418,15 @@ def test_positions_have_their_exact_price_and_the_nearest_cluster(may: xr.Datase
     assert (row["low"], row["high"]) == (longs["low"].iloc[-1], longs["high"].iloc[-1])
     price = zones.attrs["price"]
     assert row["distance"] == pytest.approx(row["high"] / price - 1)
-    assert row["stands"] == "inside" and row["outside"] == pytest.approx(row["high"] * 1.001)
+    assert row["stop_location"] == "inside" and row["stop_beyond_zone"] == pytest.approx(row["high"] * 1.001)
     assert row["to_liquidation"] == pytest.approx(row["liquidation_price"] / price - 1)
-    assert row["state"] == "open" and table.iloc[1]["stands"] == ""
+    assert row["state"] == "open" and table.iloc[1]["stop_location"] == ""
 
 
 def test_positions_that_are_gone_or_have_nothing_on_the_way(may: xr.Dataset) -> None:
-    gone = lq.positions({"side": "long", "entry_price": 64_000, "leverage": 50}, may, at="2024-05-01 12:00").iloc[0]
+    gone = lq.assess_positions(
+        {"side": "long", "entry_price": 64_000, "leverage": 50}, may, at="2024-05-01 12:00"
+    ).iloc[0]
     assert gone["state"] == "liquidated" and np.isnan(gone["distance"])
     near = {
         "side": "long",
@@ -416,11 +434,11 @@ def test_positions_that_are_gone_or_have_nothing_on_the_way(may: xr.Dataset) -> 
         "leverage": 125,
         "stop": 0.999 * float(may["close"][-1]),
     }
-    row = lq.positions(pd.DataFrame([near]), may).iloc[0]
-    assert row["state"] == "open" and np.isnan(row["low"]) and row["outside"] == near["stop"]
+    row = lq.assess_positions(pd.DataFrame([near]), may).iloc[0]
+    assert row["state"] == "open" and np.isnan(row["low"]) and row["stop_beyond_zone"] == near["stop"]
     for bad in ({"side": "long"}, {"side": "long", "entry_price": 1, "leverage": 2, "size": 3}):
         with pytest.raises(ValueError, match="a position has side, entry_price, leverage"):
-            lq.positions(bad, may)
+            lq.assess_positions(bad, may)
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

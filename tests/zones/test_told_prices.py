@@ -20,7 +20,7 @@ def test_the_seven_told_levels_of_the_first_of_may() -> None:
     later = lq.load_example("btc-2024-07").path
     assert later is not None
     path = pd.concat([example.candles[["low", "high"]], later.loc[later.index >= example.end, ["low", "high"]]])
-    table = lq.told_levels(heat, path, TOLD, moments=["2024-05-01 07:00", "2024-05-01 15:30"], width=130)
+    table = lq.compare_levels(heat, path, TOLD, moments=["2024-05-01 07:00", "2024-05-01 15:30"], width=130)
     assert table["in_bucket"].notna().sum() == 4
     day = pd.Timestamp("2024-05-02", tz="UTC")
     assert (table["traded"] < day).tolist() == [True] * 3 + [False] * 4
@@ -33,21 +33,21 @@ def test_a_told_level_takes_the_bins_of_its_bucket() -> None:
     """Half a bucket to either side, whole bins of the map."""
     heat = lq.heatmap(market([(100, 100, 100, 100, 10)]), "volume", law={10: 1}, price_step=0.5)
     path = heat[["low", "high"]].to_dataframe().tz_localize("UTC")
-    table = lq.told_levels(heat, path, [(91.0, 1.0), (95.0, 1.0)], moments=["2024-05-01 00:15"], width=1)
+    table = lq.compare_levels(heat, path, [(91.0, 1.0), (95.0, 1.0)], moments=["2024-05-01 00:15"], width=1)
     assert table["map 00:15"].tolist() == pytest.approx([5 * 100 * 0.9 / 0.99, 0], rel=1e-4)
 
 
 def test_no_level_no_row() -> None:
     heat = lq.heatmap(market([(100, 100, 100, 100, 10)]), "volume")
-    table = lq.told_levels(heat, pd.DataFrame({"low": [], "high": []}), [], moments=["2024-05-01 00:15"], width=1)
+    table = lq.compare_levels(heat, pd.DataFrame({"low": [], "high": []}), [], moments=["2024-05-01 00:15"], width=1)
     assert table.empty
-    assert list(table.columns) == ["told", "map 00:15", "in_bucket", "traded"]
+    assert list(table.columns) == ["expected", "map 00:15", "in_bucket", "traded"]
 
 
 def test_episodes_of_the_first_of_may() -> None:
     """The extremes on record, and open interest as the snapshots have it."""
     spans = [("fall", "2024-05-01 07:00", "2024-05-01 09:00"), ("after", "2024-05-01 11:00", "2024-05-01 19:00")]
-    table = lq.episodes(lq.load_example("btc-2024-05"), spans)
+    table = lq.summarise_periods(lq.load_example("btc-2024-05"), spans)
     assert table.loc["fall", "low"] == 56_537.7
     assert table.loc["fall", "low_at"] == pd.Timestamp("2024-05-01 08:15", tz="UTC")
     assert table.loc["fall", "open_interest"] == pytest.approx(56_186 / 55_023 - 1, abs=2e-3)
@@ -56,11 +56,11 @@ def test_episodes_of_the_first_of_may() -> None:
 
 def test_episodes_are_half_open_and_must_hold_a_candle() -> None:
     three = market([(1, 2, 1, 2, 1), (2, 3, 2, 3, 1), (3, 9, 3, 4, 1)])
-    table = lq.episodes(three, [("two", "2024-05-01 00:00", "2024-05-01 00:30")])
+    table = lq.summarise_periods(three, [("two", "2024-05-01 00:00", "2024-05-01 00:30")])
     assert table.loc["two", ["high", "close"]].tolist() == [3, 3]
     assert np.isnan(table.loc["two", "open_interest"])
     with pytest.raises(ValueError, match=r"no candle lies in .*runs from"):
-        lq.episodes(three, [("none", "2025-01-01", "2025-01-02")])
+        lq.summarise_periods(three, [("none", "2025-01-01", "2025-01-02")])
 
 
 def test_the_base_rate_of_tia_is_that_on_record() -> None:

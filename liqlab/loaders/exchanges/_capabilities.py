@@ -50,7 +50,7 @@ def capabilities(exchange: str | None = None) -> pd.DataFrame:
 
 def _rows(exchange: str, adapter: ModuleType) -> list[dict[str, object]]:
     offers = adapter.offers(exchange)
-    return [_row(exchange, kind, offers.get(kind), adapter.lacks(exchange, kind)) for kind in KINDS]
+    return [_row(exchange, kind, offers.get(kind), adapter.why_missing(exchange, kind)) for kind in KINDS]
 
 
 def _row(exchange: str, kind: str, offer: Offer | None, why: str) -> dict[str, object]:

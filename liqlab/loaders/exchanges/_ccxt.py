@@ -55,7 +55,7 @@ def _offer(exchange: str, kind: str, frames: tuple[str, ...], limit: int) -> Off
     return Offer(origin, key=exchange not in _PUBLIC_TIERS, note="as of today")
 
 
-def lacks(exchange: str, kind: str) -> str:
+def why_missing(exchange: str, kind: str) -> str:
     """Why a venue has nothing of a kind, where that is known."""
     if kind == "liquidations":
         return rules.NO_LIQUIDATIONS.get(exchange, "")
@@ -122,10 +122,10 @@ def call(link: Link, method: str, *args: Any) -> Any:
             raise FetchError(f"{link.exchange}: {method} needs an API key that may read; set {name}_KEY and "
                              f"{name}_SECRET (some venues: {name}_PASSWORD) in the environment") from None  # fmt: skip
         except ccxt.BaseError as error:
-            http.failed(link.web.last_status, link.web.last_headers)  # some clients look at the body first
+            http.raise_for_status(link.web.last_status, link.web.last_headers)  # some clients look at the body first
             raise FetchError(f"{link.exchange}: {method} was refused: {_without_address(error)}") from None
 
-    return http.patiently(attempt, f"{link.exchange} {method}")
+    return http.retry(attempt, f"{link.exchange} {method}")
 
 
 def _reason(error: Exception, status: int) -> str:
@@ -185,7 +185,7 @@ def page(
             )
         return _liquidations(link, item, timeframe, start, stop, offer)
 
-    return http.patiently(ask, f"{link.exchange} {offer.origin}")
+    return http.retry(ask, f"{link.exchange} {offer.origin}")
 
 
 def _candles(link: Link, item: Instrument, kind: str, timeframe: str, start: int, stop: int, limit: int,
@@ -256,8 +256,8 @@ def tiers(link: Link, item: Instrument) -> list[dict[str, Any]]:
     names = {"apiKey": "key", "secret": "secret", "password": "password"}
     try:
         for attribute, name in names.items():
-            if http.secret(link.exchange, name):
-                setattr(link.client, attribute, http.secret(link.exchange, name))
+            if http.read_credential(link.exchange, name):
+                setattr(link.client, attribute, http.read_credential(link.exchange, name))
         return call(link, "fetch_market_leverage_tiers", item.symbol)
     finally:
         for attribute in names:

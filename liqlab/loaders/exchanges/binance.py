@@ -50,7 +50,7 @@ def offers(exchange: str) -> dict[str, Offer]:
     }
 
 
-def lacks(exchange: str, kind: str) -> str:
+def why_missing(exchange: str, kind: str) -> str:
     """Why the venue has nothing of a kind."""
     return "they are on a live stream only, at most one per symbol and second" if kind == "liquidations" else ""
 
@@ -108,7 +108,7 @@ def depth(link: Link, item: Instrument) -> pd.DataFrame:
 
 def tiers(link: Link, item: Instrument) -> list[dict[str, Any]]:
     """The maintenance tiers of today, in ccxt's shape. The key is read from the environment for this request alone."""
-    key, seal = http.secret(link.exchange, "key"), http.secret(link.exchange, "secret")
+    key, seal = http.read_credential(link.exchange, "key"), http.read_credential(link.exchange, "secret")
     if not (key and seal):
         name = f"LIQLAB_{link.exchange.upper()}"
         raise FetchError(f"leverage tiers of {link.exchange} need an API key that may read: set {name}_KEY and "
@@ -127,7 +127,7 @@ def tiers(link: Link, item: Instrument) -> list[dict[str, Any]]:
 
 def _parsed(link: Link, path: str, query: dict[str, Any], parse: Any, item: Instrument) -> pd.DataFrame:
     """Ask and parse; a page that cannot be parsed is asked for again."""
-    return http.patiently(lambda: parse(_get(link, path, query), item), http.where(link.base + path))
+    return http.retry(lambda: parse(_get(link, path, query), item), http.where(link.base + path))
 
 
 def _get(link: Link, path: str, query: dict[str, Any]) -> Any:
@@ -141,7 +141,7 @@ def _keep_pace(link: Link) -> None:
     used = next((v for k, v in link.web.last_headers.items() if k.lower() == "x-mbx-used-weight-1m"), "")
     limit = link.learnt.get("weight", 2400)
     if used.isdigit() and int(used) > 0.95 * limit:
-        http.pause(60.5 - time.time() % 60)
+        http.wait_seconds(60.5 - time.time() % 60)
 
 
 # --- parsing: pure ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ["LEFTOVER", "locked", "publish"]
 
 LEFTOVER = ".tmp"
-PATIENCE = 120.0  # seconds to wait for another writer; one write takes a fraction of one
+MAX_LOCK_WAIT = 120.0  # seconds to wait for another writer; one write takes a fraction of one
 
 _ELSEWHERE = "choose another place with store= or the environment variable LIQLAB_STORE"
 _REMEDIES = {
@@ -52,10 +52,13 @@ def locked(folder: Path) -> Iterator[None]:
         with explained(folder):
             _make(folder)
             lock = FileLock(folder / ".lock")
-            lock.acquire(timeout=PATIENCE)
+            lock.acquire(timeout=MAX_LOCK_WAIT)
     except Timeout as error:
-        raise TimeoutError(errno.EBUSY, f"another process has been writing here for {PATIENCE:g} s; wait for it or end "
-                           "it, then run it again", str(folder)) from error  # fmt: skip
+        raise TimeoutError(
+            errno.EBUSY,
+            f"another process has been writing here for {MAX_LOCK_WAIT:g} s; wait for it or end it, then run it again",
+            str(folder),
+        ) from error
     try:
         yield
     finally:

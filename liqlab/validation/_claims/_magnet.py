@@ -13,7 +13,7 @@ import pandas as pd
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
 from liqlab.validation._claims.block_estimates import Estimate, blocks_of, mean
-from liqlab.validation._claims.frozen_zones import EVERY, HORIZON, MOST_AGE, frozen_map, grid, trials
+from liqlab.validation._claims.frozen_zones import EVERY, HORIZON, MAX_ZONE_AGE, frozen_map, grid, trials
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,7 +60,7 @@ def magnet(
     *,
     model: str = "open_interest",
     horizon: Any = HORIZON,
-    most_age: Any = MOST_AGE,
+    most_age: Any = MAX_ZONE_AGE,
     every: Any = EVERY,
     start: Any = None,
     paths: int = 48,
@@ -84,7 +84,7 @@ def magnet(
     every : duration
         Width of the columns: how often zones are frozen.
     start : time-like or mapping of name to time-like, optional
-        Only moments from here on; what lies before warms the book up.
+        Only moments from here on; what lies before warms the ledger up.
     paths : int
         Blocks of other times per trial; 0: none.
     seed : int

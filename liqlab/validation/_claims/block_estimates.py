@@ -17,7 +17,7 @@ from liqlab.market.clock import nanoseconds, timedelta
 
 __all__ = ["Estimate", "blocks_of", "difference", "estimate", "evenly", "mean", "slope"]
 
-FEWEST = 4.0  # effective blocks below which no interval is stated
+MIN_EFFECTIVE_BLOCKS = 4.0  # effective blocks below which no interval is stated
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def estimate(
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = float(np.nan_to_num(sizes.sum(0) ** 2 / (sizes**2).sum(0)).min())
         whole, left = float(function(sums.sum(0))), function(sums.sum(0) - sums)
-    if effective < FEWEST or not np.isfinite(whole) or not np.isfinite(left).all():
+    if effective < MIN_EFFECTIVE_BLOCKS or not np.isfinite(whole) or not np.isfinite(left).all():
         return Estimate(whole, np.nan, np.nan, np.nan, n, effective)
     b = len(kinds)
     error = float(np.sqrt((b - 1) / b * ((left - left.mean()) ** 2).sum()))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from liqlab.validation._claims.block_estimates import Estimate
 
-__all__ = ["ALPHA", "KINDS", "Claim", "holm", "judged", "verdict"]
+__all__ = ["ALPHA", "KINDS", "Claim", "holm", "decide_claims", "verdict"]
 
 ALPHA = 0.05
 KINDS = ("supported", "true but too small to matter", "the opposite was found", "no effect found",
@@ -26,7 +26,7 @@ class Claim:
     name : str
         Short, unique.
     group : str
-        Section of the ledger.
+        Section of the table.
     wording : str
         What sources say, in our words.
     test : str
@@ -78,8 +78,8 @@ def holm(p: Sequence[float]) -> np.ndarray:
     return out
 
 
-def judged(claims: Sequence[Claim], estimates: Sequence[Estimate]) -> pd.DataFrame:
-    """The ledger: one row per claim, its p values corrected together."""
+def decide_claims(claims: Sequence[Claim], estimates: Sequence[Estimate]) -> pd.DataFrame:
+    """The table of claims: one row per claim, its p values corrected together."""
     corrected = holm([e.p for e in estimates])
     looks = int(np.isfinite(corrected).sum())
     rows = []

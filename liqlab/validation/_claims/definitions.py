@@ -11,11 +11,11 @@ import pandas as pd
 from liqlab.market.clock import timedelta
 from liqlab.validation._claims.block_estimates import Estimate, blocks_of, difference, evenly, mean, slope
 from liqlab.validation._claims.decisions import Claim
-from liqlab.validation._claims.frozen_zones import FEES, HORIZON, MOST_AGE
+from liqlab.validation._claims.frozen_zones import FEES, HORIZON, MAX_ZONE_AGE
 
 __all__ = ["BLOCK", "CLAIMS"]
 
-BLOCK = timedelta(HORIZON) + timedelta(MOST_AGE)  # of the calendar: a horizon and the oldest zone fit into one
+BLOCK = timedelta(HORIZON) + timedelta(MAX_ZONE_AGE)  # of the calendar: a horizon and the oldest zone fit into one
 Tables = Mapping[str, pd.DataFrame]
 
 

@@ -16,29 +16,34 @@ from liqlab.market.clock import timedelta, utc
 from liqlab.market.market import Market
 from liqlab.validation._claims.first_passage import DAY, Path, after, extremes, matched_paths, path_of, reached
 from liqlab.zones._clusters import WIDTH, every_cluster
-from liqlab.zones.tracking import KEPT, NEAR, _ended, _matched
+from liqlab.zones.tracking import MAX_PEAK_SHIFT_WIDTHS, MIN_KEPT_STRENGTH, _ended, _matched
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["EVERY", "HORIZON", "MOST_AGE", "frozen_map", "grid", "trials", "zones_with_births"]
+__all__ = ["EVERY", "HORIZON", "MAX_ZONE_AGE", "frozen_map", "grid", "trials", "zones_with_births"]
 
-EVERY, HORIZON, MOST_AGE = "4h", "24h", "7d"
-NEAREST, FARTHEST = 0.25, 2.0  # [volatility of the horizon] nearer is touched anyway, farther hardly ever
-DIMMER = 0.5  # a mirror price that is itself as bright would be no comparison
-WARM = "3d"
-BACK = "4h"
-PATIENCE = 4
-RARE = 0.005  # [1] of the candles: a wick to a sixth of the price would need six times as many bins
+EVERY, HORIZON, MAX_ZONE_AGE = "4h", "24h", "7d"
+MIN_DISTANCE_SIGMA, MAX_DISTANCE_SIGMA = (
+    0.25,
+    2.0,
+)  # [volatility of the horizon] nearer is touched anyway, farther hardly ever
+MAX_MIRROR_BRIGHTNESS_RATIO = 0.5  # a mirror price that is itself as bright would be no comparison
+WARMUP = "3d"
+RETRACE_HORIZON = "4h"
+MAX_UNSEEN_COLUMNS = 4
+TAIL_QUANTILE = 0.005  # [1] of the candles: a wick to a sixth of the price would need six times as many bins
 STEP = 0.0018  # [1] of a low price: narrower than the width of zones
 FEES = 0.001  # [1] in and out as a taker, 0.05 % each
 
 
 def frozen_map(market: Market, model: str = "open_interest", *, every: Any = EVERY, **options: Any) -> xr.Dataset:
     """A heatmap with wide columns, and bins fine enough for zones at all but the most extreme prices of a market."""
-    low, high = (float(market.candles[name].quantile(q)) for name, q in (("low", RARE), ("high", 1 - RARE)))
+    low, high = (
+        float(market.candles[name].quantile(q)) for name, q in (("low", TAIL_QUANTILE), ("high", 1 - TAIL_QUANTILE))
+    )
     given = {"price_range": (0.8 * low, 1.25 * high), "price_step": STEP * low}
-    return heatmap(market, model, column=every, **{**given, **options})
+    return heatmap(market, model, time_step=every, **{**given, **options})
 
 
 def zones_with_births(heat: xr.Dataset, *, width: float = WIDTH) -> pd.DataFrame:
@@ -52,7 +57,7 @@ def zones_with_births(heat: xr.Dataset, *, width: float = WIDTH) -> pd.DataFrame
         As from `every_cluster` (strength ≥ 1), and born (column; −1: it was there in the first column, so that its
         birth is not known), life (number of the zone: the same in every column).
     """
-    zones = every_cluster(heat, width=width, least=KEPT)
+    zones = every_cluster(heat, width=width, least=MIN_KEPT_STRENGTH)
     low, high = heat["low"].to_numpy(), heat["high"].to_numpy()
     cuts = np.searchsorted(zones["column"].to_numpy(), np.arange(len(low) + 1))
     rows = list(zones[["side", "low", "peak", "high", "notional", "strength"]].itertuples(index=False))
@@ -61,9 +66,9 @@ def zones_with_births(heat: xr.Dataset, *, width: float = WIDTH) -> pd.DataFrame
     kept: list[Any] = []  # so that no two lives share an id
     alive: list[Any] = []
     for column in range(len(low)):
-        alive = _ended(alive, column, low[column], high[column], PATIENCE)
+        alive = _ended(alive, column, low[column], high[column], MAX_UNSEEN_COLUMNS)
         found = rows[cuts[column] : cuts[column + 1]]
-        alive += _matched(alive, found, column, NEAR * width)
+        alive += _matched(alive, found, column, MAX_PEAK_SHIFT_WIDTHS * width)
         place = {(zone.side, zone.peak): cuts[column] + k for k, zone in enumerate(found)}
         for life in alive:
             if life.seen[-1] == column:
@@ -80,7 +85,7 @@ def trials(
     *,
     zones: pd.DataFrame | None = None,
     horizon: Any = HORIZON,
-    most_age: Any = MOST_AGE,
+    most_age: Any = MAX_ZONE_AGE,
     start: Any = None,
     paths: int = 48,
     seed: int = 0,
@@ -134,13 +139,13 @@ def trials(
     table = pd.concat([table, _yardstick(path, table, span, paths, seed)], axis=1)
     table = table.drop(columns=["at", "notional", "life"])
     table.attrs = {"horizon": str(horizon), "most_age": str(most_age), "symbol": market.symbol,
-                   **{name: heat.attrs[name] for name in ("model", "law", "lookback", "column")}}  # fmt: skip
+                   **{name: heat.attrs[name] for name in ("model", "law", "lookback", "time_step")}}  # fmt: skip
     return table
 
 
 def _back(path: Path, bar: np.ndarray, level: np.ndarray, sign: np.ndarray) -> np.ndarray:
     """Way back from a level some hours after the bar that touched it; NaN where nothing did."""
-    wait = timedelta(BACK).as_unit("ns").value
+    wait = timedelta(RETRACE_HORIZON).as_unit("ns").value
     on = bar >= 0
     gone = after(path, np.where(on, bar, 0), wait) + path.close[np.maximum(bar, 0)] - level
     return np.where(on, -sign * gone, np.nan)
@@ -164,13 +169,15 @@ def _candidates(
     sigma = path.sigma[bar]
     z = gap / (sigma * np.sqrt(span / DAY))
     age = path.opens[bar] - path.opens[born]
-    on = (zones["born"] >= 0).to_numpy() & (z >= NEAREST) & (z <= FARTHEST) & (age <= most_age)
-    on &= path.opens[bar] - path.opens[0] >= timedelta(WARM).as_unit("ns").value
+    on = (zones["born"] >= 0).to_numpy() & (z >= MIN_DISTANCE_SIGMA) & (z <= MAX_DISTANCE_SIGMA) & (age <= most_age)
+    on &= path.opens[bar] - path.opens[0] >= timedelta(WARMUP).as_unit("ns").value
     if start is not None:
         on &= closes[column] >= utc(start).as_unit("ns").value
     fair = extremes(path, born + 1, bar, -sign) + sign * path.close[bar] < gap
     mirror = np.exp(path.close[bar] - sign * gap)
-    fair &= _brightness(heat, column, mirror) <= DIMMER * _brightness(heat, column, zones["peak"].to_numpy())
+    fair &= _brightness(heat, column, mirror) <= MAX_MIRROR_BRIGHTNESS_RATIO * _brightness(
+        heat, column, zones["peak"].to_numpy()
+    )
     told = zones[["column", "life", "side", "low", "high", "peak", "notional", "share"]]
     more = {"time": pd.DatetimeIndex(closes[column], tz="UTC"), "sign": sign, "price": np.exp(path.close[bar]),
             "mirror": mirror, "fair": fair, "distance": gap, "sigma": sigma, "z": z, "age": age / DAY,

@@ -17,19 +17,19 @@ from liqlab.validation._claims.first_passage import DAY, after, extremes, path_o
 from liqlab.validation._claims.frozen_zones import FEES, HORIZON, frozen_map, trials, zones_with_births
 from liqlab.zones._clusters import WIDTH
 from liqlab.zones._sweeps import sweeps
-from liqlab.zones.swings import matched, swing_controls
+from liqlab.zones.swings import match_controls, swing_controls
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["TABLES", "VENDOR", "gather", "pooled", "resampled"]
+__all__ = ["TABLES", "VENDOR", "claim_samples", "concat_samples", "resampled"]
 
 VENDOR: dict[str, Any] = {"law": "retail", "lookback": "7d"}  # much high leverage, one window: as most published maps
 LOOKBACKS = ("12h", "24h", "3d", "7d")
 MEETING = (25.0, 50.0, 100.0)
-BRIGHT = 0.5  # a layer takes part where it is half as bright as its own brightest
-SMALL = 1_000.0  # [quote] positions so small that every venue allows them 25x and more
-NEARBY = 0.02  # [1] of the price
+MIN_LAYER_BRIGHTNESS = 0.5  # a layer takes part where it is half as bright as its own brightest
+MIN_POSITION_NOTIONAL = 1_000.0  # [quote] positions so small that every venue allows them 25x and more
+NEAR_PRICE_SHARE = 0.02  # [1] of the price
 STOPS = np.array([0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7, 1.9])  # [volatility of the horizon]
 RULES: dict[str, Any] = {"horizons": ("4h", "24h")}
 TABLES = ("trials", "vendor", "four_hours", "one_day", "meeting", "failures", "visits", "trades", "hours", "moments",
@@ -37,13 +37,13 @@ TABLES = ("trials", "vendor", "four_hours", "one_day", "meeting", "failures", "v
 
 
 @dataclass(frozen=True, eq=False)
-class Gathered:
+class ClaimSamples:
     """Tables of one market by name; every table has a column time and a column market."""
 
     tables: Mapping[str, pd.DataFrame]
 
 
-def gather(name: str, market: Market, *, start: Any = None, seed: int = 0) -> dict[str, pd.DataFrame]:
+def claim_samples(name: str, market: Market, *, start: Any = None, seed: int = 0) -> dict[str, pd.DataFrame]:
     """Every table that the claims need, of one market.
 
     Parameters
@@ -53,7 +53,7 @@ def gather(name: str, market: Market, *, start: Any = None, seed: int = 0) -> di
     market : Market
         Of a week or more.
     start : time-like, optional
-        Only moments from here on; what lies before warms the book up.
+        Only moments from here on; what lies before warms the ledger up.
     seed : int
         Of the blocks drawn from other times.
 
@@ -69,7 +69,7 @@ def gather(name: str, market: Market, *, start: Any = None, seed: int = 0) -> di
     first = utc(start) if start is not None else market.start
     main = trials(market, heat, zones=zones, start=start, seed=seed)
     main = main.assign(overlap=_overlap(market, main), **_at(filters, main["time"]))
-    meeting = frozen_map(market, law=list(MEETING), by_leverage=True, position_notional=SMALL)
+    meeting = frozen_map(market, law=list(MEETING), by_leverage=True, position_notional=MIN_POSITION_NOTIONAL)
     met = trials(market, meeting, start=start, seed=seed)
     tables = {
         "trials": main,
@@ -89,7 +89,7 @@ def gather(name: str, market: Market, *, start: Any = None, seed: int = 0) -> di
     return kept
 
 
-def pooled(parts: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+def concat_samples(parts: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     """The tables of several markets, one below the other."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The behavior of (DataFrame|array) concatenation")
@@ -144,7 +144,7 @@ def _overlap(market: Market, table: pd.DataFrame) -> np.ndarray:
     count = np.zeros(len(table))
     for lookback in LOOKBACKS:
         heat = frozen_map(market, lookback=lookback)
-        count += _relative(heat, heat["notional"].sum("side").to_numpy(), table) >= BRIGHT
+        count += _relative(heat, heat["notional"].sum("side").to_numpy(), table) >= MIN_LAYER_BRIGHTNESS
     return count
 
 
@@ -153,7 +153,7 @@ def _layers(heat: xr.Dataset, table: pd.DataFrame) -> np.ndarray:
     count = np.zeros(len(table))
     for leverage in heat["leverage"].to_numpy():
         layer = heat["notional"].sel(leverage=leverage).sum("side").transpose("time", "price")
-        count += _relative(heat, layer.to_numpy(), table) >= BRIGHT
+        count += _relative(heat, layer.to_numpy(), table) >= MIN_LAYER_BRIGHTNESS
     return count
 
 
@@ -167,7 +167,7 @@ def _moments(market: Market, heat: xr.Dataset) -> pd.DataFrame:
     for side in ("long", "short"):
         amount = heat["notional"].sel(side=side).transpose("time", "price").to_numpy()
         running = np.concatenate([np.zeros((len(amount), 1)), amount.cumsum(axis=1)], axis=1)
-        low, high = ((1 - NEARBY) * price, (1 + NEARBY) * price)
+        low, high = ((1 - NEAR_PRICE_SHARE) * price, (1 + NEAR_PRICE_SHARE) * price)
         near = [np.interp(b, edge, r) - np.interp(a, edge, r) for a, b, r in zip(low, high, running, strict=True)]
         held[side] = np.array(near)
     total = heat["notional"].sum(["price", "side"]).to_numpy()
@@ -247,7 +247,7 @@ def _visits(hourly: Market, heat: xr.Dataset, filters: pd.DataFrame) -> dict[str
 
 def _pairs(table: pd.DataFrame, controls: pd.DataFrame, filters: pd.DataFrame) -> pd.DataFrame:
     """Each sweep less its control [%]: return after 4 and 24 hours against the break."""
-    chosen = matched(table, controls)
+    chosen = match_controls(table, controls)
     mine = table.loc[chosen.index]
     gaps = {name: 100 * (mine[name].to_numpy() - chosen[name].to_numpy()) for name in ("after_4h", "after_24h")}
     pairs = pd.DataFrame({"time": mine["time"].to_numpy(), "side": mine["side"].to_numpy(), **gaps})

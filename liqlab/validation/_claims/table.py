@@ -1,4 +1,4 @@
-"""The ledger of claims: everything that is said about heatmaps, tested on the cases that come along.
+"""The table of claims: everything that is said about heatmaps, tested on the cases that come along.
 
 The table that ships was made by ``python -m liqlab.validation._claims.table`` and is `data/claims.csv`.
 """
@@ -15,11 +15,11 @@ import pandas as pd
 
 from liqlab.loaders._examples import examples, folder, load_example
 from liqlab.market.market import Market
-from liqlab.validation._claims.decisions import judged
+from liqlab.validation._claims.decisions import decide_claims
 from liqlab.validation._claims.definitions import CLAIMS
-from liqlab.validation._claims.samples import gather, pooled
+from liqlab.validation._claims.samples import claim_samples, concat_samples
 
-__all__ = ["START", "claims", "main", "shipped"]
+__all__ = ["START", "claims", "main", "shipped_claims"]
 
 FILE = "claims.csv"
 EVERYTHING = "all"
@@ -28,7 +28,7 @@ START = {"btc-2024-07": "2024-06-20", "eth-2024-07": "2024-06-20"}
 
 
 def claims(markets: Mapping[str, Market] | Iterable[str] | str | None = None, *, seed: int = 0) -> pd.DataFrame:
-    """The ledger: claim, test, effect with interval, verdict.
+    """The table of claims: claim, test, effect with interval, verdict.
 
     Parameters
     ----------
@@ -68,32 +68,34 @@ def claims(markets: Mapping[str, Market] | Iterable[str] | str | None = None, *,
     True
     """
     if markets is None or isinstance(markets, str):
-        return shipped(markets or EVERYTHING)
+        return shipped_claims(markets or EVERYTHING)
     named = markets if isinstance(markets, Mapping) else {name: load_example(name) for name in markets}
-    parts = [_gathered(name, market, seed) for name, market in named.items()]
-    return _ledger(parts)
+    parts = [_samples_of(name, market, seed) for name, market in named.items()]
+    return _claims_table(parts)
 
 
-def shipped(case: str = EVERYTHING) -> pd.DataFrame:
+def shipped_claims(case: str = EVERYTHING) -> pd.DataFrame:
     """A part of the table that ships: of all examples together, or of one."""
     table = pd.read_csv(folder("data") / FILE, keep_default_na=True)
     known = list(table["case"].unique())
     if case not in known:
-        raise ValueError(f"the ledger has no part {case!r}; it has {', '.join(known)}; or pass {{name: market}} to "
-                         "compute one")  # fmt: skip
+        raise ValueError(
+            f"the table of claims has no part {case!r}; it has {', '.join(known)}; or pass {{name: market}} to "
+            "compute one"
+        )
     part = table[table["case"] == case].drop(columns="case").reset_index(drop=True)
     return part.merge(_words(), on="claim", how="left")[_columns()]
 
 
-def _gathered(name: str, market: Market, seed: int) -> dict[str, pd.DataFrame]:
+def _samples_of(name: str, market: Market, seed: int) -> dict[str, pd.DataFrame]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(stale|proxy|tiers|gap|columns have bins wider)")
-        return gather(name, market, start=START.get(name), seed=seed)
+        return claim_samples(name, market, start=START.get(name), seed=seed)
 
 
-def _ledger(parts: list[dict[str, pd.DataFrame]]) -> pd.DataFrame:
-    tables = pooled(parts)
-    return judged(CLAIMS, [claim.measure(tables) for claim in CLAIMS])
+def _claims_table(parts: list[dict[str, pd.DataFrame]]) -> pd.DataFrame:
+    tables = concat_samples(parts)
+    return decide_claims(CLAIMS, [claim.measure(tables) for claim in CLAIMS])
 
 
 def _words() -> pd.DataFrame:
@@ -118,14 +120,16 @@ def main(arguments: list[str] | None = None) -> None:
     target = Path(given[0]) if given else folder("data") / FILE
     parts: dict[str, Any] = {}
     for name in examples().index:
-        parts[name] = _gathered(name, load_example(name), 0)
+        parts[name] = _samples_of(name, load_example(name), 0)
         sys.stderr.write(f"{name}: {len(parts[name]['trials'])} trials\n")
     write(parts, target)
 
 
 def write(parts: Mapping[str, dict[str, pd.DataFrame]], target: Path) -> None:
-    """The ledger of all cases together and of each alone, as one table."""
-    tables = {EVERYTHING: _ledger(list(parts.values()))} | {name: _ledger([part]) for name, part in parts.items()}
+    """The table of all cases together and of each alone, as one table."""
+    tables = {EVERYTHING: _claims_table(list(parts.values()))} | {
+        name: _claims_table([part]) for name, part in parts.items()
+    }
     whole = pd.concat([table.assign(case=name) for name, table in tables.items()], ignore_index=True)
     kept = ["case", "claim", "n", "blocks", "effect", "low", "high", "p", "p_corrected", "kind", "verdict"]
     whole[kept].to_csv(target, index=False, float_format="%.6g", lineterminator="\n")

@@ -50,7 +50,7 @@ def calibrate(
 ) -> Calibration:
     """Fit the law of distances, long and short apart, to observed liquidations.
 
-    Estimated liquidations are nearly linear in the law's shares, ``z = Σ_k w_k · x_k``, with x_k what the book
+    Estimated liquidations are nearly linear in the law's shares, ``z = Σ_k w_k · x_k``, with x_k what the ledger
     liquidates per unit of share k. For each κ on a grid, shares, same-bar share, scale and throttle exponent minimise
 
         ``loss(y, z) + ½ Σ_sides δᵀ P δ``,  ``w = prior · exp(δ)``,
@@ -146,13 +146,16 @@ def calibrate(
     profile = profile_of(kappas, designs, fits, seen.amount, excess, away)
     reached = (closer[0].stood + closer[0].caught > 0).sum(axis=1)
     whose = f"{market.symbol or 'a market'} on {market.exchange or 'a venue'}"
-    members = {"share_of_volume": np.array(kappas)[kept[which]], "same_bar": [fit.same_bar for fit in draws]}
+    members = {
+        "share_of_volume": np.array(kappas)[kept[which]],
+        "same_bar_share": [fit.same_bar_share for fit in draws],
+    }
     return Calibration(
-        law=_law(again[0], leverage, whose, loss), share_of_volume=kappas[kept[0]], same_bar=again[0].same_bar,
-        model=model, loss=loss, source=whose, throttle=_throttle(again[0], offset), step=_step(market), profile=profile,
-        ensemble=tuple(_law(fit, leverage) for fit in draws), members=pd.DataFrame(members),
-        tilt=rng.uniform(*TILT, (resamples, 2)), beyond=rng.uniform(*BEYOND, (resamples, 2)),
-        silent=silent_laws(share, loss, rng), reached=reached, distance=away, span=_span(market, seen), more=more,
+        law=_law(again[0], leverage, whose, loss), share_of_volume=kappas[kept[0]],
+        same_bar_share=again[0].same_bar_share, model=model, loss=loss, source=whose, throttle=_throttle(again[0],
+        offset), step=_step(market), profile=profile, ensemble=tuple(_law(fit, leverage) for fit in draws),
+        members=pd.DataFrame(members), tilt=rng.uniform(*TILT, (resamples, 2)), beyond=rng.uniform(*BEYOND, (resamples,
+        2)), silent=silent_laws(share, loss, rng), reached=reached, distance=away, span=_span(market, seen), more=more,
     )  # fmt: skip
 
 
@@ -178,7 +181,7 @@ def _law(fit: Fit, leverage: np.ndarray, whose: str = "", loss: str = "") -> Law
 
 
 def _distance(market: Market, law: Law, position_notional: float) -> np.ndarray:
-    """Log distances under the tiers in force at the end (side, rung)."""
+    """Log distances under the tiers in force at the end (side, leverage_level)."""
     _, tiers = tier_history(market.exchange, market.symbol, market.start, market.end,
                             leverage_tiers=market.leverage_tiers)[-1]  # fmt: skip
     return distances(law, tiers, position_notional=position_notional)[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.maps.tables import balance
 from liqlab.margin import tier_history
 from liqlab.market.clock import nanoseconds, step_of
@@ -17,7 +17,7 @@ from liqlab.models._law import Law
 __all__ = ["Design", "Observed", "classes_of", "design_of", "observed_of", "spread_law"]
 
 CLASSES = 15  # about as many as the smoothness of the prior lets differ
-LOWEST, SPREAD = 1.5, 2
+MIN_LEVERAGE, SPREAD = 1.5, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ def classes_of(market: Market, position_notional: float) -> np.ndarray:
                                  leverage_tiers=market.leverage_tiers):  # fmt: skip
         held = np.clip(np.searchsorted(tiers.floor, position_notional, side="right") - 1, 0, None)
         highest.append(float(tiers.max_leverage[held]))
-    grid = np.geomspace(LOWEST, min(highest), CLASSES)
+    grid = np.geomspace(MIN_LEVERAGE, min(highest), CLASSES)
     rounded = np.where(grid < 10, np.round(grid, 1), np.round(grid))
     rounded[-1] = min(highest)
     return rounded
@@ -106,9 +106,9 @@ def classes_of(market: Market, position_notional: float) -> np.ndarray:
 
 def spread_law(law: Law, leverage: np.ndarray) -> np.ndarray:
     """Shares of a law on other classes (side, class): its cumulative share, joined straight in log leverage."""
-    rung = np.log(law.rungs)
-    middle = (rung[1:] + rung[:-1]) / 2
-    edge = np.concatenate([[rung[0] - 0.1], middle, [rung[-1] + 0.1]])
+    leverage_level = np.log(law.leverage_levels)
+    middle = (leverage_level[1:] + leverage_level[:-1]) / 2
+    edge = np.concatenate([[leverage_level[0] - 0.1], middle, [leverage_level[-1] + 0.1]])
     mine = np.log(leverage)
     cut = np.concatenate([[-1e9], (mine[1:] + mine[:-1]) / 2, [1e9]])
     out = []
@@ -120,15 +120,17 @@ def spread_law(law: Law, leverage: np.ndarray) -> np.ndarray:
 
 
 def design_of(market: Market, seen: Observed, law: Law, model: str, **options: Any) -> Design:
-    """Run the book under a law with every class open; divide each class by its share.
+    """Run the ledger under a law with every class open; divide each class by its share.
 
     What a class loses depends a little on the law itself, through the closings that liquidations use up: a fit repeats
     this at the law that it found.
     """
     share = np.stack([law.long, law.short])
     parts = []
-    for same_bar in (0.0, 1.0):
-        table = balance(market, model, by_leverage=True, law=law, same_bar=same_bar, **options)["liquidated"]
+    for same_bar_share in (0.0, 1.0):
+        table = balance(market, model, by_leverage=True, law=law, same_bar_share=same_bar_share, **options)[
+            "liquidated"
+        ]
         coins = table[SIDES].to_numpy().reshape(len(market.candles), -1, 2)
         parts.append(np.moveaxis(seen.sums(coins), 2, 0) / share[:, None, :])
     return Design(parts[0], np.maximum(parts[1] - parts[0], 0.0))

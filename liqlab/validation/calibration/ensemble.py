@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.validation.calibration.design import Design, Observed
 from liqlab.validation.calibration.fit import Fit, minimise, prior_of, spread_of
 
@@ -97,7 +97,7 @@ def profile_of(
 
     table = pd.DataFrame({"share_of_volume": kappas, "loss": excess[0], "low": excess[1], "high": excess[2]})
     table["allowed"] = allowed(excess)
-    table["same_bar"] = [fit.same_bar for fit in fits]
+    table["same_bar_share"] = [fit.same_bar_share for fit in fits]
     table["scale"] = [fit.scale for fit in fits]
     for s, side in enumerate(SIDES):
         table[f"distance_{side}"] = [
@@ -149,7 +149,7 @@ def quantiles_of(share: np.ndarray, distance: np.ndarray, quantiles: Sequence[fl
     """
     out = []
     for away, mine in zip(distance, share / share.sum(axis=1, keepdims=True), strict=True):
-        order, rungs = np.argsort(away), len(away) // len(mine)
-        mass = np.repeat(mine / rungs, rungs)[order]
+        order, leverage_levels = np.argsort(away), len(away) // len(mine)
+        mass = np.repeat(mine / leverage_levels, leverage_levels)[order]
         out.append(np.exp(np.interp(quantiles, np.cumsum(mass) - mass / 2, np.log(away[order]))))
     return np.stack(out)

@@ -22,10 +22,10 @@ __all__ = ["LOSSES", "Fit", "minimise", "penalty", "prior_of", "spread_of", "tar
 LOSSES = ("censored", "poisson", "rank")
 ROUGH, LOOSE = 2.0, 1.5  # second differences of δ of about 0.7; a class's share within a factor e^±2.5 (90 %)
 CENSORED = 0.95  # quantile of the observed amounts above which the throttle is taken to bind
-SAME_BAR = (-1.0, 1.5)  # prior of logit(same_bar): about a quarter, anywhere between 2 % and 80 %
+SAME_BAR = (-1.0, 1.5)  # prior of logit(same_bar_share): about a quarter, anywhere between 2 % and 80 %
 EXPONENT = (-0.4, 0.4)  # prior of log(exponent): 0.67, anywhere between 0.3 and 1.4
-PARTS, LEAST_SPREAD = 8, 0.3  # bars from the least to the most expected, each part with a spread of its own
-MOST_STEPS, FARTHEST_MOVE, CLOSE = 60, 2.0, 1e-4
+PARTS, MIN_SPREAD_RATIO = 8, 0.3  # bars from the least to the most expected, each part with a spread of its own
+MAX_NEWTON_STEPS, MAX_NEWTON_MOVE, MIN_LOSS_GAIN = 60, 2.0, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Fit:
     ----------
     share : ndarray (side, class)
         The law; sums to 1 on each side.
-    same_bar, scale, exponent : float
+    same_bar_share, scale, exponent : float
         Same-bar share; of the throttle link.
     rows, pushes : ndarray (time,)
         Loss of each bar, both sides; its slope in the log of the amounts.
@@ -45,7 +45,7 @@ class Fit:
     """
 
     share: np.ndarray
-    same_bar: float
+    same_bar_share: float
     scale: float
     exponent: float
     rows: np.ndarray
@@ -54,7 +54,7 @@ class Fit:
 
     def amounts(self, design: Design) -> np.ndarray:
         """What the model says was liquidated, × scale [quote], (side, time)."""
-        table = design.stood + self.same_bar * design.caught
+        table = design.stood + self.same_bar_share * design.caught
         return self.scale * np.einsum("stk,sk->st", table, self.share)
 
 
@@ -133,8 +133,9 @@ def minimise(
     start = _begin(design, amount, prior, middle) if begin is None else begin
     point, (losses, pushes) = _descend(look, start)
     return Fit(
-        share=_shares(point, prior), same_bar=float(1 / (1 + np.exp(-point[-1]))), scale=float(np.exp(point[2 * n])),
-        exponent=float(np.exp(point[2 * n + 1])), rows=losses, pushes=pushes, point=point,
+        share=_shares(point, prior), same_bar_share=float(1 / (1 + np.exp(-point[-1]))),
+        scale=float(np.exp(point[2 * n])), exponent=float(np.exp(point[2 * n + 1])), rows=losses, pushes=pushes,
+        point=point,
     )  # fmt: skip
 
 
@@ -148,10 +149,10 @@ def _descend(look: Callable[..., Any], point: np.ndarray) -> tuple[np.ndarray, n
     """Levenberg and Marquardt's descent; returns the point and the loss and push of every bar there."""
     damp = 1e-3
     now, slope, curve, each = look(point)
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_NEWTON_STEPS):
         scale = damp * np.diag(np.diag(curve))
         move = -np.linalg.solve(curve + scale, slope)
-        move *= min(1.0, FARTHEST_MOVE / np.abs(move).max())
+        move *= min(1.0, MAX_NEWTON_MOVE / np.abs(move).max())
         then = look(point + move, slopes=False)[0]
         if not then < now:  # also where it is not a number
             damp *= 8.0
@@ -160,13 +161,13 @@ def _descend(look: Callable[..., Any], point: np.ndarray) -> tuple[np.ndarray, n
             continue
         gain, point, damp = now - then, point + move, max(damp / 4.0, 1e-9)
         now, slope, curve, each = look(point)
-        if gain < CLOSE:
+        if gain < MIN_LOSS_GAIN:
             break
     return point, each
 
 
 def prior_of(n: int, loss: str) -> tuple[np.ndarray, np.ndarray]:
-    """Middle and precision of all parameters: δ of longs, of shorts; log scale, log exponent, logit of same_bar."""
+    """Middle and precision of all parameters: δ of longs, shorts; log scale, log exponent, logit of same_bar_share."""
     size = 2 * n + 3
     middle, precision = np.zeros(size), np.zeros((size, size))
     for at in (0, n):
@@ -251,5 +252,5 @@ def spread_of(design: Design, amount: np.ndarray, fit: Fit, *, loss: str, offset
         parts = np.array_split(order, PARTS)
         own = np.array([np.sqrt(np.mean(far[part] ** 2)) for part in parts])
         middle = np.array([level[part].mean() for part in parts])
-        out[s] = np.maximum(np.interp(level, middle, own), LEAST_SPREAD * np.sqrt(np.mean(far**2)))
+        out[s] = np.maximum(np.interp(level, middle, own), MIN_SPREAD_RATIO * np.sqrt(np.mean(far**2)))
     return np.maximum(out, 1e-3)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.ledger import SIDES
+from liqlab.engine.records import SIDES
 from liqlab.maps.tables import expected_liquidations
 from liqlab.market.market import Market
 from liqlab.models._law import Law
@@ -34,7 +34,7 @@ class Calibration:
         Plugs into every model: ``law=result.law``.
     share_of_volume : float
         κ: the smallest that the data allow (NaN where the model has none).
-    same_bar : float
+    same_bar_share : float
         Share of the positions reached in the step of their opening that counts as liquidated.
     model, loss, source : str
         The model, the loss, and whose liquidations it was fitted to.
@@ -44,12 +44,12 @@ class Calibration:
     step : Timedelta
         Length of the bars that the link holds for.
     profile : DataFrame (share_of_volume,)
-        The ridge: mean loss per bar beyond the best, with its day-block interval low … high; allowed; same_bar;
+        The ridge: mean loss per bar beyond the best, with its day-block interval low … high; allowed; same_bar_share;
         scale [1]; by side the median distance [1] and the rank correlation with what was observed (in sample).
     ensemble : tuple of Law
         Laws as likely as the fitted one, on resampled days around resampled priors.
     members : DataFrame (draw,)
-        share_of_volume, same_bar of each law in the ensemble.
+        share_of_volume, same_bar_share of each law in the ensemble.
     tilt : ndarray (draw, side)
         Exponent of leverage by which the law of what is *opened* may lean away from the effective one, see
         `shares`.
@@ -59,8 +59,8 @@ class Calibration:
         Shares drawn from the prior alone: what would be believed without observations.
     reached : ndarray (side, class), int64
         In how many observed bars price reached estimated positions of the class.
-    distance : ndarray (side, rung)
-        Log distances of the law's rungs under the tiers in force at the end.
+    distance : ndarray (side, leverage_level)
+        Log distances of the law's leverage levels under the tiers in force at the end.
     span : tuple of Timestamp
         First and last moment of the observations used.
     more : dict
@@ -69,7 +69,7 @@ class Calibration:
 
     law: Law
     share_of_volume: float
-    same_bar: float
+    same_bar_share: float
     model: str
     loss: str
     source: str
@@ -89,16 +89,16 @@ class Calibration:
     @property
     def options(self) -> dict[str, Any]:
         """To be splatted: ``lq.heatmap(market, **result.options)``, ``lq.expected_liquidations(…)``."""
-        return self._options(self.law, self.share_of_volume, self.same_bar)
+        return self._options(self.law, self.share_of_volume, self.same_bar_share)
 
     def member(self, draw: int) -> dict[str, Any]:
         """Options of one member of the ensemble."""
         row = self.members.iloc[draw]
-        return self._options(self.ensemble[draw], float(row["share_of_volume"]), float(row["same_bar"]))
+        return self._options(self.ensemble[draw], float(row["share_of_volume"]), float(row["same_bar_share"]))
 
-    def _options(self, law: Law, kappa: float, same_bar: float) -> dict[str, Any]:
+    def _options(self, law: Law, kappa: float, same_bar_share: float) -> dict[str, Any]:
         own = {} if np.isnan(kappa) else {"share_of_volume": kappa}
-        return {"model": self.model, "law": law, "same_bar": same_bar, **own, **self.more}
+        return {"model": self.model, "law": law, "same_bar_share": same_bar_share, **own, **self.more}
 
     def shares(self, of: str = "opened") -> np.ndarray:
         """Shares of every member of the ensemble (draw, side, class).
@@ -249,7 +249,7 @@ class Calibration:
                  f"{self.span[1]:%Y-%m-%d}; {len(self.ensemble)} draws"]  # fmt: skip
         kept = self.profile.index[self.profile["allowed"]]
         lines.append(f"  share_of_volume {self.share_of_volume:g} (allowed: {', '.join(f'{k:g}' for k in kept)}), "
-                     f"same_bar {self.same_bar:.2f}")  # fmt: skip
+                     f"same_bar_share {self.same_bar_share:.2f}")  # fmt: skip
         t = self.throttle
         lines[-1] += f", scale {t['scale']:.2g}, exponent {t['exponent']:.2f}"
         for side in SIDES:
