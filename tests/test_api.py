@@ -94,7 +94,9 @@ PUBLIC = {
     "liquidation_price": (
         f"entry_price, *, side, leverage=None, quantity=None, {TIERS}, wallet_balance=None, "
         "maintenance_margin_rate=None, maintenance_amount=None, other_maintenance_margin=0.0, "
-        "other_unrealised_pnl=0.0, added_margin=0.0, taker_fee=None, funding_rate=0.0, max_leverage=None, formula=None"
+        "other_unrealised_pnl=0.0, added_margin=0.0, taker_fee=None, funding_rate=0.0, max_leverage=None, "
+        "formula=None, hedge_quantity=None, hedge_entry_price=None, hedge_maintenance_margin_rate=None, "
+        "hedge_maintenance_amount=None"
     ),
     "Live": "state, ladder, memory, edges, about",
     "live": f"{BOOK}, *, price_range=None, price_step=None, same_bar_share=0.5, **options",
@@ -164,7 +166,7 @@ PUBLIC = {
     ),
     "swing_sweeps": "market, *, side, window='7d', horizon='24h'",
     "tiers_for": "exchange, symbol, as_of=None, *, leverage_tiers=None",
-    "tiers_from_ccxt": "tiers, *, symbol, exchange, as_of, notional_per_unit=None",
+    "tiers_from_ccxt": ("tiers, *, symbol, exchange, as_of, notional_per_unit=None, contract_size=None, price=None"),
     "track": "heat, *, width=0.003, false_alarms=0.2, patience=4",
     "lookback_heatmaps": "market, lookbacks=('12h', '24h', '3d', '7d', '30d'), model='open_interest', **options",
     "compare_levels": "heat, path, expected, *, moments, width",

@@ -159,9 +159,8 @@ def _tiers(plan: Plan) -> tuple[pd.DataFrame, dict[str, str]]:
     from liqlab.margin import tiers_from_ccxt
 
     rows = plan.adapter.tiers(plan.session.link, plan.session.item)
-    unit = filling.tier_unit(plan)
     table = tiers_from_ccxt(rows, symbol=plan.symbol, exchange=plan.exchange, as_of=plan.session.now.normalize(),
-                            notional_per_unit=unit)  # fmt: skip
+                            **filling.tier_unit(plan))  # fmt: skip
     return table, _source(plan, plan.offers["leverage_tiers"].origin, "as of the day of fetching", table)
 
 

@@ -16,7 +16,8 @@ import pandas as pd
 
 from liqlab.loaders.archive_files import snapshots
 from liqlab.loaders.timestamps import stamps
-from liqlab.market.market import OPTIONAL_CANDLE_COLUMNS, PRICES, TIER_COLUMNS
+from liqlab.market.checks import OPTIONAL_TIER_COLUMNS, TIER_COLUMNS
+from liqlab.market.market import OPTIONAL_CANDLE_COLUMNS, PRICES
 
 __all__ = ["CANDLE_TABLES", "LAYOUTS", "POSITIONS", "Layout", "parse", "recognise"]
 
@@ -151,7 +152,7 @@ def parse(
         _refuse_unit(found, file)
     layout = recognise(found.columns, table, file)
     if table == "leverage_tiers":
-        tiers = found[list(TIER_COLUMNS)].copy()
+        tiers = found[[*TIER_COLUMNS, *(name for name in OPTIONAL_TIER_COLUMNS if name in found)]].copy()
         for column in TIER_COLUMNS[len(_LABELS) :]:
             tiers[column] = _numbers(tiers[column], found["tier"], column, file)
         return tiers

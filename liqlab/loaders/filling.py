@@ -328,10 +328,10 @@ def _ms(moment: pd.Timestamp) -> int:
     return -(-int(moment.as_unit("ns").value) // 1_000_000)
 
 
-def tier_unit(plan: Plan) -> float | None:
-    """What one unit of a tier's notional is worth, where the venue's tiers are in contracts."""
+def tier_unit(plan: Plan) -> dict[str, float]:
+    """Contract size and price, where the venue's tiers become notional by them; empty elsewhere."""
     asked: Any = getattr(plan.adapter, "tier_unit", None)
-    return asked(plan.session.link, plan.session.item) if asked else None
+    return asked(plan.session.link, plan.session.item) if asked else {}
 
 
 def summary(plan: Plan) -> list[dict[str, Any]]:

@@ -63,12 +63,30 @@ class Requirement:
     label: str
 
 
+@dataclass(frozen=True, eq=False)
+class Leg:
+    """The opposite leg of the same symbol in the same cross wallet (hedge mode).
+
+    Attributes
+    ----------
+    entry, quantity : ndarray
+        H [money per thing] and h [things], as those of `Position`; h = 0 where there is no such leg.
+    need : Requirement
+        Its own maintenance tiers.
+    """
+
+    entry: np.ndarray
+    quantity: np.ndarray
+    need: Requirement
+
+
 Solver = Callable[[Position, Requirement], np.ndarray]
+HedgedSolver = Callable[[Position, Requirement, Leg], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Formula:
-    """What a venue published, when, and how far it was checked.
+    """What a venue published, when, and how far it was checked: one row of ``FORMULAS`` in a file of `venues`.
 
     Attributes
     ----------
@@ -93,6 +111,12 @@ class Formula:
         Fee used where none is given; None if the formula has none.
     others, funding : bool
         Whether it has terms for the other positions of the wallet, and for funding.
+    hedged : callable (Position, Requirement, Leg) -> ndarray, or None
+        Liquidation price shared by both legs of one symbol in one cross wallet; None if the formula has no hedge mode.
+    hedge_margin : str
+        With `hedged`: ``both legs`` or ``larger leg``, on which maintenance margin is charged.
+    rate_of : callable (ndarray) -> ndarray, or None
+        Maintenance rate from the highest leverage of an asset, for the keyword ``max_leverage``; None: it has none.
     """
 
     name: str
@@ -107,6 +131,9 @@ class Formula:
     taker_fee: float | None = None
     others: bool = False
     funding: bool = False
+    hedged: HedgedSolver | None = None
+    hedge_margin: str = ""
+    rate_of: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def mirror(position: Position) -> Position:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from liqlab.margin.equations import Formula, Position, Requirement, mirror, refuse_outgrown, tier_of
-from liqlab.margin.quantities import contract_of, finite, given, leverages, positive, rate, sign
+from liqlab.margin import venues
+from liqlab.margin.equations import Formula, HedgedSolver, Leg, Position, Requirement, mirror, refuse_outgrown, tier_of
+from liqlab.margin.quantities import contract_of, finite, given, leverages, positive, rate, sign, sizes
 from liqlab.margin.tiers import Tiers
-from liqlab.margin.venues.onchain import maintenance_rate
 
 
 def position_of(
@@ -70,12 +71,12 @@ def funding(rule: Formula, funding_rate: Any) -> np.ndarray:
 
 def outright(rule: Formula, maintenance_margin_rate: Any, maintenance_amount: Any, max_leverage: Any) -> Requirement:
     """A single tier without end, from a rate given or, at Hyperliquid, from the highest leverage."""
-    if max_leverage is not None and (rule.name != "hyperliquid" or maintenance_margin_rate is not None):
+    if max_leverage is not None and (rule.rate_of is None or maintenance_margin_rate is not None):
         raise ValueError("max_leverage is for Hyperliquid, whose rate follows from it, and stands alone; elsewhere "
                          "pass maintenance_margin_rate")  # fmt: skip
-    if max_leverage is not None:
+    if max_leverage is not None and rule.rate_of is not None:
         highest = leverages(max_leverage, "max_leverage")
-        m = maintenance_rate(highest)
+        m = rule.rate_of(highest)
     else:
         highest = np.asarray(np.inf)
         m = rate(maintenance_margin_rate, "maintenance_margin_rate", "0.004 for 0.4 %")
@@ -95,10 +96,74 @@ def from_table(rule: Formula, table: Tiers, position: Position, *, first_only: b
         return Requirement(
             np.zeros(1), np.full(1, np.inf), table.rate[one], np.zeros(1), table.max_leverage[one], label
         )
+    if table.whole or np.isfinite(table.reference_price):
+        return _held(table, position, label, in_coins=in_coins, inverse=rule.contract == "inverse")
     unit = position.entry[..., None] if rule.contract == "inverse" and not in_coins else np.ones(1)
     return Requirement(
         table.floor * unit, table.ceiling * unit, table.rate, table.amount * unit, table.max_leverage, label
     )
+
+
+def _held(table: Tiers, position: Position, label: str, *, in_coins: bool, inverse: bool) -> Requirement:
+    """The tier that a size is in whatever the price, as a rate on the whole position.
+
+    A table counted in contracts or coins is turned back into them by its reference price; a table in notional whose
+    rates hold for the whole position is asked once, at the entry.
+    """
+    at = position.entry if not np.isfinite(table.reference_price) else (
+        1.0 / table.reference_price if inverse else table.reference_price)  # fmt: skip
+    if inverse and not in_coins:
+        at = np.ones(())  # a table in quote: the dollars of an inverse contract are notional
+    size = np.asarray(position.quantity * at, float)
+    # "0 to 500 contracts": 500 are in it
+    placed = size * (1 - 1e-9) if np.isfinite(table.reference_price) else size
+    need = Requirement(table.floor, table.ceiling, table.rate, table.amount, table.max_leverage, label)
+    refuse_outgrown(need, size[..., None])
+    m, c, highest = (tier_of(need, placed, column) for column in (need.rate, need.amount, need.max_leverage))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        m = np.where(size > 0, m - c / size, m)
+    return Requirement(np.zeros(1), np.full(1, np.inf), m[..., None], np.zeros(1), highest[..., None], label)
+
+
+def leg_of(
+    rule: Formula, quantity: Any, entry_price: Any, table: Tiers | None, position: Position,
+    rates: tuple[Any, Any, Any, Any],
+) -> Leg:  # fmt: skip
+    """The opposite leg, checked; its tiers from the table, or its rate and amount given outright.
+
+    `rates`: maintenance rate and amount of the leg, then those of the position, which hold where the leg has none.
+    """
+    inverse = rule.contract == "inverse"
+    size = sizes(quantity, "hedge_quantity", "USD, contracts × contract size" if inverse else "coins")
+    if inverse and (small := (size > 0) & (size < 1.0)).any():
+        raise ValueError("the hedge_quantity of an inverse contract is its face value in USD, 0 or at least 1, got "
+                         f"{size[small].flat[0]:g}; for a size in coins pass coins × price")  # fmt: skip
+    entry = positive(entry_price, "hedge_entry_price", "the entry of the opposite leg in quote per coin")
+    entry = 1.0 / entry if inverse else entry
+    m, c, own_m, own_c = rates
+    if table is None:
+        if c is None and own_c is not None and given(own_c):
+            raise ValueError("the opposite leg has a maintenance amount of its own; pass hedge_maintenance_amount, 0 "
+                             "if it is in the first tier")  # fmt: skip
+        return Leg(entry, size, outright(rule, own_m if m is None else m, 0.0 if c is None else c, None))
+    if m is not None or c is not None:
+        raise ValueError("hedge_maintenance_margin_rate and hedge_maintenance_amount go with maintenance_margin_rate; "
+                         "where tiers are used, leave them out")  # fmt: skip
+    return Leg(entry, size, from_table(rule, table, replace(position, quantity=size, entry=entry), first_only=False))
+
+
+def check_hedge(rule: Formula, quantity: Any, entry_price: Any, wallet_balance: Any) -> HedgedSolver:
+    """The formula's solver; refuses a hedge that is half given, has no wallet in common, or no place in the formula."""
+    if quantity is None or entry_price is None:
+        raise ValueError("the opposite leg needs both hedge_quantity and hedge_entry_price; pass both or neither")
+    if rule.hedged is None:
+        having = ", ".join(f.name for f in venues.FORMULAS.values() if f.hedged and f.contract == rule.contract)
+        raise ValueError(f"the formula {rule.name} has no hedge mode; leave hedge_quantity out where each leg is "
+                         f"isolated or the venue nets positions, or name a formula that has one: {having}")  # fmt: skip
+    if wallet_balance is None:
+        raise ValueError("a hedge shares one cross wallet; pass wallet_balance instead of leverage. Isolated legs have "
+                         "a price each: leave hedge_quantity out")  # fmt: skip
+    return rule.hedged
 
 
 def check_leverage(need: Requirement, position: Position, leverage: Any) -> None:

@@ -29,6 +29,12 @@ def positive(value: Any, name: str, what: str) -> np.ndarray:
     return _refuse(number, np.isfinite(number) & (number > 0), f"{name} must be > 0 and finite", f"it is {what}")
 
 
+def sizes(value: Any, name: str, what: str) -> np.ndarray:
+    """Numbers ≥ 0 and finite."""
+    number = _numbers(value, name)
+    return _refuse(number, np.isfinite(number) & (number >= 0), f"{name} must be >= 0 and finite", f"it is in {what}")
+
+
 def finite(value: Any, name: str, what: str) -> np.ndarray:
     """Numbers of either sign, finite."""
     number = _numbers(value, name)

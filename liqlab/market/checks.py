@@ -14,6 +14,7 @@ from liqlab.market.clock import nanoseconds, timeframe_of
 PRICES = ("open", "high", "low", "close")
 TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
                 "max_leverage", "maintenance_amount")  # fmt: skip
+OPTIONAL_TIER_COLUMNS = ("whole_position", "reference_price")
 
 
 def no_text(**values: Any) -> None:
@@ -140,6 +141,15 @@ def report_gaps(table: pd.DataFrame, name: str) -> None:
         )
 
 
+def tier_columns(tiers: Any) -> pd.DataFrame:
+    """The columns of maintenance tiers: dates as stamps, blanks in `whole_position` as False."""
+    table = columns_of(tiers, "leverage_tiers", TIER_COLUMNS, OPTIONAL_TIER_COLUMNS).copy()
+    if "whole_position" in table:
+        table["whole_position"] = table["whole_position"].astype(str).str.lower().isin(["true", "1", "1.0"])
+    table["as_of"] = pd.to_datetime(table["as_of"], utc=True, format="mixed")
+    return table
+
+
 def brackets(part: pd.DataFrame, where: str) -> None:
     """Brackets of one tier table start at 0 and join, rates are shares, the margin does not jump at an edge."""
     floor, rate = part["min_notional"].to_numpy(float), part["maintenance_margin_rate"].to_numpy(float)
@@ -153,6 +163,13 @@ def brackets(part: pd.DataFrame, where: str) -> None:
         raise ValueError(f"{where}: max_leverage must be >= 1, got {highest.tolist()}")
     if not np.isfinite(amount).all():
         raise ValueError(f"{where}: maintenance_amount must be finite, got {amount.tolist()}")
+    if "reference_price" in part and ((price := part["reference_price"].to_numpy(float)) <= 0).any():
+        raise ValueError(f"{where}: reference_price must be > 0, or NaN; got {price.tolist()}")
+    if "whole_position" in part and part["whole_position"].all():
+        if amount.any():
+            raise ValueError(f"{where}: rates hold for the whole position, so maintenance_amount must be 0, got "
+                             f"{amount.tolist()}")  # fmt: skip
+        return
     jump = amount[1:] - amount[:-1] - floor[1:] * np.diff(rate)
     if (np.abs(jump) > np.maximum(0.5, 1e-3 * np.abs(amount[1:]))).any():
         raise ValueError(f"{where}: the maintenance margin jumps at a bracket's edge by {jump.tolist()} quote; "

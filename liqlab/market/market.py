@@ -16,13 +16,12 @@ import pandas as pd
 
 from liqlab.market.checks import (
     PRICES,
-    TIER_COLUMNS,
     brackets,
     check_ohlc,
     clean_table,
-    columns_of,
     refuse,
     report_gaps,
+    tier_columns,
 )
 from liqlab.market.clock import step_of, timeframe_of, utc
 
@@ -315,7 +314,8 @@ def check_leverage_tiers(tiers: pd.DataFrame) -> pd.DataFrame:
     ----------
     tiers : DataFrame
         exchange, symbol, as_of (date from which the table was seen in force), tier (1, 2, …), min_notional,
-        max_notional [quote], maintenance_margin_rate [1], max_leverage, maintenance_amount [quote].
+        max_notional [quote], maintenance_margin_rate [1], max_leverage, maintenance_amount [quote]. Optional,
+        see `liqlab.margin.Tiers`: whole_position (the rate is charged on all of it), reference_price [quote per coin].
 
     Returns
     -------
@@ -326,10 +326,9 @@ def check_leverage_tiers(tiers: pd.DataFrame) -> pd.DataFrame:
     ------
     ValueError
         Where columns are missing, brackets do not join, or the maintenance margin jumps at a bracket's edge
-        (``c[i] = c[i-1] + floor[i]·(m[i] − m[i-1])`` must hold, to half a unit of quote or 0.1 %).
+        (``c[i] = c[i-1] + floor[i]·(m[i] − m[i-1])`` must hold, to half a unit of quote or 0.1 %; whole: c = 0).
     """
-    table = columns_of(tiers, "leverage_tiers", TIER_COLUMNS).copy()
-    table["as_of"] = pd.to_datetime(table["as_of"], utc=True, format="mixed")
+    table = tier_columns(tiers)
     table = table.sort_values(["exchange", "symbol", "as_of", "tier"], ignore_index=True)
     for (exchange, symbol, as_of), part in table.groupby(["exchange", "symbol", "as_of"], sort=False):
         where = f"leverage_tiers of {symbol} on {exchange} as of {as_of:%Y-%m-%d}"

@@ -169,6 +169,7 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
     (0.101352, 0.101352)
     """
     in_coins = contract_of(tiers.symbol) == "inverse"
+    tiers = tiers if in_coins else tiers.by_notional()
     entry, size = (price, position_notional / price) if in_coins else (1.0, position_notional)
     held = np.clip(np.searchsorted(tiers.floor, size, side="right") - 1, 0, None)
     leverage = law.leverage_levels

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from liqlab.loaders import _read, column_names, read, store
-from liqlab.market.market import PRICES, TIER_COLUMNS
+from liqlab.market.checks import TIER_COLUMNS
+from liqlab.market.market import PRICES
 
 N = 24
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

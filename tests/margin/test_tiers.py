@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import liqlab as lq
-from liqlab.margin import Tiers, formulas, tiers_for, tiers_from_ccxt
+from liqlab.margin import Tiers, tiers_for, tiers_from_ccxt
 from liqlab.margin.quantities import contract_of
 from liqlab.models._law import distances
 
@@ -170,7 +170,7 @@ def test_tiers_of_okx_are_in_contracts() -> None:
         tiers_from_ccxt(rows, **where)
     table = tiers_from_ccxt(rows, **where, notional_per_unit=0.01 * 60_000)
     assert table["max_notional"].tolist() == [300_000, 600_000]
-    assert table["maintenance_amount"].tolist() == [0.0, pytest.approx(300)]
+    assert table["maintenance_amount"].tolist() == [0.0, 0.0] and table["whole_position"].all()
 
 
 @given(st.lists(st.tuples(st.floats(1, 1e7), st.floats(0.01, 0.2)), min_size=1, max_size=8))
@@ -181,7 +181,7 @@ def test_missing_amounts_are_continuous(steps: list[tuple[float, float]]) -> Non
         {"minNotional": low, "maxNotional": high, "maintenanceMarginRate": m, "maxLeverage": 1 / m}
         for low, high, m in zip(edge[:-1], edge[1:], share, strict=True)
     ]
-    table = tiers_from_ccxt(rows, symbol="X/USDT:USDT", exchange="venue", as_of=AS_OF)
+    table = tiers_from_ccxt(rows, symbol="X/USDT:USDT", exchange="venue", as_of=AS_OF, notional_per_unit=1)
     c, floor = table["maintenance_amount"].to_numpy(), edge[1:-1]
     assert share[1:] * floor - c[1:] == pytest.approx(share[:-1] * floor - c[:-1], rel=1e-9, abs=1e-6)
 
@@ -270,11 +270,3 @@ def test_symbols_tell_the_kind() -> None:
              INVERSE: "inverse", "BTC/USD:BTC-240628": "inverse", "BTC/USDT:USDT-240628": "linear",
              "ETH/USD:BTC": "quanto", "ETH/USD": "unclear"}  # fmt: skip
     assert {symbol: contract_of(symbol) for symbol in kinds} == kinds
-
-
-def test_every_formula_names_its_source_and_how_far_it_was_checked() -> None:
-    table = formulas()
-    assert set(table["status"]) == {"D", "S", "U"}
-    assert (table["source"].str.len() > 10).all() and table["equation"].str.len().min() > 10
-    assert table.index[table["status"] == "U"].tolist() == ["bybit-inverse-2026", "bitmex-inverse"]
-    assert table.index[~table["default"]].tolist() == ["bybit-inverse-2026"]

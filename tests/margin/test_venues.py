@@ -125,6 +125,13 @@ def test_dydx() -> None:
     assert round(left, 1) == 476.2
 
 
+def test_mexc_charges_maintenance_on_the_entry() -> None:
+    """Its own example: 0.1 BTC at 50,000, 25x: (20 − 200 + 5000) / 0.1; a short mirrors it about the entry."""
+    case = {"leverage": 25, "quantity": 0.1, "maintenance_margin_rate": 0.004, "exchange": "mexc"}
+    assert lp(50_000, side="long", **case) == pytest.approx(48_200, rel=1e-15)
+    assert lp(50_000, side="short", **case) == pytest.approx(51_800, rel=1e-15)
+
+
 # --- every formula against its text, written out ---------------------------------------------------------------------
 
 M, F = 0.005, 0.0006
@@ -145,7 +152,7 @@ def text_of(formula: str, s: int, e: float, q: float, lev: float, x: float, tmm:
         return n * (M + 1) / (value + value / lev + x / (1 + F))
     if formula == "bybit-inverse-2026":
         return n * (1 - M) / (value - value / lev - x / (1 - F))
-    if formula in ("okx-linear", "gate-linear"):
+    if formula in ("okx-linear", "gate-linear", "gate-linear-hedge"):
         return (e - s * (im + x - tmm + upnl) / q) / (1 - s * (M + F))
     if formula in ("okx-inverse", "gate-inverse"):
         return (1 + s * (M + F)) / (1 / e + s * (value / lev + x - tmm + upnl) / n)
@@ -154,11 +161,21 @@ def text_of(formula: str, s: int, e: float, q: float, lev: float, x: float, tmm:
     if formula == "dydx":
         z = s * q
         return (im + x + upnl - z * e - tmm) / (abs(z) * M - z)
+    if formula == "mexc-linear" and s > 0:
+        return (e * q * M - (im + x - tmm + upnl) + e * q) / q
+    if formula == "mexc-linear":
+        return (e * q - e * q * M + im + x - tmm + upnl) / q
     assert formula == "bitmex-inverse"
     return e / (1 + s * (1 / lev + x / value - 2 * F)) + s * e * (M + F)
 
 
 TABLE = formulas()
+# Formulas whose text is written out above; one that is added has tests of its own, those of its shape in test_families.
+TEXTS = (
+    "binance-linear", "binance-inverse", "bybit-linear", "bybit-inverse-2024", "bybit-inverse-2026", "okx-linear",
+    "gate-linear", "gate-linear-hedge", "okx-inverse", "gate-inverse", "hyperliquid", "dydx", "mexc-linear",
+    "bitmex-inverse",
+)  # fmt: skip
 
 
 def terms(formula: str) -> dict[str, Any]:
@@ -167,7 +184,7 @@ def terms(formula: str) -> dict[str, Any]:
     return {"formula": formula, "maintenance_margin_rate": M} | ({"taker_fee": F} if has_fee else {})
 
 
-@pytest.mark.parametrize(("formula", "side"), list(itertools.product(TABLE.index, SIDES)))
+@pytest.mark.parametrize(("formula", "side"), list(itertools.product(TEXTS, SIDES)))
 @given(entry=st.floats(1e-3, 1e5), lots=st.floats(1, 1e6), leverage=st.floats(1.5, 60), share=st.floats(-0.2, 0.4))
 def test_formulas_are_their_texts(
     formula: str, side: str, entry: float, lots: float, leverage: float, share: float
@@ -175,7 +192,7 @@ def test_formulas_are_their_texts(
     s = 1 if side == "long" else -1
     inverse = TABLE.loc[formula, "contract"] == "inverse"
     money = (lots / entry if inverse else lots * entry) / leverage
-    has_others = formula.startswith(("binance", "okx", "hyperliquid", "dydx"))
+    has_others = formula.startswith(("binance", "okx", "hyperliquid", "dydx", "mexc"))
     tmm, upnl = (0.1 * money, -0.05 * money) if has_others else (0.0, 0.0)
     x = share * money
     expected = text_of(formula, s, entry, lots, leverage, x, tmm, upnl)
@@ -255,7 +272,7 @@ def room(formula: str, s: int, m: float, f: float) -> float:
     return m
 
 
-@pytest.mark.parametrize(("formula", "side"), list(itertools.product(TABLE.index, SIDES)))
+@pytest.mark.parametrize(("formula", "side"), list(itertools.product(TEXTS, SIDES)))
 @given(m=st.floats(1e-4, 0.2), excess=st.floats(-0.5, 2))
 def test_liquidation_lies_between_bankruptcy_and_entry(formula: str, side: str, m: float, excess: float) -> None:
     """Where 1/L > m; where a fee is taken out later: 1/L > m + f (OKX, Gate), 2f + (m + f)/(1 ∓ (m + f)) (BitMEX)."""
@@ -288,7 +305,7 @@ def test_an_inverse_long_is_a_linear_short_at_one_over_the_price(
             assert gone == (pytest.approx(1 / left, rel=1e-12) if left else np.inf)
 
 
-@pytest.mark.parametrize("formula", TABLE.index)
+@pytest.mark.parametrize("formula", TEXTS)
 def test_limits(formula: str) -> None:
     fee = {"taker_fee": 0.0} if np.isfinite(TABLE.loc[formula, "taker_fee"]) else {}
     for side, s in zip(SIDES, (1, -1), strict=True):
@@ -315,7 +332,7 @@ def test_never_is_zero_for_a_linear_long_and_infinite_for_an_inverse_short() -> 
     assert lp(100.0, side="long", quantity=1, wallet_balance=500.0) == 0.0
 
 
-@pytest.mark.parametrize("formula", TABLE.index)
+@pytest.mark.parametrize("formula", TEXTS)
 def test_arrays_are_loops(formula: str) -> None:
     inverse = TABLE.loc[formula, "contract"] == "inverse"
     entry = np.array([9_000.0, 10_000.0, 45_000.0])[:, None, None]

@@ -18,12 +18,12 @@ from liqlab.loaders import http
 from liqlab.loaders.exchanges import _ccxt_units as rules
 from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, nearest_names, period_for
 from liqlab.loaders.http import Failure, FetchError
+from liqlab.margin._tier_units import needs_price, unit_of
 from liqlab.market.clock import timedelta
 
 _METHODS = {"candles": "fetchOHLCV", "mark_candles": "fetchMarkOHLCV", "funding_rate": "fetchFundingRateHistory",
             "open_interest": "fetchOpenInterestHistory", "liquidations": "fetchLiquidations",
             "leverage_tiers": "fetchMarketLeverageTiers"}  # fmt: skip
-_PUBLIC_TIERS = ("bybit", "okx", "gate", "krakenfutures", "kucoinfutures", "mexc", "bitget", "htx")
 _LIMIT = 200  # rows of one request, where ccxt does not tell
 
 
@@ -52,7 +52,8 @@ def _offer(exchange: str, kind: str, frames: tuple[str, ...], limit: int) -> Off
         return Offer(origin, asked[1], frames, window=asked[0]) if asked else None
     if kind == "funding_rate":
         return Offer(origin, rules.FUNDING_LIMIT.get(exchange, 100))
-    return Offer(origin, key=exchange not in _PUBLIC_TIERS, note="as of today")
+    row = unit_of(exchange)
+    return Offer(origin, key=row.key, note="as of today") if row and row.fetched else None
 
 
 def why_missing(exchange: str, kind: str) -> str:
@@ -61,6 +62,9 @@ def why_missing(exchange: str, kind: str) -> str:
         return rules.NO_LIQUIDATIONS.get(exchange, "")
     if kind == "open_interest":
         return "its history is not offered, or liqlab does not know in what unit"
+    if kind == "leverage_tiers":
+        row = unit_of(exchange)
+        return (row.refused or row.source) if row else "they are not offered, or liqlab does not know in what unit"
     return ""
 
 
@@ -264,9 +268,8 @@ def tiers(link: Link, item: Instrument) -> list[dict[str, Any]]:
             setattr(link.client, attribute, "")
 
 
-def tier_unit(link: Link, item: Instrument) -> float | None:
-    """Worth of one contract [quote; coins if inverse], where tiers are in contracts."""
-    if link.exchange not in ("okx", "myokx", "okxus"):
-        return None
-    price = float(call(link, "fetch_ticker", item.symbol)["last"])
-    return item.contract_size / price if item.inverse else item.contract_size * price
+def tier_unit(link: Link, item: Instrument) -> dict[str, float]:
+    """Contract size and last price, where the venue's tiers become notional by them; empty elsewhere."""
+    if not needs_price(link.exchange, inverse=item.inverse):
+        return {}
+    return {"contract_size": item.contract_size, "price": float(call(link, "fetch_ticker", item.symbol)["last"])}

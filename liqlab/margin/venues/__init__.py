@@ -1,19 +1,50 @@
-"""Which formula belongs to which exchange and contract: versions as data, each with its source and status."""
+"""Which formula belongs to which exchange and contract: versions as data, each with its source and status.
+
+One file = one family of venues. Files are found by their name, there is no list to keep: a new venue is a new file
+``venues/name.py`` that fulfils `Family`. It says in its docstring what the venue published and names the references.
+Of several versions for one exchange and contract, the first in its file is the default.
+"""
 
 from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from typing import Protocol, cast
 
 import pandas as pd
 
 from liqlab.margin.equations import Formula
 from liqlab.margin.quantities import contract_of
-from liqlab.margin.venues import binance, bitmex, bybit, okx, onchain
 
-# Of several versions for one exchange and contract, the first is the default.
-FORMULAS: dict[str, Formula] = {
-    formula.name: formula
-    for family in (binance, bybit, okx, onchain, bitmex)
-    for formula in family.FORMULAS
-}  # fmt: skip
+
+class Family(Protocol):
+    """What a file of this folder holds."""
+
+    FORMULAS: tuple[Formula, ...]
+    """Its formulas, each named after the file: ``okx-linear`` in ``okx.py``."""
+
+
+def families() -> dict[str, Family]:
+    """The files of this folder, by name.
+
+    >>> sorted(families())[:2]
+    ['binance', 'bitmex']
+    """
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return {name: cast(Family, import_module(f"{__name__}.{name}")) for name in names}
+
+
+def _collected() -> dict[str, Formula]:
+    found: dict[str, Formula] = {}
+    for file, family in families().items():
+        for formula in family.FORMULAS:
+            if formula.name in found:
+                raise ValueError(f"venues/{file}.py: there is another formula {formula.name!r}; names are unique")
+            found[formula.name] = formula
+    return found
+
+
+FORMULAS = _collected()
 DEFAULT_SYMBOL = {"linear": "BTC/USDT:USDT", "inverse": "BTC/USD:BTC"}
 
 
@@ -23,26 +54,29 @@ def formulas() -> pd.DataFrame:
     Returns
     -------
     DataFrame (formula,)
-        exchanges; contract (linear or inverse); default: whether it is used where none is named; equation; seen: date
-        of the text; status: D the venue's own document, S a secondary page, U not verified; source; taker_fee [1]
-        used where none is given (NaN: the formula has none).
+        exchanges; contract (linear or inverse); default: whether it is used where none is named (two rows, where
+        hedge mode has one of its own); equation; seen: date of the text; status: D the venue's own document, S a
+        secondary page, U not verified; source; taker_fee [1] used where none is given (NaN: the formula has none);
+        hedge: on which leg of a hedge maintenance margin is charged (empty: the formula has no hedge mode).
 
     Examples
     --------
     >>> formulas().loc["bybit-inverse-2026", ["contract", "status"]].tolist()
     ['inverse', 'U']
     """
-    first = {(name, f.contract): f.name for f in reversed(FORMULAS.values()) for name in f.exchanges}
+    first = {(name, f.contract): f for f in reversed(FORMULAS.values()) for name in f.exchanges}
+    used = {f.name for f in first.values()} | {with_hedge(f).name for f in first.values()}
     rows = [
         {
             "exchanges": ", ".join(f.exchanges),
             "contract": f.contract,
-            "default": first[f.exchanges[0], f.contract] == f.name,
+            "default": f.name in used,
             "equation": f.equation,
             "seen": f.seen,
             "status": f.status,
             "source": f.source,
             "taker_fee": float("nan") if f.taker_fee is None else f.taker_fee,
+            "hedge": f.hedge_margin,
         }
         for f in FORMULAS.values()
     ]
@@ -59,6 +93,13 @@ def named(formula: str) -> Formula:
     if formula not in FORMULAS:
         raise ValueError(f"no formula is called {formula!r}; there are: {', '.join(FORMULAS)}")
     return FORMULAS[formula]
+
+
+def with_hedge(formula: Formula) -> Formula:
+    """The formula itself if it has hedge mode, else its venue's row that has; itself where there is none."""
+    rows = [f for f in FORMULAS.values() if f.hedged and f.contract == formula.contract]
+    same = [f for f in rows if set(f.exchanges) & set(formula.exchanges)]
+    return formula if formula.hedged or not same else same[0]
 
 
 def of_market(exchange: str, symbol: str | None) -> Formula:

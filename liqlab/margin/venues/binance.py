@@ -4,6 +4,10 @@ Linear: ``LP = (WB − TMM + UPNL + c − s·q·E) / (q·m − s·q)``. Inverse,
 ``LP = N·(m + s) / (WB − TMM + UPNL + c + s·N/E)``. Both take m and c of the tier that holds the notional at LP; COIN-M
 tiers are in coins. Bankruptcy: ``E·(1 − s/L)`` and ``E / (1 + s/L)``. No fee enters.
 
+Hedge mode in cross margin: both legs of a symbol share one price, and each pays its own maintenance margin (MMR_L,
+cum_L, MMR_S, cum_S): ``LP = (WB − TMM + UPNL + c + c_h − s·q·E + s·h·H) / (q·m + h·m_h − s·q + s·h)`` with h, H, m_h
+and c_h of the opposite leg.
+
 Checked against the venue's own examples: 1,114.78 and 18,778.73 (isolated), 1,153.26 and 26,316.89 (cross); COIN-M
 33,599.42, where Binance's calculator shows 33,599.40.
 
@@ -16,6 +20,7 @@ Binance FAQ, "How to Calculate Liquidation Price of COIN-M Futures Contracts", 2
 from __future__ import annotations
 
 from liqlab.margin.equations import Formula, at_liquidation, margin_used_up
+from liqlab.margin.hedges import both_legs
 
 FORMULAS = (
     Formula(
@@ -29,6 +34,8 @@ FORMULAS = (
         solve=at_liquidation,
         bankrupt=margin_used_up,
         others=True,
+        hedged=both_legs,
+        hedge_margin="both legs",
     ),
     Formula(
         name="binance-inverse",
@@ -41,5 +48,7 @@ FORMULAS = (
         solve=at_liquidation,
         bankrupt=margin_used_up,
         others=True,
+        hedged=both_legs,
+        hedge_margin="both legs",
     ),
 )

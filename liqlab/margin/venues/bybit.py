@@ -7,7 +7,8 @@ s·c)``. The default is the text of 2024, which carries worked examples on Bybit
 a mirror only, and its example does not say which fee was meant where margin is added.
 
 Bankruptcy: linear ``E·(1 − s/L)``, inverse ``E·L/(L + s)``. Bybit's formula has no term for other positions (a unified
-account is margined as a whole): a cross balance goes into ``wallet_balance``, an approximation.
+account is margined as a whole): a cross balance goes into ``wallet_balance``, an approximation. Nor has it one for the
+opposite leg of a hedge: in isolated mode each leg has a price of its own.
 
 Checked: 20,000 at 50x → 19,700; 50,000 at 10x → 45,454.55 and 55,555.56 (bankruptcy); short 60,000 USD at 50,000, 10x
 → 55,248.62 (2024) and 55,277.78 (2026).
