@@ -34,6 +34,7 @@ _ROOMS = {
     "stories": ["told_levels", "episodes", "swing_sweeps"],
     "synthetic": ["Simulation", "simulate"],
     "datasets": ["examples", "load_example"],
+    "cases": ["Case", "read_case"],
     "sources": ["read", "fetch", "fetch_depth", "capabilities"],
     "plot": ["show"],
 }  # fmt: skip
