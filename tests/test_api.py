@@ -28,6 +28,11 @@ PUBLIC = {
         "law, share_of_volume, same_bar_share, model, loss, source, throttle, step, profile, ensemble, members, tilt, "
         "beyond, silent, reached, distance, span, more=<factory>"
     ),
+    "Case": (
+        "case, title='', answers='', model='open_interest', story='', start='', end='', lookback='', price_step=0, "
+        "price_low=0, price_high=0, frozen=<factory>, told=<factory>, told_width=0, episodes=<factory>, later_case='', "
+        "squeeze='', swept_side='long'"
+    ),
     "Law": "name, leverage, long, short, reason='', spread=1",
     "Market": (
         "candles, open_interest=None, funding_rate=None, liquidations=None, taker=None, path=None, mark_candles=None, "
@@ -142,6 +147,7 @@ PUBLIC = {
     ),
     "show": "case, model='open_interest', *, start=None, end=None, **options",
     "plot.scoreboard": "result, *, placebos=(), score='spearman', side='both'",
+    "read_case": "name, **given",
     "score": (
         "estimated, observed, *, market=None, baselines=True, unit=None, observed_unit='coins', price=None, step=None, "
         "resamples=1000, level=0.95, seed=0"

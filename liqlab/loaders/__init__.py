@@ -7,6 +7,7 @@ What a file here needs beyond pandas (an exchange client, HTTP) it imports where
 from liqlab.loaders._examples import examples, load_example
 from liqlab.loaders._fetch import fetch, fetch_depth
 from liqlab.loaders._read import read
+from liqlab.loaders.cases import Case, read_case
 from liqlab.loaders.exchanges._capabilities import capabilities
 
-__all__ = ["capabilities", "examples", "fetch", "fetch_depth", "load_example", "read"]
+__all__ = ["Case", "read_case", "capabilities", "examples", "fetch", "fetch_depth", "load_example", "read"]

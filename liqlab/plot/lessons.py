@@ -74,6 +74,8 @@ def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
+    if table.empty:
+        raise ValueError("no bar to mark, got an empty table; explain a price that the map has something at")
     low, high = table.attrs["low"], table.attrs["high"]
     bars = table.groupby(["opened_at", "side"], as_index=False).agg(
         share=("share", "sum"), entry_price=("entry_price", "mean"), leverages=("leverage", lambda x: _named(x))

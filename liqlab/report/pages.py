@@ -146,15 +146,10 @@ def _case(path: Path, notebook: Path) -> Page:
 def _yaml(text: str, where: str) -> Any:
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """Leaves dates as the text that they are: notebooks take '2024-05-01 07:00'."""
+    from liqlab.loaders.cases import TextDates
 
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
     try:
-        return yaml.load(text, Loader=Loader)
+        return yaml.load(text, Loader=TextDates)
     except yaml.YAMLError as error:
         raise ReportError(f"{where} is not YAML: {error}") from error
 

@@ -82,6 +82,8 @@ def recovery(
     - A simulated market is no real one: the order of the rows means more than their figures.
     - Bins in which nothing stands count; ties share their rank.
     """
+    if not simulations:
+        raise ValueError("recovery needs one simulation or more, got none; pass [lq.simulate(seed=1)]")
     rows = {}
     for name, options in (VARIANTS if variants is None else variants).items():
         found = np.array([_score(each, _options(each, options), moments, warmup) for each in simulations])

@@ -177,7 +177,8 @@ def _layers(
         if each not in known:
             raise ValueError(f"the heatmap has no leverage {each!r}; it has {', '.join(f'{x:g}' for x in known)}")
     edge = snap["price_edge"].to_numpy()
-    amount = {x: snap.sel(leverage=x, drop=True).expand_dims("time") for x in leverages or known}
+    chosen = known if leverages is None else leverages
+    amount = {x: snap.sel(leverage=x, drop=True).expand_dims("time") for x in chosen}
     return {f"{x:g}x": (edge, by_side(each)[:, 0]) for x, each in amount.items()}, snap
 
 

@@ -39,9 +39,15 @@ def compare_levels(
     Returns
     -------
     DataFrame (price,)
-        expected; one column ``map HH:MM`` per moment: our notional in the bucket [quote]; in_bucket: first candle
-        between the first and the last moment that traded in the bucket (NaT: none); traded: first candle after the last
-        moment that traded at the exact price (NaT: none in the data).
+        expected; one column ``map HH:MM`` per moment (with its day where two are of the same time of day): our
+        notional in the bucket [quote]; in_bucket: first candle between the first and the last moment that traded in the
+        bucket (NaT: none); traded: first candle after the last moment that traded at the exact price (NaT: none in the data).
+        No level, no row.
+
+    Raises
+    ------
+    ValueError
+        Where no moment is given, or levels are and their width is not > 0.
 
     Examples
     --------
@@ -53,18 +59,29 @@ def compare_levels(
     Timestamp('2024-05-01 17:15:00+0000', tz='UTC')
     """
     times = [utc(moment) for moment in moments]
+    if not times:
+        raise ValueError("moments is empty; give at least one at which our map is frozen, such as ['2024-05-01 07:00']")
+    if len(expected) and not width > 0:
+        raise ValueError(f"width must be > 0 quote, the width of the bucket around a named level, got {width!r}")
+    form = "%H:%M" if len({f"{moment:%H:%M}" for moment in times}) == len(times) else "%d %b %H:%M"
+    maps = {f"map {moment:{form}}": liquidation_map(heat, at=moment)["notional"] for moment in times}
     rows = {}
     for price, size in expected:
         low, high = price - width / 2, price + width / 2
         row: dict[str, Any] = {"expected": size}
-        for moment in times:
-            snap = liquidation_map(heat, at=moment)["notional"]
-            row[f"map {moment:%H:%M}"] = float(snap.sel(price=slice(low, high)).sum())
+        row |= {name: float(notional.sel(price=slice(low, high)).sum()) for name, notional in maps.items()}
         row["in_bucket"] = _first_trade(path[times[0] : times[-1]].iloc[:-1], low, high)
         row["traded"] = _first_trade(path[path.index >= times[-1]], price, price)
         rows[price] = row
-    columns = ["expected", *(f"map {moment:%H:%M}" for moment in times), "in_bucket", "traded"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("price")
+    table = _table(rows, ["expected", *maps, "in_bucket", "traded"], times=["in_bucket", "traded"])
+    return table.set_axis(pd.Index(list(rows), dtype=float, name="price"))
+
+
+def _table(rows: dict[Any, dict[str, Any]], columns: list[str], *, times: list[str]) -> pd.DataFrame:
+    """Rows by their name: numbers, and times in UTC, also where there is no row."""
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    when = {name: pd.to_datetime(table[name], utc=True).dt.as_unit("ns") for name in times}
+    return table.assign(**when).astype(dict.fromkeys([name for name in columns if name not in times], float))
 
 
 def _first_trade(candles: pd.DataFrame, low: float, high: float) -> Any:
@@ -87,7 +104,12 @@ def summarise_periods(market: Market, spans: Sequence[Sequence[str]]) -> pd.Data
     DataFrame (words,)
         start, end, open, low, low_at, high, high_at, close [quote]; open_interest: its change over the span [1], from
         the last value known at the start to the last known at the end, NaN where there is none. ``low_at``,
-        ``high_at`` are the opens of the candles.
+        ``high_at`` are the opens of the candles. No span, no row.
+
+    Raises
+    ------
+    ValueError
+        Where no candle lies in a span.
     """
     rows = {}
     for words, start, end in spans:
@@ -101,7 +123,8 @@ def summarise_periods(market: Market, spans: Sequence[Sequence[str]]) -> pd.Data
             "high": part["high"].max(), "high_at": part["high"].idxmax(),
             "close": part["close"].iloc[-1], "open_interest": _change(market.open_interest, first, last),
         }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index")
+    columns = ["start", "end", "open", "low", "low_at", "high", "high_at", "close", "open_interest"]
+    return _table(rows, columns, times=["start", "end", "low_at", "high_at"])
 
 
 def _change(open_interest: pd.DataFrame | None, start: pd.Timestamp, end: pd.Timestamp) -> float:

@@ -94,6 +94,6 @@ def test_figures_are_read_in_computed_words(notebook: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda p: p.stem)
-def test_a_case_holds_parameters_of_the_case_notebook_and_nothing_else(case: Path) -> None:
+def test_a_case_holds_all_parameters_of_the_case_notebook_and_nothing_else(case: Path) -> None:
     known = {line.split(":")[0] for line in parameters(ROOT / "notebooks" / "06_case_study.ipynb")}
-    assert set(yaml.safe_load(case.read_text())) <= known
+    assert set(yaml.safe_load(case.read_text())) == known

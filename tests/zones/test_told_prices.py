@@ -42,6 +42,27 @@ def test_no_level_no_row() -> None:
     table = lq.compare_levels(heat, pd.DataFrame({"low": [], "high": []}), [], moments=["2024-05-01 00:15"], width=1)
     assert table.empty
     assert list(table.columns) == ["expected", "map 00:15", "in_bucket", "traded"]
+    assert [kind.kind for kind in table.dtypes] == ["f", "f", "M", "M"]
+
+
+def test_a_level_never_traded_has_no_time_and_two_days_have_two_columns() -> None:
+    rows = [(100, 100, 100, 100, 10)] * 100
+    heat = lq.heatmap(market(rows), "volume", law={10: 1}, price_step=0.5)
+    path = heat[["low", "high"]].to_dataframe().tz_localize("UTC")
+    moments = ["2024-05-01 00:15", "2024-05-02 00:15"]
+    table = lq.compare_levels(heat, path, [(91.0, 1.0)], moments=moments, width=1)
+    assert list(table.columns) == ["expected", "map 01 May 00:15", "map 02 May 00:15", "in_bucket", "traded"]
+    assert table[["in_bucket", "traded"]].isna().all(axis=None) and table["traded"].dt.tz is not None
+
+
+@pytest.mark.parametrize(
+    ("moments", "width", "words"),
+    [([], 1, "moments is empty; give at least one"), (["2024-05-01 00:15"], 0, "width must be > 0")],
+)
+def test_told_levels_ask_for_what_they_need(moments: list[str], width: float, words: str) -> None:
+    heat = lq.heatmap(market([(100, 100, 100, 100, 10)]), "volume")
+    with pytest.raises(ValueError, match=words):
+        lq.compare_levels(heat, pd.DataFrame({"low": [], "high": []}), [(91.0, 1.0)], moments=moments, width=width)
 
 
 def test_episodes_of_the_first_of_may() -> None:
@@ -52,6 +73,13 @@ def test_episodes_of_the_first_of_may() -> None:
     assert table.loc["fall", "low_at"] == pd.Timestamp("2024-05-01 08:15", tz="UTC")
     assert table.loc["fall", "open_interest"] == pytest.approx(56_186 / 55_023 - 1, abs=2e-3)
     assert table.loc["after", "open_interest"] == pytest.approx(53_710 / 57_043 - 1, abs=1e-4)
+
+
+def test_no_episode_no_row() -> None:
+    table = lq.summarise_periods(market([(1, 2, 1, 2, 1)]), [])
+    one = lq.summarise_periods(market([(1, 2, 1, 2, 1)]), [("one", "2024-05-01 00:00", "2024-05-01 00:15")])
+    assert table.empty and table.dtypes.equals(one.dtypes)
+    assert list(table)[3:7] == ["low", "low_at", "high", "high_at"]
 
 
 def test_episodes_are_half_open_and_must_hold_a_candle() -> None:

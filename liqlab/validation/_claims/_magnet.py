@@ -136,6 +136,8 @@ def magnet(
     True
     """
     named = dict(market) if isinstance(market, Mapping) else {market.symbol or "market": market}
+    if not named:
+        raise ValueError("magnet needs one market or more, got none; pass a market or {name: market}")
     if heat is not None and len(named) > 1:
         raise ValueError(f"one heatmap belongs to one market, got {len(named)} markets; leave heat out")
     parts, maps = [], []

@@ -68,8 +68,11 @@ def claims(markets: Mapping[str, Market] | Iterable[str] | str | None = None, *,
     True
     """
     if markets is None or isinstance(markets, str):
-        return shipped_claims(markets or EVERYTHING)
+        return shipped_claims(EVERYTHING if markets is None else markets)
     named = markets if isinstance(markets, Mapping) else {name: load_example(name) for name in markets}
+    if not named:
+        raise ValueError("claims needs one market or more, got none; pass names from lq.examples() or {name: market}, "
+                         "or nothing at all for the table that ships")  # fmt: skip
     parts = [_samples_of(name, market, seed) for name, market in named.items()]
     return _claims_table(parts)
 

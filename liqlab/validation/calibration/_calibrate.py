@@ -170,7 +170,10 @@ def _kappas(model: str, share_of_volume: float | Sequence[float]) -> list[float]
     """The grid of κ, ascending; one NaN where the model has no such option."""
     if "share_of_volume" not in inspect.signature(models.find(model)).parameters:
         return [np.nan]
-    return sorted(float(k) for k in np.atleast_1d(np.asarray(share_of_volume, float)))
+    kappas = sorted(float(k) for k in np.atleast_1d(np.asarray(share_of_volume, float)))
+    if not kappas:
+        raise ValueError("share_of_volume is empty; pass one number, or several for a grid, such as (0.05, 0.1, 0.2)")
+    return kappas
 
 
 def _law(fit: Fit, leverage: np.ndarray, whose: str = "", loss: str = "") -> Law:
