@@ -41,8 +41,8 @@ def compare_levels(
     DataFrame (price,)
         expected; one column ``map HH:MM`` per moment (with its day where two are of the same time of day): our
         notional in the bucket [quote]; in_bucket: first candle between the first and the last moment that traded in the
-        bucket (NaT: none); traded: first candle after the last moment that traded at the exact price (NaT: none in the data).
-        No level, no row.
+        bucket (NaT: none); traded: first candle after the last moment that traded at the exact price (NaT: none in the
+        data). No level, no row.
 
     Raises
     ------
