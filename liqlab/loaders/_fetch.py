@@ -19,6 +19,7 @@ from liqlab.loaders.filling import INSTANTS, Plan
 from liqlab.loaders.store.keys import month_file
 from liqlab.loaders.store.month import read_notes
 from liqlab.market.clock import timedelta
+from liqlab.market.extras import require
 from liqlab.market.market import Market
 
 __all__ = ["fetch", "fetch_depth"]
@@ -90,6 +91,7 @@ def fetch(
     Keys are read from the environment alone (``LIQLAB_BINANCEUSDM_KEY``, ``…_SECRET``, ``…_PASSWORD``), for
     leverage_tiers where the venue wants one. Proxies and certificates: HTTPS_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE.
     """
+    _require_clients()
     plan = filling.plan(symbol, exchange, timeframe, start, end, kinds, store, volume_unit, archive)
     plan = filling.fill(plan, progress=progress)
     tables: dict[str, Any] = {}
@@ -129,6 +131,7 @@ def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
     ValueError, FetchError
         As `fetch`.
     """
+    _require_clients()
     adapter = filling.adapter_of(exchange)
     link = adapter.connect(exchange)
     item = adapter.instrument(link, symbol)
@@ -139,6 +142,11 @@ def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
         "fetched": f"{pd.Timestamp.now('UTC'):%Y-%m-%dT%H:%M:%SZ}",
     }
     return table
+
+
+def _require_clients() -> None:
+    for library in ("requests", "tenacity", "filelock", "ccxt"):
+        require(library, "lq.fetch")
 
 
 def _load(plan: Plan, kind: str) -> tuple[pd.DataFrame | None, dict[str, str]]:

@@ -9,6 +9,7 @@ import pandas as pd
 from liqlab.loaders.exchanges import binance
 from liqlab.loaders.exchanges._instruments import KINDS, Offer
 from liqlab.loaders.filling import adapter_of
+from liqlab.market.extras import require
 
 __all__ = ["capabilities"]
 
@@ -38,7 +39,7 @@ def capabilities(exchange: str | None = None) -> pd.DataFrame:
     """
     if exchange is not None:
         return pd.DataFrame(_rows(exchange, adapter_of(exchange)))
-    import ccxt
+    ccxt = require("ccxt", "lq.capabilities")
 
     from liqlab.loaders.exchanges import _ccxt
 
