@@ -270,7 +270,7 @@ def test_without_open_interest_the_strip_is_the_volume(heat: xr.Dataset) -> None
     assert option(strip, "ylabel") == "volume [BTC]"
 
 
-def test_coverage_is_the_placed_share(heat: xr.Dataset) -> None:
+def test_coverage_is_the_attributed_share(heat: xr.Dataset) -> None:
     snap = lq.liquidation_map(heat)
     share = (snap["attributed_oi"] / (snap["attributed_oi"] + snap["unattributed_oi"])).to_numpy()
     picture = lq.plot.heatmap(heat)
