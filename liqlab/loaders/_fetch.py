@@ -90,7 +90,7 @@ def fetch(
     -----------
     - A venue's stamp of open interest is the instant of its snapshot.
     - A hole that three requests do not fill is one of the market's, not of the connection.
-    - Where a venue counts both sides of a trade (`liqlab.loaders.units`), half is taken, and the source's note says so.
+    - Where a venue counts both sides of a trade (`venue_units`), half is taken, as the source's note says.
     - A funding rate is for the time since the one before it (``interval_hours``) unless the venue says otherwise.
     - Contracts of inverse venues that give no coins are turned into coins at the candle's close.
 

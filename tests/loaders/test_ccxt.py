@@ -16,7 +16,8 @@ import pytest
 import liqlab as lq
 from liqlab.loaders import http
 from liqlab.loaders.exchanges import _ccxt
-from liqlab.loaders.exchanges import _ccxt_units as rules
+from liqlab.loaders.exchanges import _ccxt_parse as parse
+from liqlab.loaders.exchanges._ccxt_units import row_of
 from liqlab.loaders.exchanges._instruments import Instrument
 
 START = pd.Timestamp("2024-05-01", tz="UTC")
@@ -154,8 +155,10 @@ def test_bybit_by_our_own_pages(venue: Any, tmp_path: Path) -> None:
         market = get(tmp_path, "bybit", 1500)
     assert market.candles["volume"].tolist() == [100.0 + k for k in range(1500)]
     assert market.candles["close"].iloc[-1] == candle(1499)[3]
-    assert market.open_interest["open_interest"].tolist() == [50_000.0 + k for k in range(1501)]
+    assert market.open_interest["open_interest"].tolist() == [(50_000.0 + k) / 2 for k in range(1501)]
     assert market.open_interest.index[0] == START
+    assert market.sources["open_interest"]["note"] == "stamps every 1h; sides: both → one"
+    assert market.sources["candles"]["note"] == ""
     assert market.funding_rate["funding_rate"].tolist() == [8 * k / 1e6 for k in range(188)]
     assert len(market.mark_candles) == 1500
     asked = len(log)
@@ -169,7 +172,7 @@ def test_bybits_inverse_open_interest_is_usd_and_becomes_coins_at_the_price_of_t
 ) -> None:
     venue("bybit", bybit(48), id="BTCUSD", symbol="BTC/USD:BTC", quote="USD", settle="BTC", linear=False, inverse=True)
     market = get(tmp_path, "bybit", 47, symbol="BTC/USD:BTC", kinds=["open_interest"])
-    assert market.open_interest["open_interest"].iloc[3] == pytest.approx(50_003 / candle(3)[0], rel=1e-15)
+    assert market.open_interest["open_interest"].iloc[3] == pytest.approx(50_003 / 2 / candle(3)[0], rel=1e-15)
 
 
 def test_html_from_a_ccxt_venue_is_asked_again_and_never_taken_for_nothing(venue: Any, tmp_path: Path) -> None:
@@ -328,7 +331,7 @@ HTX = Instrument("htx", "BTC/USDT:USDT", "BTC-USDT", contract_size=0.001)
 def test_sides_of_liquidations_are_the_positions(
     item: Instrument, row: dict[str, Any], side: str, coins: float
 ) -> None:
-    event = rules.parse_liquidations([row], item).iloc[0]
+    event = parse.parse_liquidations([row], item).iloc[0]
     assert (event["side"], event["quantity"]) == (side, pytest.approx(coins, rel=1e-12))
     assert event["time"].year in range(2019, 2027)
 
@@ -347,7 +350,7 @@ def test_ccxts_own_structures_are_read_by_what_the_venue_said(venue: Any) -> Non
             row, client.safe_market_structure({"symbol": item.symbol, "contractSize": 1.0})
         )
         assert unified["side"] == "sell"
-        sides[item.exchange] = rules.parse_liquidations([unified], item)["side"].iloc[0]
+        sides[item.exchange] = parse.parse_liquidations([unified], item)["side"].iloc[0]
     assert sides == {"gate": "short", "htx": "long"}
 
 
@@ -363,10 +366,9 @@ def test_an_unknown_unit_is_refused_and_can_be_told(venue: Any, tmp_path: Path) 
     """A venue that liqlab has no rule for, whose contracts are not coins."""
     rows = [[T0 + k * HOUR, *candle(k), 30.0] for k in range(3)]
     item = Instrument("phemex", "BTC/USDT:USDT", "BTCUSDT", contract_size=0.001)
-    assert rules.unit_of(rules.VOLUME, item) == ""
-    assert rules.unit_of(rules.VOLUME, Instrument("phemex", "BTC/USDT:USDT", "BTCUSDT")) == "coins"
-    assert rules.parse_candles(rows, item, "contracts")["volume"].tolist() == [0.03] * 3
-    assert rules.parse_candles(rows, item, "quote")["volume"].iloc[0] == 30.0 / candle(0)[3]
+    assert row_of("phemex").volume.of(item) == ""
+    assert parse.parse_candles(rows, item, "contracts")["volume"].tolist() == [0.03] * 3
+    assert parse.parse_candles(rows, item, "quote")["volume"].iloc[0] == 30.0 / candle(0)[3]
     venue("phemex", {}, id="BTCUSDT", contractSize=0.001)
     with pytest.raises(ValueError, match=r"volumes of BTC/USDT:USDT on phemex .*pass volume_unit='coins', 'contracts'"):
         get(tmp_path, "phemex", 3, kinds=["candles"])

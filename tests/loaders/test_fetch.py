@@ -123,7 +123,8 @@ def test_one_fault_that_does_not_end_is_an_error_and_the_store_stays_whole(
         same(get(tmp_path, 4000).candles, server.truth())
     elif fault == "empty":  # told, and not taken for an answer: the next run finds the rest
         with pytest.warns(
-            UserWarning, match=r"candles of .* end at 2024-01-02 00:59, asked for up to 2024-01-03 18:40"
+            UserWarning,
+            match=r"1,500 of 4,000 row\(s\) that are due; nothing from 2024-01-02 01:00 to 2024-01-03 18:40",
         ):
             get(tmp_path, 4000)
         server.faults.clear()
@@ -157,11 +158,11 @@ def test_ctrl_c_keeps_what_came_in(venue: Any, tmp_path: Path, monkeypatch: pyte
     server = venue(candles=9000)
     real, count = binance.page, [0]
 
-    def page(*given: Any) -> pd.DataFrame:
+    def page(*given: Any, **options: Any) -> pd.DataFrame:
         count[0] += 1
         if count[0] == 4:
             raise KeyboardInterrupt
-        return real(*given)
+        return real(*given, **options)
 
     monkeypatch.setattr(binance, "page", page)
     with pytest.raises(KeyboardInterrupt):

@@ -73,7 +73,9 @@ def units(exchange: str) -> tuple[Unit, ...]:
 def _unit(exchange: str, doc: str, kind: str, stamp: str, usdm: tuple[str, str], coinm: tuple[str, str]) -> Unit:
     unit, field = usdm if exchange == "binanceusdm" else coinm
     linear, inverse = (unit, "") if exchange == "binanceusdm" else ("", unit)
-    return Unit(kind, linear, inverse, stamp=stamp, source=f"{field}; {doc}", read="2026-11-28", tested="own endpoints")
+    return Unit(
+        kind, linear, inverse, stamp=stamp, source=f"{field}; {doc}", read="2026-11-28", tested="its own endpoints"
+    )
 
 
 # Kind, what its stamp means, and unit and field of USD-M and of COIN-M.
