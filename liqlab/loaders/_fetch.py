@@ -163,7 +163,7 @@ def _load(plan: Plan, kind: str) -> tuple[pd.DataFrame | None, dict[str, str]]:
     if table.empty:
         return None, {}
     if kind == "funding_rate":
-        table = _with_intervals(table)
+        table = with_intervals(table)
     notes = [f"stamps every {key.timeframe}"] if kind == "open_interest" else []
     origins, sides = _origins(plan, kind), planning.sides_of(plan, kind)
     if sides:
@@ -217,7 +217,7 @@ def _short(plan: Plan, tables: dict[str, Any]) -> list[str]:
     return [text for text in texts if text]
 
 
-def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """The time that each rate is for [h]: as the venue tells it, else since the row before it, rounded to hours.
 
     After a missing row it is that of the row before, and of the first that of the second; where rows are less than an
