@@ -15,7 +15,11 @@ import pandas as pd
 
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, explore_layers, explore_script, panels
-from liqlab.plot.style import FONT, SIDE, WIDE, colours_of, heading, lowest, view
+from liqlab.plot._candles import candles_over
+from liqlab.plot.cells import milliseconds
+from liqlab.plot.colour_bar import colours_of, lowest
+from liqlab.plot.profile import liquidation_map
+from liqlab.plot.style import FONT, SIDE, WIDE, heading, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -71,8 +75,6 @@ def explore(
     ValueError
         Where heats do not share their cells.
     """
-    from liqlab.plot._heatmap import liquidation_map
-
     bokeh_hooks.use_bokeh()
     # a Dataset is a mapping too
     chosen: dict[str, Any] = {"": heats} if hasattr(heats, "dims") else dict(heats)
@@ -82,7 +84,7 @@ def explore(
     layers = explore_layers.pack(chosen, (low, high))
     titles = [heading(heat, title or "Estimated liquidation heatmap") for heat in chosen.values()]
     about = _about(layers, first, titles)
-    candles = panels.candles(first).opts(
+    candles = candles_over(first).opts(
         title=titles[0], ylim=(low, high), xlim=tuple(pd.to_datetime(np.array(about["time"]), unit="ms")), xlabel="",
         ylabel=f"price [{first.attrs['quote']}]", show_grid=False, fontsize=FONT, toolbar="above",
         bgcolor=lowest(scale), hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _painter(layers, about, scale)], **WIDE,
@@ -95,10 +97,10 @@ def explore(
 
 def _about(layers: explore_layers.Layers, heat: Any, titles: list[str]) -> dict[str, Any]:
     """What the controls' code knows of the cells; times are milliseconds since 1970, as Bokeh draws them."""
-    time = panels.milliseconds(layers.frame["time"].to_numpy())
+    time = milliseconds(layers.frame["time"].to_numpy())
     price = layers.frame["price"].to_numpy()
     wide, tall = float(time[1] - time[0]), float(price[1] - price[0])
-    closes = panels.milliseconds(heat["close_time"].to_numpy())
+    closes = milliseconds(heat["close_time"].to_numpy())
     return {
         "spans": layers.spans,
         "models": layers.models,

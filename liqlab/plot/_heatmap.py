@@ -1,25 +1,24 @@
-"""A heatmap and the map of one moment, drawn; and all of it in one line."""
+"""A heatmap, drawn with all its panels; and a case in one line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, panels
-from liqlab.plot._sweeps import own
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, WIDE, heading, view
+from liqlab.plot._candles import candles_over
+from liqlab.plot.image import image
+from liqlab.plot.own_positions import own_positions
+from liqlab.plot.profile import liquidation_map
+from liqlab.plot.style import FONT, SIDE, WIDE, heading, view
 from liqlab.plot.zones import clusters
 
 if TYPE_CHECKING:
     import holoviews as hv
     import xarray as xr
-
-__all__ = ["heatmap", "liquidation_map", "show"]
 
 MAX_COLUMNS = 700  # more than a screen has pixels only make the page heavy
 
@@ -77,7 +76,7 @@ def heatmap(
 
     bokeh_hooks.use_bokeh()
     low, high = price_range or view(heat)
-    main = panels.image(heat, (low, high), scale, log, threshold) * panels.candles(heat)
+    main = image(heat, (low, high), scale, log, threshold) * candles_over(heat)
     if at is not None:
         moment = naive(pd.DatetimeIndex([utc(at)]))[0]
         main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
@@ -86,7 +85,7 @@ def heatmap(
     if positions is not None:
         from liqlab.zones.stops import assess_positions as assessed
 
-        main = main * own(assessed(positions, heat, at=at), heat, (low, high))
+        main = main * own_positions(assessed(positions, heat, at=at), heat, (low, high))
     main = main.opts(
         hv.opts.Overlay(
             title=heading(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
@@ -103,77 +102,6 @@ def heatmap(
     if strip and profile:
         parts.append(panels.coverage(heat, at))
     return bokeh_hooks.sheet(parts, 2 if profile else 1)
-
-
-def liquidation_map(
-    heat: xr.Dataset,
-    *,
-    at: Any = None,
-    price_range: tuple[float, float] | None = None,
-    marks: Sequence[float] = (),
-    width: int | None = None,
-) -> hv.Overlay:
-    """Draw the map of one moment: estimated notional by price, longs and shorts in their hues.
-
-    Parameters
-    ----------
-    heat : Dataset
-        From `liqlab.heatmap`.
-    at : time-like, optional
-        The last column closed at or before it; default: the last.
-    price_range : (low, high), optional
-        Prices shown [quote].
-    marks : sequence of float
-        Prices [quote] to mark with a dotted line.
-    width : int, optional
-        Width [px] of a panel beside a heatmap, which lends it its price axis; default: as wide as the page, with an
-        axis of its own.
-
-    Returns
-    -------
-    holoviews Overlay
-    """
-    import holoviews as hv
-
-    from liqlab.maps.heatmaps import liquidation_map as moment_of
-
-    bokeh_hooks.use_bokeh()
-    snap = moment_of(heat, at=at)
-    low, high = price_range or view(heat)
-    snap = snap.sel(price=slice(low, high))
-    amounts = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]
-    half = np.diff(heat["price_edge"].to_numpy()[:2])[0] / 2
-    price = snap["price"].to_numpy()
-    parts: list[Any] = []
-    for side, colour in (("long", LONG), ("short", SHORT)):
-        amount = amounts.sel(side=side).to_numpy()
-        on = amount > 0
-        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
-        bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=f"{side}s")
-        parts.append(bars.opts(color=colour, line_width=0))
-    parts += [hv.HLine(mark).opts(color="#555555", line_dash="dotted", line_width=1) for mark in marks]
-    quote, closed = heat.attrs["quote"], f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
-    unit = f"{quote} per {2 * half:.6g}"
-    if width is None:
-        words = heading(heat, f"Estimated liquidation map, {closed} UTC")
-        look: dict[str, Any] = {
-            "title": words,
-            "ylabel": f"price [{quote}]",
-            "xlabel": f"estimated [{unit}]",
-            "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
-            **WIDE,
-            "height": 440,
-        }
-    else:
-        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "xlabel": f"[{unit}]",
-                "width": width, "height": HEIGHT,
-                "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.below]}  # fmt: skip
-    return hv.Overlay(parts).opts(
-        hv.opts.Overlay(
-            ylim=(low, high), fontsize=FONT, legend_position="bottom_right", toolbar=None, xticks=2, show_legend=True,
-            **look,
-        )
-    )  # fmt: skip
 
 
 def show(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from liqlab.plot import panels
-from liqlab.plot.style import limits
+from liqlab.plot.cells import MAX_BINS, cells
+from liqlab.plot.colour_bar import limits
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,7 +61,7 @@ class Layers:
 
 def pack(heats: Mapping[str, xr.Dataset], price_range: tuple[float, float]) -> Layers:
     """All heats as layers on the same cells; bins are summed until the bytes suit a page."""
-    most = panels.MAX_BINS
+    most = MAX_BINS
     while True:
         packed = _pack(heats, price_range, most)
         if packed.runs.size <= MAX_BYTES or most <= 50:
@@ -140,7 +140,7 @@ def _pack(heats: Mapping[str, xr.Dataset], price_range: tuple[float, float], mos
 def _cells(heat: xr.Dataset, leverage: list[float] | None, price_range: tuple[float, float], most: int) -> xr.Dataset:
     """The cells of one class of leverage; a class that this heat has not is empty."""
     part = heat if leverage is None else heat.sel(leverage=leverage)
-    return panels.cells(part, price_range, most=most).transpose("price", "time")
+    return cells(part, price_range, most=most).transpose("price", "time")
 
 
 def check_alike(heats: Mapping[str, xr.Dataset]) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import liqlab as lq
-from liqlab.plot import explore_layers, panels
+from liqlab.plot import explore_layers
+from liqlab.plot.cells import cells
 from liqlab.plot.explore_layers import PRECISION, decode, encode, pack, run_lengths
 
 SPAN = {"start": "2024-05-01", "end": "2024-05-02", "by_leverage": True, "price_step": 50}
@@ -52,12 +53,12 @@ def test_layers_are_the_heat_by_model_leverage_and_side(heats: dict[str, Any]) -
     assert layers.models == ["open_interest", "volume"] and len(layers.bands) == 6
     for k, heat in enumerate(heats.values()):
         for side, name in enumerate(("longs", "shorts")):
-            whole = panels.cells(heat, RANGE)[name].transpose("price", "time").to_numpy()
+            whole = cells(heat, RANGE)[name].transpose("price", "time").to_numpy()
             # sums of rounded parts are as precise as the parts, but for parts too small to be told
             lost = 6 * layers.top[k] * 10**-explore_layers.DECADES
             assert np.all(np.abs(found[k, :, side].sum(axis=0) - whole) <= PRECISION * whole * 1.0001 + lost)
     some = heats["open_interest"].sel(leverage=[10.0, 20.0])
-    band = panels.cells(some, RANGE)["longs"].transpose("price", "time").to_numpy()
+    band = cells(some, RANGE)["longs"].transpose("price", "time").to_numpy()
     assert np.allclose(found[0, layers.bands.index("10–25x"), 0], band, rtol=PRECISION * 1.001, atol=lost)
 
 

@@ -1,4 +1,4 @@
-"""A heatmap as PNG, without a browser: plain matplotlib."""
+"""A heatmap written to a PNG file, without a browser: plain matplotlib."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.plot.panels import bin_of, cells, column_width, middles
-from liqlab.plot.style import LONG, RISE, SHORT, colours_of, heading, limits, lowest, view
+from liqlab.plot.cells import bin_of, cells, column_width, middles
+from liqlab.plot.colour_bar import colours_of, limits, lowest
+from liqlab.plot.style import LONG, RISE, SHORT, heading, view
 
 if TYPE_CHECKING:
     import xarray as xr

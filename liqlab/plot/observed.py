@@ -1,14 +1,17 @@
-"""Observed liquidations over time × price, with their sums. Public through `plot`."""
+"""Observed liquidations over time × price, with their sums."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from liqlab.plot import bokeh_hooks, panels
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE, colours_of, limits, lowest
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.cells import bin_of, cells, column_width, middles
+from liqlab.plot.colour_bar import COLOUR_BAR, colours_of, limits, lowest
+from liqlab.plot.profile import profile_bars
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -88,20 +91,19 @@ def short_number(x: float) -> str:
 def _cells(seen: xr.Dataset, price_range: tuple[float, float], scale: str, log: bool) -> hv.Image:
     import hvplot.xarray  # noqa: F401  (registers .hvplot)
 
-    table = panels.cells(seen, price_range).rename(estimated="observed")
+    table = cells(seen, price_range).rename(estimated="observed")
     low, high = limits(table["observed"].to_numpy(), 0.0)
     quote = seen.attrs["quote"]
     picture = table.where(table["observed"] > 0).hvplot.image(
         x="time", y="price", z="observed", cmap=colours_of(scale), logz=log, clim=(low, high) if log else (0, high),
-        clabel=f"observed [{quote} per {panels.bin_of(table):g} {quote} of price]", **WIDE,
+        clabel=f"observed [{quote} per {bin_of(table):g} {quote} of price]", **WIDE,
     )  # fmt: skip
     picture = picture.clone(table.where(table["observed"] > 0), vdims=[*picture.vdims, "longs", "shorts"])
     hover = [("time", "$x{%F %H:%M}"), ("price", "$y{0,0.[0000]}"), ("longs", "@longs{custom}"),
              ("shorts", "@shorts{custom}")]  # fmt: skip
     return picture.opts(
         bgcolor=lowest(scale), tools=["hover", "crosshair"], hooks=[bokeh_hooks.hover(hover), bokeh_hooks.si_colorbar],
-        colorbar_position="bottom",
-        colorbar_opts={"height": 9, "title_text_font_size": "8pt", "title_standoff": 3, "padding": 2},
+        **COLOUR_BAR,
     )  # fmt: skip
 
 
@@ -109,21 +111,8 @@ def _closes(seen: xr.Dataset) -> hv.Curve:
     """Closes, not candles: the bodies would hide the very cells that the bars were spread over."""
     import holoviews as hv
 
-    line = pd.DataFrame({"time": panels.middles(seen), "price": seen["close"].to_numpy()}).dropna()
+    line = pd.DataFrame({"time": middles(seen), "price": seen["close"].to_numpy()}).dropna()
     return hv.Curve(line, "time", "price").opts(color="#bdbdbd", line_width=1)
-
-
-def profile_bars(price: np.ndarray, half: float, amounts: dict[str, np.ndarray], hues: dict[str, str]) -> list[Any]:
-    """Bars by price, one set per name."""
-    import holoviews as hv
-
-    bars = []
-    for name, amount in amounts.items():
-        on = amount > 0
-        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
-        boxes = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=name)
-        bars.append(boxes.opts(color=hues[name], line_width=0, alpha=0.8))
-    return bars
 
 
 def _by_price(seen: xr.Dataset, price_range: tuple[float, float]) -> hv.Overlay:
@@ -145,7 +134,7 @@ def _by_time(seen: xr.Dataset) -> hv.Overlay:
     import holoviews as hv
 
     amount = seen["notional"].sum("price")
-    middle, half = panels.middles(seen), 0.45 * panels.column_width(seen)
+    middle, half = middles(seen), 0.45 * column_width(seen)
     bars = []
     for side, colour, sign in (("long", LONG, 1), ("short", SHORT, -1)):
         value = sign * amount.sel(side=side).to_numpy()
