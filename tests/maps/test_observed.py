@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
+from liqlab.loaders.exchanges._instruments import Instrument
+from liqlab.loaders.exchanges.binance import parse_depth
 from tests.markets import START, frame, market
 
 Q = pd.Timedelta("15min")
@@ -144,9 +146,9 @@ def test_the_observed_picture_holds_the_table_and_says_observed() -> None:
     assert "Observed" in words and "stimated" not in words
     total = seen["notional"].sel(side="long").sum().item()
     assert f"longs {total / 1e6:.3g}M" in words
-    hv.render(lq.plot.observed_heatmap(seen, scale="green-red", strip=False, profile=False), backend="bokeh")
-    with pytest.raises(ValueError, match="scale must be"):
-        lq.plot.observed_heatmap(seen, scale="grey")
+    hv.render(lq.plot.observed_heatmap(seen, cmap="green-red", strip=False, profile=False), backend="bokeh")
+    with pytest.raises(ValueError, match="cmap must be"):
+        lq.plot.observed_heatmap(seen, cmap="grey")
 
 
 def test_the_event_figure_draws_median_and_spread_and_tells_n() -> None:
@@ -182,5 +184,9 @@ def test_four_maps_show_data_or_say_that_there_are_none() -> None:
     for word in ("Order book", "estimated", "observed", "Stops"):
         assert word in title_of(full)
     hv.render(full, backend="bokeh")
+    said = {"bids": [[0.99 * price, 2.0]], "asks": [[1.01 * price, 3.0]]}  # a venue's answer, read as lq.fetch_depth does
+    fetched = lq.plot.four_maps(heat, depth=parse_depth(said, Instrument("binanceusdm", "BTC/USDT:USDT", "BTCUSDT")))
+    again = {box.label: box.dimension_values("amount").sum() for box in found(fetched, hv.Rectangles)[:2]}
+    assert again == pytest.approx(drawn)
     with pytest.raises(ValueError, match="bid or ask"):
         lq.plot.four_maps(heat, depth=depth.assign(side="buy"))
