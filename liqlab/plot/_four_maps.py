@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.profile import profile_bars
 from liqlab.plot.style import FONT, LONG, NEUTRAL, SHORT, view
@@ -27,7 +28,7 @@ def four_maps(
     depth: pd.DataFrame | None = None,
     events: pd.DataFrame | None = None,
     stops: pd.DataFrame | None = None,
-    price_range: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
 ) -> hv.Layout:
     """Four maps that people confuse, side by side: order book, estimated levels, observed liquidations, stops.
 
@@ -47,7 +48,7 @@ def four_maps(
         As in `liqlab.observed_heatmap`; needs `market`.
     stops : DataFrame, optional
         Stop orders, where somebody knows them: side of the position, price [quote], quantity [coins].
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote].
 
     Returns
@@ -60,8 +61,9 @@ def four_maps(
     from liqlab.maps.heatmaps import liquidation_map as moment_of
 
     bokeh_hooks.use_bokeh()
+    heat = one_heatmap(heat)
     snap = moment_of(heat, at=at)
-    price, ylim = float(snap["close"]), price_range or view(heat)
+    price, ylim = float(snap["close"]), ylim or view(heat)
     amount = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]
     half = float(np.diff(heat["price_edge"].to_numpy()[:2])[0]) / 2
     levels = {f"{side}s": amount.sel(side=side).to_numpy() for side in ("long", "short")}

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
 from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, panels
 from liqlab.plot._candles import candles_over
 from liqlab.plot.image import image
+from liqlab.plot.observed import is_observed, observed_heatmap
 from liqlab.plot.own_positions import own_positions
 from liqlab.plot.profile import liquidation_map
 from liqlab.plot.style import FONT, SIDE, WIDE, heading, view
@@ -27,10 +29,10 @@ def heatmap(
     heat: xr.Dataset,
     market: Market | None = None,
     *,
-    scale: str = "purple-yellow",
-    log: bool = True,
+    cmap: str = "purple-yellow",
+    logz: bool = True,
     threshold: float = 0.0,
-    price_range: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
     at: Any = None,
     positions: Any = None,
     zones: pd.DataFrame | None = None,
@@ -43,17 +45,17 @@ def heatmap(
     Parameters
     ----------
     heat : Dataset
-        From `liqlab.heatmap`.
+        From `liqlab.heatmap`, or from `liqlab.observed_heatmap`, which is then drawn as `observed_heatmap` here does.
     market : Market, optional
         For the strip: open interest where the market has it, else volume. The candles come from `heat`.
-    scale : str
+    cmap : str
         One of the four colour scales in circulation: ``purple-yellow``, ``black-yellow``, ``green-red``,
         ``violet-red``. The last two are neither perceptually uniform nor safe for colour-blind eyes.
-    log : bool
+    logz : bool
         Logarithmic colours (default) or linear ones.
     threshold : float
         Share [0..1) of the brightest colour; dimmer cells are left dark.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]; default: the candles' range and about as much around it.
     at : time-like, optional
         Moment of the side profile; default: the last column. A line marks it when it is given.
@@ -75,13 +77,19 @@ def heatmap(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
-    low, high = price_range or view(heat)
-    main = image(heat, (low, high), scale, log, threshold) * candles_over(heat)
+    heat = one_heatmap(heat)
+    if is_observed(heat):
+        if at is not None or positions is not None or zones is not None:
+            raise ValueError("at, positions and zones belong to an estimated map, and this one is of observed "
+                             "liquidations; leave them out, or lay lq.plot.clusters(zones) over it with *")  # fmt: skip
+        return observed_heatmap(heat, cmap=cmap, logz=logz, ylim=ylim, strip=strip, profile=profile, title=title)
+    low, high = ylim or view(heat)
+    main = image(heat, (low, high), cmap, logz, threshold) * candles_over(heat)
     if at is not None:
         moment = naive(pd.DatetimeIndex([utc(at)]))[0]
         main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
     if zones is not None:
-        main = main * clusters(zones, price_range=(low, high))
+        main = main * clusters(zones, ylim=(low, high))
     if positions is not None:
         from liqlab.zones.stops import assess_positions as assessed
 
@@ -96,7 +104,7 @@ def heatmap(
         return main
     parts = [main]
     if profile:
-        parts.append(liquidation_map(heat, at=at, price_range=(low, high), width=SIDE))
+        parts.append(liquidation_map(heat, at=at, ylim=(low, high), width=SIDE))
     if strip:
         parts.append(panels.strip(heat, market))
     if strip and profile:
@@ -118,7 +126,7 @@ def show(
     start, end : time-like, optional
         What is shown; default: the case's window, or a market's last three days.
     **options
-        Those of `heatmap` here (``scale=``, ``threshold=``, …) and of `liqlab.heatmap` (``lookback=``, ``law=``, …).
+        Those of `heatmap` here (``cmap=``, ``threshold=``, …) and of `liqlab.heatmap` (``lookback=``, ``law=``, …).
 
     Returns
     -------
@@ -141,4 +149,4 @@ def show(
     return heatmap(heat, market, **mine)
 
 
-_DRAWING = ("scale", "log", "threshold", "at", "positions", "zones", "strip", "profile", "title")
+_DRAWING = ("cmap", "logz", "threshold", "at", "positions", "zones", "strip", "profile", "title")

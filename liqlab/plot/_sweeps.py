@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
 from liqlab.market.clock import naive
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
@@ -28,10 +29,10 @@ def sweeps(
     table: pd.DataFrame,
     heat: xr.Dataset,
     *,
-    scale: str = "purple-yellow",
-    log: bool = True,
+    cmap: str = "purple-yellow",
+    logz: bool = True,
     threshold: float = 0.0,
-    price_range: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
     zones: bool = True,
     title: str | None = None,
 ) -> hv.Overlay:
@@ -43,7 +44,7 @@ def sweeps(
         From `liqlab.sweeps`.
     heat : Dataset
         The map it was made from, or a part of it.
-    scale, log, threshold, price_range
+    cmap, logz, threshold, ylim
         As in `heatmap`.
     zones : bool
         Draw each swept zone as a frame, from the moment at which it was seen to the decision.
@@ -58,11 +59,12 @@ def sweeps(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
-    low, high = price_range or view(heat)
+    heat = one_heatmap(heat)
+    low, high = ylim or view(heat)
     first, last = heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]
     stamps = naive(pd.DatetimeIndex(table["time"]))
     shown = table[(stamps >= first) & (stamps < last)]
-    parts: list[Any] = [image(heat, (low, high), scale, log, threshold), candles_over(heat)]
+    parts: list[Any] = [image(heat, (low, high), cmap, logz, threshold), candles_over(heat)]
     if zones and len(shown):
         parts.append(_frames(shown))
     parts += [_marks(shown, kind) for kind in MARKS]

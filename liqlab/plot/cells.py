@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 MAX_BINS = 400  # more cells than a screen has pixels only make the page heavy: bins are summed
 
 
-def cells(heat: xr.Dataset, price_range: tuple[float, float], *, most: int = MAX_BINS) -> xr.Dataset:
+def cells(heat: xr.Dataset, ylim: tuple[float, float], *, most: int = MAX_BINS) -> xr.Dataset:
     """Estimated, longs and shorts on even cells, as an image needs them: bins summed, missing columns empty."""
-    low, high = price_range
+    low, high = ylim
     first, stop = np.searchsorted(heat["price"].to_numpy(), [low, high])
     if first == stop:
         bottom, top = heat["price_edge"].to_numpy()[[0, -1]]
-        raise ValueError(f"price_range ({low:g}, {high:g}) holds no bin; bins run from {bottom:g} to {top:g}")
+        raise ValueError(f"ylim ({low:g}, {high:g}) holds no bin; bins run from {bottom:g} to {top:g}")
     together = -(-(stop - first) // most)
     # whole groups of bins, rather a bin more than one less
     stop = min(stop + (first - stop) % together, heat.sizes["price"])

@@ -29,16 +29,23 @@ def limits(total: np.ndarray, threshold: float) -> tuple[float, float]:
     return (low if low < high else 0.1 * high), high
 
 
-def colours_of(scale: str) -> str:
-    """Name of a scale's colour map."""
-    if scale not in SCALES:
-        raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
-    return SCALES[scale]
+def colours_of(cmap: str) -> str:
+    """Name of the colour map that `cmap` stands for.
+
+    >>> colours_of("black-yellow"), colours_of("cividis")
+    ('inferno', 'cividis')
+    """
+    from matplotlib import colormaps
+
+    name = SCALES.get(cmap, cmap) if isinstance(cmap, str) else cmap
+    if name not in list(colormaps):
+        raise ValueError(f"cmap must be one of {', '.join(SCALES)}, or a name of matplotlib's, got {cmap!r}")
+    return name
 
 
-def lowest(scale: str) -> str:
+def lowest(cmap: str) -> str:
     """Background = low end of the colour map: an empty cell is a dark cell."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    return to_hex(colormaps[colours_of(scale)](0.0))
+    return to_hex(colormaps[colours_of(cmap)](0.0))

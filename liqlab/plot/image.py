@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def image(heat: xr.Dataset, price_range: tuple[float, float], scale: str, log: bool, threshold: float) -> hv.Image:
+def image(heat: xr.Dataset, ylim: tuple[float, float], cmap: str, logz: bool, threshold: float) -> hv.Image:
     """The levels: both sides' sum as colour, each side in the hover."""
     import hvplot.xarray  # noqa: F401  (registers .hvplot)
 
-    colours = colours_of(scale)
+    colours = colours_of(cmap)
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold is a share of the brightest colour in [0, 1), got {threshold!r}")
-    table = cells(heat, price_range)
+    table = cells(heat, ylim)
     low, high = limits(table["estimated"].to_numpy(), threshold)
     table["estimated"] = table["estimated"].where(table["estimated"] >= threshold * high)
     quote, sides = heat.attrs["quote"], ["longs", "shorts"]
     picture = table.hvplot.image(
-        x="time", y="price", z="estimated", cmap=colours, logz=log, clim=(low, high) if log else (0, high),
+        x="time", y="price", z="estimated", cmap=colours, logz=logz, clim=(low, high) if logz else (0, high),
         clabel=f"estimated, standing [{quote} per {bin_of(table):g} {quote} of price]", **WIDE,
     )  # fmt: skip
     picture = picture.clone(table, vdims=[*picture.vdims, *sides])  # hvPlot draws one variable; the hover reads all
@@ -37,6 +37,6 @@ def image(heat: xr.Dataset, price_range: tuple[float, float], scale: str, log: b
         ("shorts", "@shorts{custom}"),
     ]
     return picture.opts(
-        bgcolor=lowest(scale), tools=["hover", "crosshair"], hooks=[bokeh_hooks.hover(hover), bokeh_hooks.si_colorbar],
+        bgcolor=lowest(cmap), tools=["hover", "crosshair"], hooks=[bokeh_hooks.hover(hover), bokeh_hooks.si_colorbar],
         **COLOUR_BAR,
     )  # fmt: skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from liqlab.maps.stacking import heatmaps_of
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
 from liqlab.plot.image import image
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def lookback_heatmaps(
-    heats: Mapping[str, xr.Dataset],
+    maps: xr.Dataset,
     *,
-    scale: str = "purple-yellow",
-    price_range: tuple[float, float] | None = None,
+    cmap: str = "purple-yellow",
+    ylim: tuple[float, float] | None = None,
     columns: int = 2,
 ) -> hv.Layout:
     """Draw heatmaps of several lookbacks side by side, on one range of prices.
 
     Parameters
     ----------
-    heats : mapping of name to Dataset
-        From `liqlab.lookback_heatmaps`, or heatmaps of different time frames.
-    scale : str
+    maps : Dataset
+        From `liqlab.lookback_heatmaps`: with a dimension ``lookback``.
+    cmap : str
         As in `heatmap`.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]; default: that of the first heatmap.
     columns : int
         Panels per row.
@@ -43,14 +43,15 @@ def lookback_heatmaps(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
-    if not heats:
-        raise ValueError("windows needs one heatmap or more, got none; see liqlab.lookback_heatmaps")
-    each = dict(heats)
-    low, high = price_range or view(next(iter(each.values())))
+    if "lookback" not in getattr(maps, "dims", ()):
+        raise ValueError("lookback_heatmaps draws maps of several lookbacks, a Dataset with a dimension lookback; make "
+                         "it with lq.lookback_heatmaps(market, ['24h', '7d'])")  # fmt: skip
+    each = heatmaps_of(maps, "lookback")
+    low, high = ylim or view(next(iter(each.values())))
     look = {**WIDE, "height": 380, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None}
     pictures = []
     for k, (name, heat) in enumerate(each.items()):
-        picture = image(heat, (low, high), scale, True, 0.0).opts(framewise=True, axiswise=True)
+        picture = image(heat, (low, high), cmap, True, 0.0).opts(framewise=True, axiswise=True)
         bins = picture.opts.get("plot").kwargs["clabel"].partition("[")[2]
         main = picture.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * candles_over(heat)
         ylabel = f"price [{heat.attrs['quote']}]" if k % columns == 0 else ""

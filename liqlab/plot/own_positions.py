@@ -16,14 +16,14 @@ LINES = 0.085  # [1] of the height: two lines of a label
 BACKDROP = {"background_fill_color": "#000000", "background_fill_alpha": 0.65}
 
 
-def own_positions(table: pd.DataFrame, heat: xr.Dataset, price_range: tuple[float, float]) -> hv.Overlay:
+def own_positions(table: pd.DataFrame, heat: xr.Dataset, ylim: tuple[float, float]) -> hv.Overlay:
     """Lines of a table of `liqlab.assess_positions`: liquidation price, stop, distance to the nearest cluster.
 
     What lies outside the prices shown is named at the edge, with an arrow.
     """
     import holoviews as hv
 
-    low, high = price_range
+    low, high = ylim
     lines: list[Any] = []
     labels: list[Any] = []  # over all lines
     taken: list[float] = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, heading, view
 
@@ -20,7 +21,7 @@ def liquidation_map(
     heat: xr.Dataset,
     *,
     at: Any = None,
-    price_range: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
     marks: Sequence[float] = (),
     width: int | None = None,
 ) -> hv.Overlay:
@@ -32,7 +33,7 @@ def liquidation_map(
         From `liqlab.heatmap`.
     at : time-like, optional
         The last column closed at or before it; default: the last.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote].
     marks : sequence of float
         Prices [quote] to mark with a dotted line.
@@ -49,8 +50,9 @@ def liquidation_map(
     from liqlab.maps.heatmaps import liquidation_map as moment_of
 
     bokeh_hooks.use_bokeh()
+    heat = one_heatmap(heat)
     snap = moment_of(heat, at=at)
-    low, high = price_range or view(heat)
+    low, high = ylim or view(heat)
     snap = snap.sel(price=slice(low, high))
     amounts = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]
     half = np.diff(heat["price_edge"].to_numpy()[:2])[0] / 2

@@ -21,7 +21,7 @@ APART = 0.055  # of the prices shown: closer labels would lie on each other
 def clusters(
     table: pd.DataFrame,
     *,
-    price_range: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
     start: Any = None,
     end: Any = None,
     top: int = 6,
@@ -35,7 +35,7 @@ def clusters(
     ----------
     table : DataFrame
         From `liqlab.clusters`.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]: only zones that reach into them are drawn. Default: all.
     start, end : time-like, optional
         Left and right edge of the boxes; default: the map's first column (or a zone's mean age, where it is known and
@@ -53,7 +53,7 @@ def clusters(
     bokeh_hooks.use_bokeh()
     end = utc(end if end is not None else table.attrs["at"])
     first = utc(start if start is not None else table.attrs["start"])
-    low, high = price_range or (0.0, np.inf)
+    low, high = ylim or (0.0, np.inf)
     rows = table[(table["high"] > low) & (table["low"] < high)]
     begins = pd.Series(first, index=rows.index)
     if start is None and "age" in rows:
@@ -121,7 +121,7 @@ def _backed(plot: Any, element: Any) -> None:
 
 
 def cumulative(
-    table: pd.DataFrame, *, price_range: tuple[float, float] | None = None, pain: pd.DataFrame | None = None
+    table: pd.DataFrame, *, xlim: tuple[float, float] | None = None, pain: pd.DataFrame | None = None
 ) -> hv.Overlay:
     """Draw what a move from the price would liquidate on its way, longs below and shorts above.
 
@@ -129,7 +129,7 @@ def cumulative(
     ----------
     table : DataFrame
         From `liqlab.cumulative`.
-    price_range : (low, high), optional
+    xlim : (low, high), optional
         Prices shown [quote]; default: 15 % to each side of the price.
     pain : DataFrame, optional
         From `liqlab.max_pain`: its prices are marked.
@@ -142,7 +142,7 @@ def cumulative(
 
     bokeh_hooks.use_bokeh()
     at, quote = table.attrs["price"], table.attrs["quote"]
-    low, high = price_range or (0.85 * at, 1.15 * at)
+    low, high = xlim or (0.85 * at, 1.15 * at)
     shown = table[(table.index >= low) & (table.index <= high)]
     parts: list[Any] = []
     for side, colour in HUES:
@@ -170,16 +170,14 @@ def _across(plot: Any, element: Any) -> None:
         axis.formatter = NumeralTickFormatter(format="0,0.[0000]")
 
 
-def confluence(
-    table: pd.DataFrame, *, price_range: tuple[float, float] | None = None, width: int | None = None
-) -> hv.Overlay:
+def confluence(table: pd.DataFrame, *, ylim: tuple[float, float] | None = None, width: int | None = None) -> hv.Overlay:
     """Draw the score of confluence by price: longs and shorts in their hues, 0 to 1.
 
     Parameters
     ----------
     table : DataFrame
         From `liqlab.confluence`, by price.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]; default: 15 % to each side of the price.
     width : int, optional
         Width [px] of a strip beside a heatmap; default: as wide as the page.
@@ -192,7 +190,7 @@ def confluence(
 
     bokeh_hooks.use_bokeh()
     at, quote = table.attrs["price"], table.attrs["quote"]
-    low, high = price_range or (0.85 * at, 1.15 * at)
+    low, high = ylim or (0.85 * at, 1.15 * at)
     price = table.index.to_numpy()
     half = np.diff(price).min() / 2 if len(price) > 1 else 0.001 * price[0]
     parts: list[Any] = []
