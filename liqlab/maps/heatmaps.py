@@ -16,6 +16,7 @@ from liqlab import __version__
 from liqlab.engine.inputs import EngineInputs, build_inputs
 from liqlab.engine.ledger import run_ledger
 from liqlab.engine.records import SIDES, Columns, Record
+from liqlab.maps.stacking import own_attrs
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
@@ -118,7 +119,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     Parameters
     ----------
     heat : Dataset
-        From `heatmap`.
+        From `heatmap`, or several maps in one (`lookback_heatmaps`, `model_heatmaps`).
     at : time-like, optional
         UTC; default: the last column.
 
@@ -144,7 +145,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     row = int(np.searchsorted(closes, moment, side="right")) - 1
     if row < 0:
         raise ValueError(f"no column had closed by {utc(at)}; the first closes at {closes[0]} UTC")
-    return heat.isel(time=row)
+    return own_attrs(heat.isel(time=row))
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

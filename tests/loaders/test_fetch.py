@@ -406,8 +406,8 @@ def test_leverage_tiers_need_a_key_which_is_never_shown(
 def test_the_order_book(venue: Any) -> None:
     venue()
     book = lq.fetch_depth(BTC)
-    assert book.groupby("side", sort=False)["price"].first().to_dict() == {"buy": 39999.9, "sell": 40000.1}
-    assert book.groupby("side")["quantity"].sum().to_dict() == {"buy": 13.5, "sell": 10.5}
+    assert book.groupby("side", sort=False)["price"].first().to_dict() == {"bid": 39999.9, "ask": 40000.1}
+    assert book.groupby("side")["quantity"].sum().to_dict() == {"bid": 13.5, "ask": 10.5}
     assert book.attrs["symbol"] == BTC
 
 
