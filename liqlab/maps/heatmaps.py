@@ -5,7 +5,6 @@ All amounts are *estimated* from market data; none is read from accounts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from liqlab.maps.stacking import own_attrs
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
+from liqlab.market.provenance import Provenance
 from liqlab.models._law import Law
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def heatmap(
     alive = _alive(market, inputs, last, lookback)
     columns = Columns(last_step, alive, edges, by_leverage)
     record = run_ledger(inputs.steps, inputs.ladder, columns=columns, same_bar_share=same_bar_share)
-    attrs = provenance(market, model, inputs, width, lookback, same_bar_share)
+    attrs = provenance(market, model, inputs, width, lookback, same_bar_share).attrs()
     return dataset(record, frame, edges, inputs.ladder.leverage if by_leverage else None, attrs)
 
 
@@ -234,23 +234,27 @@ def _alive(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any
 
 def provenance(
     market: Market, model: str, inputs: EngineInputs, width: int, lookback: Any, same_bar_share: float
-) -> dict[str, str]:
-    """Provenance, in strings, so that a Dataset can be saved."""
-    return {
-        "title": "Estimated liquidation heatmap",
-        "symbol": market.symbol,
-        "exchange": market.exchange,
-        "timeframe": market.timeframe,
-        "time_step": timeframe_of(pd.Timedelta(width, unit="ns")),
-        "quote": market.quote,
-        "coin": market.coin,
-        "model": model,
-        "lookback": "" if lookback is None else timeframe_of(timedelta(lookback)),
-        **inputs.used,
-        "parameters": json.dumps({**inputs.parameters, "same_bar_share": same_bar_share}),
-        "sources": json.dumps({name: dict(source) for name, source in market.sources.items()}),
-        "liqlab": __version__,
-    }
+) -> Provenance:
+    """What a map of these inputs is made from and how."""
+    return Provenance(
+        symbol=market.symbol,
+        exchange=market.exchange,
+        timeframe=market.timeframe,
+        time_step=timeframe_of(pd.Timedelta(width, unit="ns")),
+        quote=market.quote,
+        coin=market.coin,
+        model=model,
+        lookback="" if lookback is None else timeframe_of(timedelta(lookback)),
+        taker=inputs.taker,
+        open_interest=inputs.open_interest,
+        law=inputs.law,
+        tiers=inputs.tiers,
+        touch=inputs.touch,
+        closing=inputs.closing,
+        parameters={**inputs.parameters, "same_bar_share": same_bar_share},
+        sources={name: dict(source) for name, source in market.sources.items()},
+        liqlab=__version__,
+    )
 
 
 def dataset(

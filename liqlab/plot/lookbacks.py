@@ -63,6 +63,6 @@ def lookback_heatmaps(
 def _narrow(heat: xr.Dataset, name: str) -> str:
     """The heading in lines short enough for two panels on a phone."""
     a = heat.attrs
-    whose = interest(heat).partition(" × ")[0]
+    whose = interest(heat, narrow=True)
     return (f"{name}, estimated\n{a['symbol'] or 'no symbol'}\n{a['exchange'] or 'no exchange'} {a['timeframe']}\n"
             f"{a['model']}\nlaw {a['law']}\nOI {whose}")  # fmt: skip

@@ -9,6 +9,7 @@ import pandas as pd
 
 from liqlab.market.clock import naive
 from liqlab.market.market import Market
+from liqlab.market.provenance import Provenance
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import middles
 from liqlab.plot.style import FONT, LONG, SHORT, SIDE, STRIP, WIDE
@@ -49,7 +50,8 @@ def coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
     from liqlab.maps.heatmaps import liquidation_map as moment_of
 
     snap = moment_of(heat, at=at)
-    known = "unattributed_oi" in snap and not heat.attrs["open_interest"].startswith("not used")
+    uses = {one.open_interest.kind for one in Provenance.of(heat).each}
+    known = "unattributed_oi" in snap and uses != {"not used"}
     attributed_oi, unattributed_oi = snap["attributed_oi"].to_numpy(), snap["unattributed_oi"].to_numpy()
     share = (
         np.divide(
@@ -60,8 +62,7 @@ def coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
     )
     bars = [hv.Rectangles([(k - 0.35, 0.0, k + 0.35, share[k])]).opts(color=colour, line_width=0)
             for k, colour in enumerate((LONG, SHORT))]  # fmt: skip
-    assumed = heat.attrs["open_interest"].startswith("none")
-    title = ("coverage, assumed" if assumed else "coverage [% of OI]") if known else "coverage: no OI"
+    title = ("coverage, assumed" if "assumed" in uses else "coverage [% of OI]") if known else "coverage: no OI"
     return hv.Overlay(bars).opts(
         title=title, width=SIDE, height=STRIP, ylim=(0, 1), xlim=(-0.6, 1.6), xlabel="", ylabel="", toolbar=None,
         xticks=[(0, f"L {share[0]:.0%}"), (1, f"S {share[1]:.0%}")] if known else 0, yticks=[(0, ""), (1, "")],

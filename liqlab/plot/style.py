@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from liqlab.market.provenance import OpenInterestUse, Provenance
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -22,10 +24,21 @@ def view(heat: xr.Dataset) -> tuple[float, float]:
     return max(low - around, float(heat["price_edge"][0])), min(high + around, float(heat["price_edge"][-1]))
 
 
-def interest(heat: xr.Dataset) -> str:
-    """Whose open interest the map rests on, without what stands in brackets."""
-    words = heat.attrs["open_interest"].partition("(")[0].strip()
-    return "assumed" if words == "none" else words
+def interest(heat: xr.Dataset, *, narrow: bool = False) -> str:
+    """Whose open interest the map rests on, short enough for a title; `narrow`: without the factor of a proxy."""
+    return " + ".join(dict.fromkeys(_interest(one.open_interest, narrow) for one in Provenance.of(heat).each))
+
+
+def _interest(use: OpenInterestUse, narrow: bool) -> str:
+    if use.kind == "proxy":
+        whose = use.exchange or "another venue"
+        return f"proxy: {whose}" if narrow else f"proxy {whose} × {use.scale:g}"
+    if use.kind == "not used" and narrow:
+        return str(use)
+    if use.kind != "own" or (narrow and use.scale != 1):
+        return use.kind
+    scale = f" × {use.scale:g}" if use.scale != 1 else ""
+    return f"own{scale}" + (", assumed before its first stamp" if use.assumed_bars else "")
 
 
 def heading(heat: xr.Dataset, title: str | None) -> str:
@@ -34,6 +47,4 @@ def heading(heat: xr.Dataset, title: str | None) -> str:
     window = f"opened within {a['lookback']}" if a["lookback"] else "all positions"
     first = title or "Estimated liquidation heatmap"
     who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
-    whose = interest(heat).partition(":")[0]
-    origin = f" {a['open_interest'].partition(': ')[2].partition(',')[0]}" if whose == "proxy" else ""
-    return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window} · OI {whose}{origin}"
+    return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window} · OI {interest(heat)}"
