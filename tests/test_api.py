@@ -21,12 +21,16 @@ PACKAGE = Path(lq.__file__).parent
 
 # --- names and signatures: what users type ----------------------------------------------------------------------------
 
-BOOK = "market, model='open_interest'"
+BOOK = "market, model=None"
 TIERS = "exchange=None, symbol=None, as_of=None, leverage_tiers=None"
 PUBLIC = {
+    "Assumptions": (
+        "model='open_interest', *, law='measured', entries='spread', position_notional=10000.0, same_bar_share=0.5, "
+        "**options"
+    ),
     "Calibration": (
         "law, share_of_volume, same_bar_share, model, loss, source, throttle, step, profile, ensemble, members, tilt, "
-        "beyond, silent, reached, distance, span, more=<factory>"
+        "beyond, silent, reached, distance, span, base"
     ),
     "Case": (
         "case, title='', answers='', model='open_interest', story='', start='', end='', lookback='', price_step=0, "
@@ -40,7 +44,7 @@ PUBLIC = {
     ),
     "amplification": "snap, *, depth=None, shocks=None, price=None, scale=1.0",
     "event_windows": "market, times, *, before='24h', after='24h', sign=1",
-    "balance": f"{BOOK}, *, by_leverage=False, same_bar_share=0.5, **options",
+    "balance": f"{BOOK}, *, assumptions=None, by_leverage=False, **options",
     "Scores": "table, curve, gain, forecasts, observed, kinds, about=<factory>",
     "Simulation": "market, positions, path",
     "Walk": "folds, scores, estimated, observed, checks",
@@ -49,9 +53,8 @@ PUBLIC = {
         "added_margin=0.0, taker_fee=None, formula=None"
     ),
     "calibrate": (
-        "market, *, model='open_interest', loss='censored', prior='measured', "
-        "share_of_volume=(0.05, 0.1, 0.2, 0.3, 0.5, 0.8), resamples=100, level=0.9, seed=0, position_notional=10000.0, "
-        "**options"
+        "market, *, model=None, assumptions=None, loss='censored', prior=None, "
+        "share_of_volume=(0.05, 0.1, 0.2, 0.3, 0.5, 0.8), resamples=100, level=0.9, seed=0, **options"
     ),
     "cascade": "snap, *, depth=None, shock=-0.03, price=None, scale=1.0",
     "capabilities": "exchange=None",
@@ -65,36 +68,38 @@ PUBLIC = {
     "Magnet": "table, assets, curves, trials, about",
     "claims": "markets=None, *, seed=0",
     "magnet": (
-        "market, heat=None, *, model='open_interest', horizon='24h', most_age='7d', every='4h', start=None, paths=48, "
+        "market, heat=None, *, model=None, horizon='24h', most_age='7d', every='4h', start=None, paths=48, "
         "seed=0, **options"
     ),
     "plot.forest": "result, *, comparison='mirror'",
     "plot.claims_table": "table, *, title=None",
     "plot.magnet": "result",
     "clusters": "heat, at=None, *, width=0.003, false_alarms=0.2, market=None",
-    "combine": "markets, model='open_interest', *, start=None, end=None, price_range=None, price_step=None, **options",
+    "combine": (
+        "markets, model=None, *, assumptions=None, start=None, end=None, price_range=None, price_step=None, **options"
+    ),
     "critical_zones": "snap, *, depth=None, price=None, scale=1.0",
     "confluence": "heat, at=None, *, leverages=None, width=0.003, zones=None",
     "cumulative": "heat, at=None",
     "summarise_periods": "market, spans",
     "examples": "",
-    "explain": f"{BOOK}, *, price, at=None, price_step=None, lookback=None, same_bar_share=0.5, **options",
-    "expected_liquidations": f"{BOOK}, *, unit='quote', same_bar_share=0.5, **options",
+    "explain": f"{BOOK}, *, price, at=None, price_step=None, lookback=None, assumptions=None, **options",
+    "expected_liquidations": f"{BOOK}, *, assumptions=None, unit='quote', **options",
     "fetch": (
         "symbol, *, exchange='binanceusdm', timeframe='5m', start, end=None, kinds=None, store=None, progress=True, "
         "volume_unit='', archive=False"
     ),
     "fetch_depth": "symbol, *, exchange='binanceusdm'",
     "heatmap": (
-        f"{BOOK}, *, start=None, end=None, lookback=None, time_step=None, price_range=None, price_step=None, "
-        "by_leverage=False, same_bar_share=0.5, law='measured', **options"
+        f"{BOOK}, *, assumptions=None, start=None, end=None, lookback=None, time_step=None, price_range=None, "
+        "price_step=None, by_leverage=False, **options"
     ),
     "indicators": (
         "market, *, rsi=14, atr=14, vwap='1d', funding_window='30d', open_interest_change='24h', "
         "long_short_ratio=None, stale='24h'"
     ),
     "law": "law='measured'",
-    "levels": f"{BOOK}, *, start=None, end=None, at=None, same_bar_share=0.5, **options",
+    "levels": f"{BOOK}, *, assumptions=None, start=None, end=None, at=None, **options",
     "liquidation_map": "heat, at=None",
     "liquidation_price": (
         f"entry_price, *, side, leverage=None, quantity=None, {TIERS}, wallet_balance=None, "
@@ -104,7 +109,7 @@ PUBLIC = {
         "hedge_maintenance_amount=None"
     ),
     "Live": "state, ladder, memory, edges, about",
-    "live": f"{BOOK}, *, price_range=None, price_step=None, same_bar_share=0.5, **options",
+    "live": f"{BOOK}, *, assumptions=None, price_range=None, price_step=None, **options",
     "load_example": "name",
     "load_live": "path",
     "plot.calibration": "result, *, level=0.9, kind='pointwise'",
@@ -135,7 +140,7 @@ PUBLIC = {
         "seen, *, scale='black-yellow', log=True, price_range=None, strip=True, profile=True, title=None"
     ),
     "plot.png": "heat, path, *, scale='purple-yellow', price_range=None, title=None, width=10.0, dpi=110",
-    "plot.show": "case, model='open_interest', *, start=None, end=None, **options",
+    "plot.show": "case, model=None, *, start=None, end=None, **options",
     "plot.sweeps": (
         "table, heat, *, scale='purple-yellow', log=True, threshold=0.0, price_range=None, zones=True, title=None"
     ),
@@ -145,7 +150,7 @@ PUBLIC = {
         "candles, *, symbol='', exchange='', timeframe='', open_interest=None, funding_rate=None, liquidations=None, "
         "taker=None, path=None, mark_candles=None, leverage_tiers=None, timezone=None"
     ),
-    "show": "case, model='open_interest', *, start=None, end=None, **options",
+    "show": "case, model=None, *, start=None, end=None, **options",
     "plot.scoreboard": "result, *, placebos=(), score='spearman', side='both'",
     "read_case": "name, **given",
     "score": (
@@ -153,7 +158,8 @@ PUBLIC = {
         "resamples=1000, level=0.95, seed=0"
     ),
     "walk_forward": (
-        "model, market, *, fit=None, embargo='1d', folds=3, score=None, checks=12, seed=0, unit='coins', **options"
+        "market, model=None, *, assumptions=None, fit=None, embargo='1d', folds=3, score=None, checks=12, seed=0, "
+        "unit='coins', **options"
     ),
     "simulate": (
         "days=30, *, timeframe='5m', seed=0, price=60000.0, start='2024-01-01', volatility=0.025, "
@@ -174,7 +180,7 @@ PUBLIC = {
     "tiers_for": "exchange, symbol, as_of=None, *, leverage_tiers=None",
     "tiers_from_ccxt": ("tiers, *, symbol, exchange, as_of, notional_per_unit=None, contract_size=None, price=None"),
     "track": "heat, *, width=0.003, false_alarms=0.2, patience=4",
-    "lookback_heatmaps": "market, lookbacks=('12h', '24h', '3d', '7d', '30d'), model='open_interest', **options",
+    "lookback_heatmaps": "market, lookbacks=('12h', '24h', '3d', '7d', '30d'), model=None, **options",
     "compare_levels": "heat, path, expected, *, moments, width",
 }
 MODELS = {

@@ -115,7 +115,7 @@ def score_of(bright: np.ndarray) -> np.ndarray:
 
 
 def lookback_heatmaps(
-    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str = "open_interest", **options: Any
+    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str | None = None, **options: Any
 ) -> dict[str, xr.Dataset]:
     """Heatmaps of several lookbacks on the same bins and columns, for `confluence` and for a panel of them.
 
@@ -128,7 +128,7 @@ def lookback_heatmaps(
     model : str
         As in `heatmap`.
     **options
-        Those of `heatmap`, start and end among them.
+        Those of `heatmap`, start, end and assumptions among them.
 
     Returns
     -------
