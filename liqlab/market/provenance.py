@@ -147,7 +147,9 @@ class Provenance:
     closing : str
         How the model closes, in words; empty: it has one way.
     parameters : mapping
-        Every option with its value.
+        Every option with its value, for readers.
+    assumptions : mapping
+        The same to the last digit, for `liqlab.Assumptions.of`.
     sources : mapping
         The market's own: table -> where it is from.
     liqlab : str
@@ -171,6 +173,7 @@ class Provenance:
     touch: TouchUse
     closing: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    assumptions: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, Any] = field(default_factory=dict)
     liqlab: str = ""
     venues: tuple[Provenance, ...] = ()

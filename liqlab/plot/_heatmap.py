@@ -113,7 +113,7 @@ def heatmap(
 
 
 def show(
-    case: str | Market, model: str = "open_interest", *, start: Any = None, end: Any = None, **options: Any
+    case: str | Market, model: str | None = None, *, start: Any = None, end: Any = None, **options: Any
 ) -> hv.Layout:
     """A case in one line: load it, build its heatmap over the part worth looking at first, draw it.
 

@@ -125,6 +125,6 @@ def test_a_model_that_does_not_tell_is_refused(wrong: Any, words: str, monkeypat
     module = ModuleType(f"liqlab.models.{wrong.__name__}")
     setattr(module, wrong.__name__, wrong)
     monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
-    monkeypatch.setattr(models, "names", lambda: [wrong.__name__])
+    monkeypatch.setattr("liqlab.models._discovery.names", lambda: [wrong.__name__])
     with pytest.raises(TypeError, match=words):
         lq.heatmap(market(ROWS), wrong.__name__)
