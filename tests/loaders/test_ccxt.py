@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -523,6 +524,14 @@ def test_htxs_volume_counts_both_sides_of_contracts_only() -> None:
 DAY = 24 * HOUR
 
 
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Liquidations by the day and not by the hour: fewer requests, the same rows."""
+    for name in ("gate", "htx"):
+        offers = _ccxt.offers(name)
+        monkeypatch.setitem(offers, "liquidations", replace(offers["liquidations"], window="24h"))
+
+
 def cut(first: int, step: int, events: list[tuple[int, int]]) -> Routes:
     """Gate with bars of `step` from `first` on, and liquidations (hour after `T0`, contracts)."""
 
@@ -545,7 +554,7 @@ def cut(first: int, step: int, events: list[tuple[int, int]]) -> Routes:
     [("1w", 7, "2024-04-25"), ("1w", 7, "2024-04-29"), ("1w", 7, "2024-04-28 16:00"), ("1d", 1, "2024-04-30 16:00")],
 )
 def test_liquidations_lie_on_the_bars_of_the_candles(
-    venue: Any, tmp_path: Path, timeframe: str, days: int, first: str
+    venue: Any, tmp_path: Path, wide: None, timeframe: str, days: int, first: str
 ) -> None:
     """Weeks from Thursday, from Monday, from Sunday 16:00 UTC, and days from 16:00; across the edge of a month."""
     opened, step = pd.Timestamp(first, tz="UTC"), days * DAY
@@ -599,7 +608,7 @@ def htx(now: pd.Timestamp) -> Routes:
             "/timestamp": lambda query: clock}  # fmt: skip
 
 
-def test_htxs_days_open_at_16_and_count_one_side(venue: Any, tmp_path: Path) -> None:
+def test_htxs_days_open_at_16_and_count_one_side(venue: Any, tmp_path: Path, wide: None) -> None:
     venue("htx", htx(START + pd.Timedelta(12, "D")), id="BTC-USDT", contractSize=0.001)
     options = {"timeframe": "1d", "kinds": ["candles", "open_interest", "liquidations"]}
     market = get(tmp_path, "htx", 5 * 24, **options)
