@@ -140,11 +140,14 @@ def fetch(
 ) -> None:
     """Fetch a market into the local store. Only what is missing is asked for; stop and go on as you like.
 
+    The exit code is 3 where rows are due and the exchange did not send them; what came is kept.
+
     Keys are read from the environment alone, proxies and certificates from the usual variables.
     """
     import warnings
 
-    from liqlab.loaders import filling
+    from liqlab.loaders import filling, planning
+    from liqlab.loaders.completeness import summary
     from liqlab.loaders.http import FetchError
 
     named = [name.strip() for one in kinds for name in one.split(",") if name.strip()] if kinds else None
@@ -154,7 +157,7 @@ def fetch(
                              "lq.fetch(…, kinds=['candles', 'leverage_tiers']) puts them into the market")  # fmt: skip
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            plan = filling.plan(symbol, exchange, timeframe, start, end, named, store, volume_unit, archive)
+            plan = planning.plan(symbol, exchange, timeframe, start, end, named, store, volume_unit, archive)
             plan = filling.fill(plan, progress=not quiet)
     except KeyboardInterrupt:
         typer.echo("stopped; what was fetched is in the store, the same command goes on there", err=True)
@@ -164,16 +167,28 @@ def fetch(
         raise typer.Exit(1) from None
     for text in [*plan.missing_kinds, *(str(one.message) for one in caught)]:
         typer.echo(f"note: {text}", err=True)
-    for row in filling.summary(plan):
+    rows = summary(plan)
+    for row in rows:
         print(f"{row['kind']:<15}{row['rows']:>12,} rows   {row['first']} … {row['last']}")
+    if short := [row["short"] for row in rows if row["short"]]:
+        for text in short:
+            typer.echo(f"short: {text}", err=True)
+        raise typer.Exit(3)
 
 
 @data.command("list")
 def list_(store: Store = None) -> None:
     """One line per series: rows, the range known as complete, holes in it, size."""
     from liqlab.loaders.store import folder, listing
+    from liqlab.loaders.store.inspection import strangers
 
-    found = listing(store)
+    try:
+        found = listing(store)
+    except ValueError as error:
+        _fail(error)
+    if found.empty and (strange := strangers(store)):
+        _fail(f"{folder(store)} holds {len(strange)} parquet file(s), none where the store keeps its own, first "
+              f"{strange[0]}; liqlab data verify names the layout. Move them away, or pass --store")  # fmt: skip
     if found.empty:
         print(f"{folder(store)} holds nothing yet; liqlab fetch fills it")
         return
@@ -195,7 +210,10 @@ def verify(store: Store = None) -> None:
     from liqlab.loaders.store import folder
     from liqlab.loaders.store import verify as verified
 
-    found = verified(store)
+    try:
+        found = verified(store)
+    except ValueError as error:
+        _fail(error)
     for file in found[found["note"] != ""].to_dict("records"):
         print(f"note   {file['file']}: {file['note']}")
     wrong = found[~found["ok"].astype(bool)]
@@ -219,9 +237,9 @@ def _print(rows: list[list[str]], right: tuple[int, ...]) -> None:
         print("  ".join(cells).rstrip())
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception | str) -> NoReturn:
     typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(1) from error
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def cascade(
         From `liquidation_map`; or a table indexed by price (centres of even bins) with columns long, short [quote],
         whose ``attrs`` may say quote, symbol, exchange, model, law and at.
     depth : DataFrame, Impact or float
-        An order book (side ``buy``/``sell`` of the resting orders, price [quote], quantity [coins]); a fit from
+        An order book (side ``bid``/``ask`` of the resting orders, price [quote], quantity [coins]); a fit from
         `price_impact`; or λ [fraction of the start price per quote].
     shock : float
         What moves the price first, as a fraction of it: below 0 longs are liquidated, above 0 shorts.

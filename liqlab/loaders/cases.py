@@ -52,7 +52,7 @@ class Case:
     told : list of [price, size]
         Levels that the story names [quote], and their sizes in whatever unit they came.
     told_width : float
-        Width of a told level [quote]: a level is a bucket around its price.
+        Width of a named level [quote]: a level is a bucket around its price.
     episodes : list of [words, from, to]
         Stretches of time whose extremes the story needs [UTC]; empty: the time from the reading to the end.
     later_case : str

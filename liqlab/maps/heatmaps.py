@@ -15,6 +15,7 @@ from liqlab.engine.grid import STEP
 from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.records import SIDES, Columns, Record
 from liqlab.engine.shared_run import ledger_run
+from liqlab.maps.stacking import own_attrs
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
@@ -117,7 +118,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     Parameters
     ----------
     heat : Dataset
-        From `heatmap`.
+        From `heatmap`, or several maps in one (`lookback_heatmaps`, `model_heatmaps`).
     at : time-like, optional
         UTC; default: the last column.
 
@@ -143,7 +144,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     row = int(np.searchsorted(closes, moment, side="right")) - 1
     if row < 0:
         raise ValueError(f"no column had closed by {utc(at)}; the first closes at {closes[0]} UTC")
-    return heat.isel(time=row)
+    return own_attrs(heat.isel(time=row))
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
+from liqlab.market.extras import require
 from liqlab.market.joins import at_close
 from liqlab.market.market import Market
 
@@ -121,12 +122,7 @@ def _candles(count: int, name: str, fewest: int) -> int:
 
 
 def _talib() -> Any:
-    try:
-        import talib
-    except ImportError as error:
-        raise ImportError("indicators need TA-Lib for RSI and ATR; install it with pip install 'liqlab[research]'"
-                          ) from error  # fmt: skip
-    return talib
+    return require("talib", "lq.indicators (RSI and ATR)")
 
 
 def _rsi(close: np.ndarray, count: int) -> np.ndarray:

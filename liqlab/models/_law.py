@@ -170,7 +170,7 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
     Returns
     -------
     distance : ndarray (side, leverage_level)
-        ``|ln(liquidation price / entry price)|`` > 0; long first. Leverage levels are those of `Law.rungs`.
+        ``|ln(liquidation price / entry price)|`` > 0; long first. Leverage levels are those of `Law.leverage_levels`.
     share : ndarray (side, leverage_level)
         The law's shares without the leverages that the tier forbids, rescaled to sum to 1.
 

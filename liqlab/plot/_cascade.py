@@ -1,4 +1,4 @@
-"""Pictures of a cascade: its ladder, step by step, and how far every shock would be carried. Public through `plot`."""
+"""Pictures of a cascade: its ladder, step by step, and how far every shock would be carried."""
 
 from __future__ import annotations
 

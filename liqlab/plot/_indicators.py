@@ -1,4 +1,4 @@
-"""Indicators as panels that share the heatmap's time axis. Public through `plot`."""
+"""Indicators as panels that share the heatmap's time axis."""
 
 from __future__ import annotations
 

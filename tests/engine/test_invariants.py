@@ -322,7 +322,7 @@ def test_the_size_of_one_position_and_not_of_the_market_chooses_the_tier() -> No
 # --- faults of other tools ------------------------------------------------------------------------------------------
 
 
-def test_the_book_never_exceeds_the_open_interest() -> None:
+def test_the_ledger_never_exceeds_the_open_interest() -> None:
     """10,000 bars that trade a hundred times the open interest each."""
     n = 10_000
     walk = C + np.cumsum(np.random.default_rng(7).integers(-20, 21, n))

@@ -373,7 +373,7 @@ def test_where_a_stop_stands(side: str, stop: float, stop_location: list[str], s
     assert (table["stop_beyond_zone"] == stop_beyond_zone).all()
 
 
-def test_the_cushion_is_kept_from_every_cluster() -> None:
+def test_the_buffer_is_kept_from_every_cluster() -> None:
     """1 % of the edge: 92 → 92.92 and 90 → 89.1; where that reaches into the next cluster's buffer, further on."""
     table = lq.stop_zones(ZONES, price=100, stop={"long": 91.5, "short": 112.5}, buffer=0.01)
     assert table["side"].tolist() == ["long", "long", "short"]

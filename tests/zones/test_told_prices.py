@@ -13,7 +13,7 @@ TOLD = [(56_880, 16.00), (56_750, 22.31), (56_620, 19.22), (56_490, 34.04), (56_
         (56_100, 19.37)]  # fmt: skip
 
 
-def test_the_seven_told_levels_of_the_first_of_may() -> None:
+def test_the_seven_named_levels_of_the_first_of_may() -> None:
     """Four buckets had traded before the map was read, three exact prices traded after it, 56,490 not that day."""
     example = lq.load_example("btc-2024-05")
     heat = lq.heatmap(example, start="2024-05-01", end="2024-05-02", price_step=10)
@@ -29,7 +29,7 @@ def test_the_seven_told_levels_of_the_first_of_may() -> None:
     assert (table["map 07:00"] > 0).all()
 
 
-def test_a_told_level_takes_the_bins_of_its_bucket() -> None:
+def test_a_named_level_takes_the_bins_of_its_bucket() -> None:
     """Half a bucket to either side, whole bins of the map."""
     heat = lq.heatmap(market([(100, 100, 100, 100, 10)]), "volume", law={10: 1}, price_step=0.5)
     path = heat[["low", "high"]].to_dataframe().tz_localize("UTC")
@@ -59,7 +59,7 @@ def test_a_level_never_traded_has_no_time_and_two_days_have_two_columns() -> Non
     ("moments", "width", "words"),
     [([], 1, "moments is empty; give at least one"), (["2024-05-01 00:15"], 0, "width must be > 0")],
 )
-def test_told_levels_ask_for_what_they_need(moments: list[str], width: float, words: str) -> None:
+def test_named_levels_ask_for_what_they_need(moments: list[str], width: float, words: str) -> None:
     heat = lq.heatmap(market([(100, 100, 100, 100, 10)]), "volume")
     with pytest.raises(ValueError, match=words):
         lq.compare_levels(heat, pd.DataFrame({"low": [], "high": []}), [(91.0, 1.0)], moments=moments, width=width)
