@@ -35,7 +35,7 @@ def lookback_heatmaps(
     model : str
         As in `heatmap`.
     **options
-        Those of `heatmap`, start and end among them.
+        Those of `heatmap`, start, end and assumptions among them.
 
     Returns
     -------
