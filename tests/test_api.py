@@ -117,27 +117,29 @@ PUBLIC = {
     "plot.cascade": "result, *, table=None, title=None",
     "plot.indicators": "table, *, columns=None, start=None, end=None, under=None",
     "max_pain": "heat, at=None, *, width=0.003",
-    "plot.clusters": "table, *, ylim=None, start=None, end=None, top=6",
+    "plot.clusters": "table, *, heat=None, ylim=None, start=None, end=None, top=6",
     "plot.confluence": "table, *, ylim=None, width=None",
     "plot.cumulative": "table, *, xlim=None, pain=None",
-    "plot.lookback_heatmaps": "maps, *, cmap='purple-yellow', ylim=None, columns=2",
+    "plot.lookback_heatmaps": ("maps, *, cmap='purple-yellow', logz=True, cnorm=None, ylim=None, columns=2"),
     "plot.explain": "table, market, *, top=12",
     "plot.explore": "heats, market=None, *, cmap='purple-yellow', ylim=None, title=None",
     "plot.four_maps": "heat, market=None, *, at=None, depth=None, events=None, stops=None, ylim=None",
     "plot.heatmap": (
-        "heat, market=None, *, cmap='purple-yellow', logz=True, threshold=0.0, ylim=None, at=None, "
+        "heat, market=None, *, cmap='purple-yellow', logz=True, cnorm=None, threshold=0.0, ylim=None, at=None, "
         "positions=None, zones=None, strip=True, profile=True, title=None"
     ),
     "plot.law": "law='measured', *, tiers=None, position_notional=10000.0",
     "plot.levels": "table, *, quote='quote', title='Estimated liquidation levels'",
     "plot.liquidation_map": "heat, *, at=None, ylim=None, marks=(), width=None",
     "plot.observed_heatmap": (
-        "seen, *, cmap='black-yellow', logz=True, ylim=None, strip=True, profile=True, title=None"
+        "seen, *, cmap='black-yellow', logz=True, cnorm=None, ylim=None, strip=True, profile=True, title=None"
     ),
-    "plot.png": "heat, path, *, cmap='purple-yellow', ylim=None, title=None, width=10.0, dpi=110",
+    "plot.png": (
+        "heat, path, *, cmap='purple-yellow', logz=True, cnorm=None, ylim=None, title=None, width=10.0, dpi=110"
+    ),
     "plot.show": "case, model='open_interest', *, start=None, end=None, **options",
     "plot.sweeps": (
-        "table, heat, *, cmap='purple-yellow', logz=True, threshold=0.0, ylim=None, zones=True, title=None"
+        "table, heat, *, cmap='purple-yellow', logz=True, cnorm=None, threshold=0.0, ylim=None, zones=True, title=None"
     ),
     "assess_positions": "held, heat, *, at=None, leverage_tiers=None, buffer=0.001",
     "price_impact": "market, *, start=None, end=None, signed=None, draws=1000, seed=0",
