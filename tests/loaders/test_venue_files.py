@@ -7,9 +7,10 @@ import socket
 import sys
 from typing import Any
 
+import ccxt
 import pytest
 
-from liqlab.loaders.exchanges import Venue, _ccxt, venue_of, venues
+from liqlab.loaders.exchanges import Venue, _ccxt, _ccxt_units, venue_of, venues
 from liqlab.loaders.exchanges._instruments import BOTH, COINS, CONTRACTS, KINDS, ONE, QUOTE
 from liqlab.market.clock import timedelta
 
@@ -61,3 +62,12 @@ def test_a_file_says_what_its_numbers_count_and_where_that_is_written(file: str,
     for unit in units:
         assert unit.source and unit.read and unit.tested and unit.sides in (ONE, BOTH)
         assert unit.kind == "funding_rate" or {unit.linear, unit.inverse} <= {COINS, CONTRACTS, QUOTE, ""}
+
+
+@pytest.mark.parametrize("exchange", _ccxt_units.EXCHANGES)
+def test_a_row_of_units_is_of_an_exchange_that_ccxt_knows_and_says_where_it_was_read(exchange: str) -> None:
+    assert exchange in ccxt.exchanges
+    assert sum(exchange in row.exchanges for row in _ccxt_units.ROWS) == 1
+    for unit in _ccxt_units.units(exchange):
+        assert len(unit.source) > 10 and unit.read and unit.tested and unit.sides in (ONE, BOTH)
+        assert unit.kind == "funding_rate" or {*unit.linear.split("/")} <= {COINS, CONTRACTS, QUOTE, ""}
