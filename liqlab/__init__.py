@@ -13,7 +13,7 @@ _ROOMS = {
     "market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
                "check_taker", "check_mark_candles", "check_leverage_tiers", "indicators"],
     "margin": ["liquidation_price", "bankruptcy_price", "tiers_for", "tiers_from_ccxt"],
-    "models": ["Law", "law"],
+    "models": ["Assumptions", "Law", "law"],
     "engine": [],
     "maps": ["heatmap", "liquidation_map", "expected_liquidations", "balance", "levels", "explain", "combine",
              "Live", "live", "load_live", "lookback_heatmaps", "model_heatmaps", "observed_heatmap"],

@@ -22,7 +22,7 @@ LOOKBACKS = ("12h", "24h", "3d", "7d", "30d")
 
 
 def lookback_heatmaps(
-    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str = "open_interest", **options: Any
+    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str | None = None, **options: Any
 ) -> xr.Dataset:
     """Heatmaps of several lookbacks on the same bins and columns, for `confluence` and for a panel of them.
 

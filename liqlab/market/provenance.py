@@ -147,7 +147,9 @@ class Provenance:
     closing : str
         How the model closes, in words; empty: it has one way.
     parameters : mapping
-        Every option with its value.
+        Every option with its value, for readers.
+    assumptions : mapping
+        The same to the last digit, for `liqlab.Assumptions.of`.
     sources : mapping
         The market's own: table -> where it is from.
     liqlab : str
@@ -171,6 +173,7 @@ class Provenance:
     touch: TouchUse
     closing: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    assumptions: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, Any] = field(default_factory=dict)
     liqlab: str = ""
     venues: tuple[Provenance, ...] = ()
@@ -204,12 +207,13 @@ class Provenance:
         ValueError
             Where the Dataset carries none.
         """
-        if "provenance" not in heat.attrs:
+        said = _said(heat)
+        if "provenance" not in said:
             raise ValueError("this Dataset does not say what it was made from: its attribute 'provenance' is missing; "
                              "arithmetic on Datasets drops attributes, put them back with "
                              "result.assign_attrs(heat.attrs)")  # fmt: skip
-        record = json.loads(heat.attrs["provenance"])
-        tables = {name: json.loads(heat.attrs.get(name, "{}")) for name in ("parameters", "sources")}
+        record = json.loads(said["provenance"])
+        tables = {name: json.loads(said.get(name, "{}")) for name in ("parameters", "sources")}
         return cls._read({**record, **tables})
 
     @classmethod
@@ -222,6 +226,13 @@ class Provenance:
         """The record of a sum of maps, which keeps that of each; `names`: what the venues are called."""
         sources = {name: one.sources for name, one in zip(names, each, strict=True)}
         return replace(each[0], exchange=" + ".join(names), sources=sources, venues=tuple(each))
+
+
+def _said(heat: Any) -> dict[str, str]:
+    """The texts of the record: attributes, or, of a map chosen from a stack, coordinates of one value."""
+    names = ("provenance", "parameters", "sources")
+    chosen = {name: heat.coords[name].item() for name in names if name in heat.coords and heat.coords[name].ndim == 0}
+    return {name: heat.attrs[name] for name in names if name in heat.attrs} | chosen
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from liqlab.plot._candles import candles_over
 from liqlab.plot.cells import milliseconds
 from liqlab.plot.colour_bar import colours_of, lowest
 from liqlab.plot.profile import liquidation_map
-from liqlab.plot.style import FONT, SIDE, WIDE, heading, view
+from liqlab.plot.style import FONT, SIDE, WIDE, heading, raw, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -84,8 +84,8 @@ def explore(
     titles = [heading(heat, title or "Estimated liquidation heatmap") for heat in chosen.values()]
     about = _about(layers, first, titles) | {"choice": choice}
     candles = candles_over(first).opts(
-        title=titles[0], ylim=(low, high), xlim=tuple(pd.to_datetime(np.array(about["time"]), unit="ms")), xlabel="",
-        ylabel=f"price [{first.attrs['quote']}]", show_grid=False, fontsize=FONT, toolbar="above",
+        title=raw(titles[0]), ylim=(low, high), xlim=tuple(pd.to_datetime(np.array(about["time"]), unit="ms")),
+        xlabel="", ylabel=f"price [{first.attrs['quote']}]", show_grid=False, fontsize=FONT, toolbar="above",
         bgcolor=lowest(cmap), hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _painter(layers, about, cmap)], **WIDE,
     )  # fmt: skip
     profile = liquidation_map(first, ylim=(low, high), width=SIDE)

@@ -15,7 +15,7 @@ from liqlab.plot.image import image
 from liqlab.plot.observed import is_observed, observed_heatmap
 from liqlab.plot.own_positions import own_positions
 from liqlab.plot.profile import liquidation_map
-from liqlab.plot.style import FONT, SIDE, WIDE, heading, view
+from liqlab.plot.style import FONT, SIDE, WIDE, heading, raw, view
 from liqlab.plot.zones import clusters
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def heatmap(
         main = main * own_positions(assessed(positions, heat, at=at), heat, (low, high))
     main = main.opts(
         hv.opts.Overlay(
-            title=heading(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
+            title=raw(heading(heat, title)), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
             show_grid=False, fontsize=FONT, toolbar="above", hooks=[bokeh_hooks.borders, bokeh_hooks.prices], **WIDE,
         )
     )  # fmt: skip
@@ -113,7 +113,7 @@ def heatmap(
 
 
 def show(
-    case: str | Market, model: str = "open_interest", *, start: Any = None, end: Any = None, **options: Any
+    case: str | Market, model: str | None = None, *, start: Any = None, end: Any = None, **options: Any
 ) -> hv.Layout:
     """A case in one line: load it, build its heatmap over the part worth looking at first, draw it.
 

@@ -11,7 +11,7 @@ from liqlab.market.clock import naive
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
 from liqlab.plot.image import image
-from liqlab.plot.style import FONT, WIDE, heading, view
+from liqlab.plot.style import FONT, WIDE, heading, raw, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -70,7 +70,7 @@ def sweeps(
     parts += [_marks(shown, kind) for kind in MARKS]
     return hv.Overlay(parts).collate().opts(
         hv.opts.Overlay(
-            title=heading(heat, title or "Sweeps of estimated zones"), ylim=(low, high), xlabel="time [UTC]",
+            title=raw(heading(heat, title or "Sweeps of estimated zones")), ylim=(low, high), xlabel="time [UTC]",
             ylabel=f"price [{heat.attrs['quote']}]",
             show_grid=False, fontsize=FONT, toolbar="above", legend_position="top_left", show_legend=True,
             hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _legend], **WIDE,

@@ -8,7 +8,7 @@ from liqlab.maps.stacking import heatmaps_of
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
 from liqlab.plot.image import image
-from liqlab.plot.style import FONT, WIDE, interest, view
+from liqlab.plot.style import FONT, WIDE, interest, raw, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -55,7 +55,7 @@ def lookback_heatmaps(
         bins = picture.opts.get("plot").kwargs["clabel"].partition("[")[2]
         main = picture.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * candles_over(heat)
         ylabel = f"price [{heat.attrs['quote']}]" if k % columns == 0 else ""
-        pictures.append(main.opts(hv.opts.Overlay(title=_narrow(heat, name), ylim=(low, high), xlabel="time [UTC]",
+        pictures.append(main.opts(hv.opts.Overlay(title=raw(_narrow(heat, name)), ylim=(low, high), xlabel="time [UTC]",
                                                 ylabel=ylabel, hooks=[bokeh_hooks.prices], **look)))  # fmt: skip
     return hv.Layout(pictures).cols(columns).opts(shared_axes=True, toolbar=None)
 

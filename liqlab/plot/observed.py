@@ -11,7 +11,7 @@ from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import bin_of, cells, column_width, middles
 from liqlab.plot.colour_bar import COLOUR_BAR, colours_of, limits, lowest
 from liqlab.plot.profile import profile_bars
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -55,7 +55,7 @@ def observed_heatmap(
     low, high = ylim or (float(edges[0]), float(edges[-1]))
     main = _cells(seen, (low, high), cmap, logz) * _closes(seen)
     main = main.opts(
-        ylim=(low, high), title=observed_heading(seen, title), xlabel="", ylabel=f"price [{seen.attrs['quote']}]",
+        ylim=(low, high), title=raw(observed_heading(seen, title)), xlabel="", ylabel=f"price [{seen.attrs['quote']}]",
         show_grid=False, fontsize=FONT, toolbar="above", hooks=[bokeh_hooks.borders, bokeh_hooks.prices], **WIDE,
     )  # fmt: skip
     if not (strip or profile):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from liqlab.maps.stacking import one_heatmap
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, heading, view
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, heading, raw, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -70,7 +70,7 @@ def liquidation_map(
     if width is None:
         words = heading(heat, f"Estimated liquidation map, {closed} UTC")
         look: dict[str, Any] = {
-            "title": words,
+            "title": raw(words),
             "ylabel": f"price [{quote}]",
             "xlabel": f"estimated [{unit}]",
             "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.prices],

@@ -63,7 +63,8 @@ def png(
     _png_heat(figure, axes[0], heat, (low, high), cmap)
     _png_profile(axes[1], heat, (low, high))
     axes[0].set_ylim(low, high)
-    figure.suptitle(observed_heading(heat, title) if seen else heading(heat, title), fontsize=9, x=0.01, ha="left")
+    words = observed_heading(heat, title) if seen else heading(heat, title)
+    figure.suptitle(words, fontsize=9, x=0.01, ha="left", parse_math=False)  # a symbol may hold a $
     target = Path(path)
     part = target.with_name(target.name + ".tmp")
     try:
@@ -104,11 +105,10 @@ def _png_heat(figure: Any, axes: Any, heat: xr.Dataset, ylim: tuple[float, float
     locator = AutoDateLocator()
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_ylabel(f"price [{quote}]")
+    axes.set_ylabel(f"price [{quote}]", parse_math=False)
     axes.set_xlabel("time [UTC]")
-    bar = figure.colorbar(
-        image, ax=axes, pad=0.01, fraction=0.03, label=f"estimated [{quote} per {bin_of(table):g} {quote}]"
-    )
+    bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03)
+    bar.set_label(f"estimated [{quote} per {bin_of(table):g} {quote}]", parse_math=False)
     bar.ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
     bar.ax.yaxis.set_major_formatter(EngFormatter(sep=""))
     bar.minorticks_off()

@@ -48,3 +48,12 @@ def heading(heat: xr.Dataset, title: str | None) -> str:
     first = title or "Estimated liquidation heatmap"
     who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
     return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window} · OI {interest(heat)}"
+
+
+def raw(text: str) -> str:
+    """A title that HoloViews, which takes braces for fields to fill in, shows as it is.
+
+    >>> raw("{label}").format(label="other")
+    '{label}'
+    """
+    return text.replace("{", "{{").replace("}", "}}")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab.market.clock import naive, utc
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -157,7 +157,7 @@ def cumulative(
             parts.append(mark.opts(color=colour, line_dash="dotted", line_width=2.5))
     dotted = "\ndotted: max pain of each side, dashed: the price" if pain is not None else "\ndashed: the price"
     return hv.Overlay(parts).opts(hv.opts.Overlay(
-        title=_words(table, "Estimated liquidations on the way to a price") + dotted, xlim=(low, high),
+        title=raw(_words(table, "Estimated liquidations on the way to a price") + dotted), xlim=(low, high),
         xlabel=f"price [{quote}]", ylabel=f"estimated, cumulative [{quote}]", fontsize=FONT, legend_position="top",
         legend_cols=2, toolbar=None, hooks=[bokeh_hooks.si_axis("y"), _across], **{**WIDE, "height": 440}))  # fmt: skip
 
@@ -203,7 +203,7 @@ def confluence(table: pd.DataFrame, *, ylim: tuple[float, float] | None = None, 
     parts.append(hv.HLine(at).opts(color="#333333", line_dash="dashed", line_width=1))
     layers = ", ".join(table.attrs["layers"])
     look: dict[str, Any] = {**WIDE, "height": 440} if width is None else {"width": width, "height": HEIGHT}
-    look |= {"title": f"{_words(table, 'Confluence of the estimated map')}\nlayers {layers}",
+    look |= {"title": raw(f"{_words(table, 'Confluence of the estimated map')}\nlayers {layers}"),
              "ylabel": f"price [{quote}]"} if width is None else {"title": f"\n\n\nmeeting of\n{layers}",
                                                                   "yaxis": None}  # fmt: skip
     return hv.Overlay(parts).opts(hv.opts.Overlay(

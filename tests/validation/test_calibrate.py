@@ -244,17 +244,19 @@ def test_same_seed_same_ensemble(btc: Market, fitted: Calibration) -> None:
 @pytest.mark.parametrize("model", ["volume", "decay"])
 def test_every_model_can_be_calibrated(btc: Market, model: str) -> None:
     result = calibrate(btc, model=model, share_of_volume=1.0, resamples=2)
-    assert result.options["model"] == model
+    assert result.assumptions.model == model
     for rank, _ in scores(result.estimate(btc), btc):
         assert rank > 0.84
 
 
-def test_the_options_plug_into_maps_and_flows(fitted: Calibration, btc: Market) -> None:
+def test_the_assumptions_plug_into_maps_and_flows(fitted: Calibration, btc: Market) -> None:
     window: dict[str, Any] = {"start": "2024-07-04", "end": "2024-07-05"}
-    heat = lq.heatmap(btc, **fitted.options, **window)
+    heat = lq.heatmap(btc, assumptions=fitted, **window)
     assert heat.attrs["law"] == "calibrated"
-    assert fitted.options["share_of_volume"] == KAPPA and fitted.options["closing"] == "proportional"
-    flow = lq.expected_liquidations(btc, unit="coins", **fitted.options)
+    options = fitted.assumptions.options
+    assert options["share_of_volume"] == KAPPA and options["closing"] == "proportional"
+    assert lq.Assumptions.of(heat) == fitted.assumptions and lq.law(fitted) is fitted.law
+    flow = lq.expected_liquidations(btc, unit="coins", assumptions=fitted)
     bare = fitted.estimate(btc, throttled=False)
     np.testing.assert_allclose(bare, flow, rtol=1e-12)
     # the link by hand, of one hour
