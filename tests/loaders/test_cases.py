@@ -21,7 +21,8 @@ CASES = sorted(path.stem for path in FOLDER.glob("*.yml"))
 def test_a_case_has_what_its_file_says(name: str) -> None:
     told = yaml.load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"), Loader=TextDates)
     found = asdict(lq.read_case(name))
-    assert {key: found[key] for key in told} == told
+    given = {key: value for key, value in told.items() if value not in ("", [])}  # what is empty is filled in
+    assert {key: found[key] for key in given} == given
     assert found["case"] in lq.examples().index
 
 
