@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from liqlab.engine.ledger import grow, make_workspace, run_steps
 from liqlab.engine.records import Columns, Ladder, State, Steps
 from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.heatmaps import dataset, edges_for, provenance
+from liqlab.maps.live_state import read_state, write_state
 from liqlab.market import checks
 from liqlab.market.clock import naive, nanoseconds, utc
 from liqlab.market.market import Market
@@ -156,22 +155,8 @@ class Live:
         -------
         Path
         """
-        path = Path(path)
-        state = {f"state_{f.name}": getattr(self._workspace.state, f.name) for f in fields(State)}
-        ladder = {f"ladder_{f.name}": getattr(self._ladder, f.name) for f in fields(Ladder)}
-        memory = asdict(self._memory)
-        about = json.dumps({**self._about, "last": self._last, "memory": memory | {"volume": None}})
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.savez_compressed(file, about=np.array(about), volume=memory["volume"], edges=self._edges,
-                                    allow_pickle=False, **state, **ladder)  # fmt: skip
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        return write_state(path, self._workspace.state, self._ladder, memory=asdict(self._memory), edges=self._edges,
+                           about={**self._about, "last": self._last})  # fmt: skip
 
     def __repr__(self) -> str:
         attrs = self._about["attrs"]
@@ -261,14 +246,15 @@ def load_live(path: str | Path) -> Live:
     Returns
     -------
     Live
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        Where the file is not what was written, or holds what no live map can be.
     """
-    with np.load(Path(path), allow_pickle=False) as file:
-        state = {f.name: file[f"state_{f.name}"] for f in fields(State)}
-        ladder = {f.name: file[f"ladder_{f.name}"] for f in fields(Ladder)}
-        about, volume, edges = json.loads(str(file["about"])), file["volume"], file["edges"]
-    memory = about.pop("memory") | {"volume": volume}
-    state["origin"] = int(state["origin"])
-    return Live(State(**state), Ladder(**ladder), Memory(**memory), edges, about)
+    state, ladder, memory, edges, about = read_state(path)
+    return Live(state, ladder, Memory(**memory), edges, about)
 
 
 def _remember(market: Market, level: float) -> Memory:

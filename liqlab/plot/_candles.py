@@ -10,7 +10,7 @@ import pandas as pd
 from liqlab.market.clock import naive, step_of
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import column_width, middles
-from liqlab.plot.style import EDGE, FALL, FONT, MIN_WIDTH_PX, RISE
+from liqlab.plot.style import EDGE, FALL, FONT, MIN_WIDTH_PX, RISE, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -78,9 +78,9 @@ def candles(
         parts.append(line.opts(color=colour, line_dash=dash, line_width=2))
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
-            title=title, xlabel="time [UTC]", ylabel=f"price [{quote}]", fontsize=FONT, responsive=True, height=height,
-            min_width=MIN_WIDTH_PX, toolbar="above", legend_position="top", legend_cols=2, show_legend=bool(marks),
-            hooks=[bokeh_hooks.prices],
+            title=raw(title), xlabel="time [UTC]", ylabel=f"price [{quote}]", fontsize=FONT, responsive=True,
+            height=height, min_width=MIN_WIDTH_PX, toolbar="above", legend_position="top", legend_cols=2,
+            show_legend=bool(marks), hooks=[bokeh_hooks.prices],
         )
     )  # fmt: skip
 

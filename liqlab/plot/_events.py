@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, NEUTRAL, SHORT
+from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, NEUTRAL, SHORT, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -55,7 +55,7 @@ def events(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, title: str = "P
               hv.HLine(0).opts(color=NEUTRAL, line_width=1)]  # fmt: skip
     symbols = sorted({str(table.attrs.get("symbol", "")) for table in given.values()} - {""})
     return hv.Overlay(parts).opts(
-        title=f"{title}\n{', '.join(symbols) or 'several markets'}\nlines: medians; bands: middle 50 % and 90 %",
+        title=raw(f"{title}\n{', '.join(symbols) or 'several markets'}\nlines: medians; bands: middle 50 % and 90 %"),
         xlabel="hours from the event", ylabel="change since the event [%]", fontsize=FONT, legend_position="bottom",
         show_grid=True, responsive=True, height=380, min_width=MIN_WIDTH_PX, toolbar=None,
     )  # fmt: skip

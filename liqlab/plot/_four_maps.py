@@ -10,7 +10,7 @@ import pandas as pd
 from liqlab.maps.stacking import one_heatmap
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.profile import profile_bars
-from liqlab.plot.style import FONT, LONG, NEUTRAL, SHORT, view
+from liqlab.plot.style import FONT, LONG, NEUTRAL, SHORT, raw, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -160,6 +160,6 @@ def _panel(
     line = hv.HLine(price).opts(color=NEUTRAL, line_dash="dotted", line_width=1)
     axis: dict[str, Any] = {"ylabel": f"price [{quote}]"} if left else {"yaxis": "bare", "ylabel": ""}
     return hv.Overlay([*parts, line]).opts(
-        title=words, ylim=ylim, fontsize=FONT, toolbar=None, responsive=True, height=PANEL + 60, min_width=NARROW,
+        title=raw(words), ylim=ylim, fontsize=FONT, toolbar=None, responsive=True, height=PANEL + 60, min_width=NARROW,
         **axis, **look,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab.market.clock import between, naive, nanoseconds, timedelta
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, WIDE
+from liqlab.plot.style import FONT, WIDE, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -90,8 +90,9 @@ def _panel(name: str, known: np.ndarray, values: np.ndarray, attrs: Any) -> hv.O
     label = words.format(**attrs)
     axis = unit.format(**attrs)
     return hv.Overlay([curve, *parts]).opts(
-        title=f"{label}{proxy}" + (f" [{axis}]" if axis else ""), ylabel="", xlabel="", fontsize=FONT, toolbar=None,
-        yticks=3, hooks=[bokeh_hooks.borders, _axis(name)], show_legend=False, **({"ylim": limits} if limits else {}),
+        title=raw(f"{label}{proxy}" + (f" [{axis}]" if axis else "")), ylabel="", xlabel="", fontsize=FONT,
+        toolbar=None, yticks=3, hooks=[bokeh_hooks.borders, _axis(name)], show_legend=False,
+        **({"ylim": limits} if limits else {}),
         **{**WIDE, "height": HEIGHT},
     )  # fmt: skip
 

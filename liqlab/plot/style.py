@@ -48,3 +48,24 @@ def heading(heat: xr.Dataset, title: str | None) -> str:
     first = title or "Estimated liquidation heatmap"
     who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
     return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window} · OI {interest(heat)}"
+
+
+def raw(text: str) -> str:
+    """A title that HoloViews, which takes braces for fields to fill in, shows as it is.
+
+    >>> raw("{label}").format(label="other")
+    '{label}'
+    """
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def short_number(x: float) -> str:
+    """12.5M and the like.
+
+    >>> short_number(12_520_000), short_number(0)
+    ('12.5M', '0')
+    """
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(x) >= size:
+            return f"{x / size:.3g}{unit}"
+    return f"{x:.3g}"

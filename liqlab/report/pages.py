@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 CASE_NOTEBOOK = "06_case_study"
+_NAME = re.compile(r"\w[\w.-]*")  # of a page: it stands in links and in the names of files
 
 
 class ReportError(Exception):
@@ -139,6 +141,8 @@ def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], what: str) -
 
 
 def _case(path: Path, notebook: Path) -> Page:
+    if not _NAME.fullmatch(path.stem):
+        raise ReportError(f"{path.name!r} cannot name a page; rename the file to letters, digits, '_', '-' and '.'")
     values = _yaml(path.read_text(encoding="utf-8"), str(path))
     if not isinstance(values, dict):
         raise ReportError(f"{path} must hold `name: value` lines, the parameters of {notebook.name}")

@@ -18,8 +18,10 @@ from typing import Any
 from liqlab.report.kept_pages import KEPT, keep, kept_file, read_kept, timeless
 from liqlab.report.pages import Page, ReportError
 from liqlab.report.run import Run
+from liqlab.report.texts import as_text, one_line, texts_of, with_texts_as_text
 
 THEME = Path(__file__).parent / "theme"
+_TOLD = ("title", "answers")
 _H1 = re.compile(r"^#[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 
 
@@ -118,11 +120,16 @@ def describe(notebook: Any, page: Page) -> dict[str, Any]:
     about = notebook.metadata.get("liqlab", {})
     given = notebook.metadata.get("papermill", {}).get("parameters", {})
     heading = _H1.search(next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), ""))
-    title = heading[1] if heading else page.name
+    title, answers = heading[1] if heading else page.name, about.get("answers", "")
     if page.case:
-        title = str(given.get("title") or f"{title} ({page.name})")
-    answers = str(given.get("answers") or about.get("answers", "")) if page.case else about.get("answers", "")
+        title = one_line(given.get("title") or f"{title} ({page.name})")
+        answers = one_line(given.get("answers") or answers)
     return {"name": page.name, "title": title, "answers": answers, "minutes": about.get("minutes")}
+
+
+def in_markdown(entry: Mapping[str, Any], name: str, *, case: bool) -> str:
+    """Title or answers of a page, for Markdown: those of a case are data, those of a notebook are Markdown."""
+    return as_text(entry[name]) if case else str(entry[name])
 
 
 def with_title(notebook: Any, title: str) -> Any:
@@ -151,9 +158,9 @@ def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict
     picture = source / "_static" / f"{page.name}.png"
     entry["picture"] = picture.is_file() or draw_thumbnail(notebook, picture, name=page.name)
     foot = _foot(page.name, command(page, entry["parameters"]))
-    plain = with_plain_figures(notebook, name=page.name)
+    plain = with_texts_as_text(with_plain_figures(notebook, name=page.name), texts_of(entry["parameters"]))
     keep(plain, html, page.name)
-    with_title(plain, entry["title"])
+    with_title(plain, in_markdown(entry, "title", case=page.case))
     entry["figures"] = figures_shown(plain)
     plain.cells.append(nbformat.v4.new_markdown_cell(foot))
     nbformat.write(timeless(plain), source / f"{page.name}.ipynb")
@@ -169,7 +176,7 @@ def _foot(name: str, command: str) -> str:
     return f"""<div class="lq-again">
 <details><summary>Make this page again</summary>
 <p>With all its parameters, at a prompt where liqlab is installed:</p>
-<pre>{escape(command)}</pre>
+<pre>{escape(command).replace(chr(10), "&#10;")}</pre>
 </details>
 <p><button type="button" class="lq-copy">Copy the parameters</button>
 <a class="lq-download" href="{KEPT}/{name}.ipynb" download>Download this notebook, to run it yourself</a></p>
@@ -252,13 +259,13 @@ def _place(name: str) -> str:
 
 
 def _card(entry: dict[str, Any]) -> str:
-    name, title = entry["name"], entry["title"]
+    name, title, answers = entry["name"], *(in_markdown(entry, each, case=entry["case"]) for each in _TOLD)
     picture = f"[![{title}](_static/{name}.png)]({name}.ipynb)\n\n" if entry["picture"] else ""
     minutes = f" *{entry['minutes']} minutes*" if entry["minutes"] else ""
     return f""":::{{container}} lq-card
 {picture}**{_place(name)}[{title}]({name}.ipynb)**
 
-{entry["answers"]}{minutes}
+{answers}{minutes}
 :::"""
 
 
