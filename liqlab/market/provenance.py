@@ -124,6 +124,7 @@ class TouchUse:
 USES: dict[str, type] = {
     "taker": TakerUse, "open_interest": OpenInterestUse, "tiers": TierUse, "touch": TouchUse,
 }  # fmt: skip
+RECORDED = ("provenance", "parameters", "sources")  # attributes that are read back
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +208,8 @@ class Provenance:
         ValueError
             Where the Dataset carries none.
         """
-        said = _said(heat)
+        said = dict(heat.attrs)  # of one map of a stack, coordinates say what is its own
+        said |= {name: coord.item() for name, coord in heat.coords.items() if name in RECORDED and coord.ndim == 0}
         if "provenance" not in said:
             raise ValueError("this Dataset does not say what it was made from: its attribute 'provenance' is missing; "
                              "arithmetic on Datasets drops attributes, put them back with "
@@ -226,13 +228,6 @@ class Provenance:
         """The record of a sum of maps, which keeps that of each; `names`: what the venues are called."""
         sources = {name: one.sources for name, one in zip(names, each, strict=True)}
         return replace(each[0], exchange=" + ".join(names), sources=sources, venues=tuple(each))
-
-
-def _said(heat: Any) -> dict[str, str]:
-    """The texts of the record: attributes, or, of a map chosen from a stack, coordinates of one value."""
-    names = ("provenance", "parameters", "sources")
-    chosen = {name: heat.coords[name].item() for name in names if name in heat.coords and heat.coords[name].ndim == 0}
-    return {name: heat.attrs[name] for name in names if name in heat.attrs} | chosen
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,10 +32,18 @@ def test_the_map_gives_its_assumptions_back_to_the_last_digit(model: str) -> Non
     assert Assumptions.of(lq.combine([HERE, market(ROWS, exchange="other")], assumptions=made)) == made
 
 
+def test_one_map_of_a_stack_gives_its_own_back() -> None:
+    maps = lq.model_heatmaps(HERE, law="retail")
+    for model in models.names():
+        assert Assumptions.of(maps.sel(model=model)) == Assumptions(model, law="retail")
+    with pytest.raises(ValueError, match="its attribute 'provenance' is missing"):
+        Assumptions.of(maps)
+
+
 def calls(given: dict[str, Any]) -> dict[str, Any]:
     """What every function that assumes something makes of the same."""
     two = [HERE, market(ROWS, exchange="other")]
-    short = lq.lookback_heatmaps(HERE, ["15m"], start=HERE.candles.index[1], **given)["15m"]
+    short = lq.lookback_heatmaps(HERE, ["15m"], start=HERE.candles.index[1], **given)
     return {
         "heatmap": lq.heatmap(HERE, **given)["notional"].to_dataframe(),
         "lookbacks": short["notional"].to_dataframe(),
