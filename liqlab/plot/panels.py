@@ -9,6 +9,7 @@ import pandas as pd
 
 from liqlab.market.clock import naive, timedelta
 from liqlab.market.market import Market
+from liqlab.market.resample import bar_opens
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import EDGE, FALL, FONT, LONG, RISE, SHORT, SIDE, STRIP, WIDE, colours_of, limits, lowest
 
@@ -78,7 +79,10 @@ def cells(heat: xr.Dataset, price_range: tuple[float, float], *, most: int = MAX
 def middles(heat: xr.Dataset) -> pd.DatetimeIndex:
     """Middle of every column: a column is as wide as the others, even if its first bars are missing."""
     wide = column_width(heat)
-    return pd.DatetimeIndex(heat["time"].to_numpy()).floor(wide) + wide / 2
+    times = heat["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)
+    phase, last, count = np.unique(times[::-1] % wide.value, return_index=True, return_counts=True)
+    begin = phase[np.lexsort((last, -count))[0]]  # that of most columns; of equally many, the latest
+    return pd.DatetimeIndex(bar_opens(times, wide.value, int(begin)).astype("datetime64[ns]")) + wide / 2
 
 
 def milliseconds(times: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 from liqlab.engine.records import SIDES
 from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.market import Market, check_liquidations
+from liqlab.market.resample import bar_opens, origin_of
 
 __all__ = ["UNITS", "amounts", "in_coins", "on_step"]
 
@@ -81,6 +82,7 @@ def _summed(table: pd.DataFrame, own: pd.Timedelta, coarse: pd.Timedelta) -> pd.
     if own == coarse:
         return table[SIDES]
     length = coarse.as_unit("ns").value
-    opens = nanoseconds(table.index) // length * length  # bars begin at multiples of their length since 1970
+    stamps = nanoseconds(table.index)
+    opens = bar_opens(stamps, length, origin_of(stamps[0], own.as_unit("ns").value, length))
     groups = table[SIDES].groupby(pd.to_datetime(opens, utc=True).rename("time"))
     return groups.sum()[groups.size() == coarse // own]
