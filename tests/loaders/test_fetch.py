@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 import liqlab as lq
 from liqlab.cli import app
-from liqlab.loaders import filling, http
+from liqlab.loaders import filling, http, planning
 from liqlab.loaders import store as shelf
 from liqlab.loaders.exchanges import binance
 from liqlab.loaders.paging import Pages, collect
@@ -333,7 +333,7 @@ def test_memory_does_not_grow_with_the_range(venue: Any, tmp_path: Path) -> None
     venue(candles=months * 30 * 288, step="5m")
     peaks = {}
     for count in (2, 2, months):  # the first run also fills caches
-        plan = filling.plan(
+        plan = planning.plan(
             BTC, "binanceusdm", "5m", START, after(count * 30 * 288, 5), ["candles"], tmp_path / f"{count}"
         )
         tracemalloc.start()
@@ -377,7 +377,7 @@ def test_a_whole_market(venue: Any, tmp_path: Path) -> None:
 
 def test_open_interest_comes_in_the_nearest_period_that_is_not_coarser() -> None:
     periods = binance.offers("binanceusdm")["open_interest"].periods
-    assert [filling.period_for(frame, periods) for frame in ("1m", "5m", "8h", "1d")] == ["5m", "5m", "6h", "1d"]
+    assert [planning.period_for(frame, periods) for frame in ("1m", "5m", "8h", "1d")] == ["5m", "5m", "6h", "1d"]
 
 
 def test_leverage_tiers_need_a_key_which_is_never_shown(
