@@ -44,7 +44,9 @@ class Parsed:
     ends : Series (time,), optional
         Closes of the bars as they were found, where they stand beside the opens.
     found : DataFrame
-        The rows as they were, in the same order, with folded names.
+        The rows as they were, in the same order.
+    stored : bool
+        It is a month of the store, whose units are ours.
     """
 
     frame: pd.DataFrame
@@ -52,6 +54,7 @@ class Parsed:
     symbol: str
     ends: pd.Series | None
     found: pd.DataFrame
+    stored: bool = False
 
 
 _IN_QUOTE = ("holds open interest in quote (USD) and not in coins, so every price move would look like positions; "
@@ -120,8 +123,9 @@ def parse(
     if table == "leverage_tiers":
         names = [*TIER_COLUMNS, *(name for name in OPTIONAL_TIER_COLUMNS if name in map(fold_spaces, found.columns))]
         tiers = found.set_axis([fold_spaces(name) for name in found.columns], axis=1)[names].copy()
+        number = tiers["tier"].copy()
         for column in TIER_COLUMNS[len(_LABELS) :]:
-            tiers[column] = _numbers(tiers[column], tiers["tier"], column, file)
+            tiers[column] = _numbers(tiers[column], number, column, file)
         return Parsed(tiers, layout, "", None, tiers)
     if table in CANDLE_TABLES:
         places = _named_volumes(found, places, symbol)
@@ -148,7 +152,7 @@ def parse(
         ends = None if ends is None else ends.iloc[order]
     if layout.name == METRICS:
         clean = _without_holes(clean, file)
-    return Parsed(clean, layout, own, ends, found)
+    return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")))
 
 
 def _without_holes(table: pd.DataFrame, file: str) -> pd.DataFrame:
@@ -224,6 +228,8 @@ def fold_spaces(name: Any) -> str:
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     """An index of times becomes the column ``time``, a named one a column of its name."""
     index = frame.index
+    if isinstance(index, pd.RangeIndex) and index.name is None:
+        return frame
     name = str(index.name) if index.name is not None else "time" if isinstance(index, pd.DatetimeIndex) else ""
     if isinstance(index, pd.DatetimeIndex) and not _is_time(name):
         name = "time"
@@ -348,7 +354,7 @@ def _numbers(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> np
     if percent.any():  # 0.0100%: a hundredth of what it says
         numbers = numbers.where(~percent, pd.to_numeric(text.str.rstrip("% "), errors="coerce") / 100)
     bad = (numbers.isna() & ~text.isin(["", "nan", "none", "null"])).to_numpy()
-    if name == "funding_interval_hours" and bad.any():
+    if name == "interval_hours" and bad.any():
         return _hours(text)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.column_names import Parsed
-from liqlab.loaders.exchanges._ccxt_units import LIQUIDATIONS, parse_liquidations
-from liqlab.loaders.exchanges._instruments import Instrument as VenueInstrument
-from liqlab.loaders.http import Failure
+from liqlab.loaders.claims import venue_item
+from liqlab.loaders.exchanges import _ccxt_parse
+from liqlab.loaders.exchanges._ccxt_units import row_of
+from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import EVENTS
 from liqlab.loaders.units import CONTRACTS, Claim
-from liqlab.market.clock import nanoseconds
-from liqlab.market.instruments import parse_symbol
+from liqlab.market.clock import nanoseconds, timeframe_of
+from liqlab.market.instruments import Instrument, parse_symbol
 from liqlab.market.resample import bar_opens
 
 __all__ = ["archive_events", "per_bar", "venue_events"]
@@ -70,16 +71,19 @@ def archive_events(parsed: Parsed, file: str, claim: Claim) -> pd.DataFrame:
     return pd.DataFrame({"time": frame.index, "side": sides, "quantity": quantity})
 
 
-def venue_events(found: pd.DataFrame, exchange: str, inverse: bool, size: float | None, file: str) -> pd.DataFrame:
+def venue_events(
+    found: pd.DataFrame, exchange: str, known: Instrument | None, size: float | None, file: str
+) -> pd.DataFrame:
     """Rows of a venue, or of ccxt with their ``info``, by the rule of `lq.fetch` → time, side, quantity [coins]."""
-    rules = LIQUIDATIONS[exchange]
+    rules = row_of(exchange).liquidations
     if size is None and any(rule.unit == CONTRACTS for rule in rules) and exchange not in _CONTRACT_IS_COIN:
         raise ValueError(f"{file}: liquidations of {exchange} count contracts, and nothing tells their size; pass "
                          "contract_size=0.01 or what it is")  # fmt: skip
-    item = VenueInstrument(exchange, "", "", inverse=inverse, contract_size=size or 1.0)
+    rows = [{name: value for name, value in row.items() if not (isinstance(value, float) and np.isnan(value))}
+            for row in found.to_dict("records")]  # fmt: skip
     try:
-        return parse_liquidations(found.to_dict("records"), item)
-    except Failure as failure:
+        return _ccxt_parse.parse_liquidations(rows, venue_item(exchange, known, size))
+    except (Failure, FetchError) as failure:
         raise ValueError(f"{file}: {failure}, as {exchange} writes them; is it from that venue?") from None
 
 
@@ -89,8 +93,8 @@ _CONTRACT_IS_COIN = ("binanceusdm", "bybit", "bitfinex")  # one contract of thes
 def is_of_venue(columns: Sequence[str], exchange: str) -> bool:
     """Whether rows look like liquidations of the venue."""
     names = set(map(str, columns))
-    return exchange in LIQUIDATIONS and (
-        "info" in names or any({rule.side, rule.size} <= names or "o" in names for rule in LIQUIDATIONS[exchange])
+    return any(
+        {rule.side, rule.size} <= names or {"info", "o", "details"} & names for rule in row_of(exchange).liquidations
     )
 
 
@@ -125,16 +129,10 @@ def per_bar(parts: Sequence[tuple[pd.DataFrame, str]], candles: pd.DataFrame, st
         else:
             spans.append([int(opens.min()), int(opens.max())])
         day_before = day
-    stamps = np.concatenate([np.arange(first, last + 1, width) for first, last in spans])
-    table = pd.DataFrame(0.0, index=stamps, columns=["long", "short"])
     every = pd.concat([events for events, _ in parts])
-    opens = bar_opens(nanoseconds(pd.DatetimeIndex(every["time"])), width, origin)
-    for side in table.columns:
-        mine = (every["side"] == side).to_numpy()
-        sums = every["quantity"][mine].groupby(opens[mine]).sum()
-        table.loc[sums.index, side] = sums.to_numpy()
-    index = pd.DatetimeIndex(stamps.astype("datetime64[ns]")).tz_localize("UTC").as_unit("us")
-    return table.set_axis(index.rename("time"))
+    million, bar = 1_000_000, timeframe_of(step)
+    return pd.concat([_ccxt_parse.per_bar(every, first // million, (last + width) // million, bar, origin // million)
+                      for first, last in spans])  # fmt: skip
 
 
 def _day_of(file: str) -> pd.Timestamp | None:

@@ -13,6 +13,7 @@ import os
 import warnings
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from liqlab.loaders.replies import arranged, rows_of, table_of
 __all__ = ["load", "pieces"]
 
 _HEAD = 65_536  # bytes that show delimiter and header
+_TEXT = (".csv", ".tsv")
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
@@ -63,7 +65,7 @@ def _is_table(file: Path) -> bool:
     return file.is_file() and file.suffix.lower() in (*_READERS, ".gz", ".zip") and not file.name.startswith(".")
 
 
-def load(source: Any, table: str, exchange: str = "") -> tuple[pd.DataFrame, dict[str, str]]:
+def load(source: Any, table: str, exchange: str = "") -> tuple[pd.DataFrame, dict[str, Any]]:
     """Open a table as it is, without judging its columns.
 
     Parameters
@@ -79,7 +81,7 @@ def load(source: Any, table: str, exchange: str = "") -> tuple[pd.DataFrame, dic
         Columns as found; rows without column names get them from `liqlab.loaders.replies`. ``attrs``:
         ``newest_first`` where that is the venue's order, ``liqlab`` for a month of the store.
     origin : dict
-        ``kind``, and for files ``file`` (its name) and ``sha256``.
+        ``kind``, and for files ``file`` (its name) and ``sha256``, which may be a future.
 
     Raises
     ------
@@ -98,6 +100,8 @@ def load(source: Any, table: str, exchange: str = "") -> tuple[pd.DataFrame, dic
     file = Path(source)
     if not file.is_file():
         raise FileNotFoundError(_missing(file, table))
+    if file.suffix.lower() in _TEXT and not file.with_name(f"{file.name}.CHECKSUM").is_file():
+        return _opened_csv(file, table, exchange)
     data = file.read_bytes()
     origin = {"file": file.name, "sha256": hashlib.sha256(data).hexdigest(), "kind": "own"}
     if (stated := file.with_name(f"{file.name}.CHECKSUM")).is_file():  # downloaded along with an archive's zip
@@ -110,6 +114,24 @@ def load(source: Any, table: str, exchange: str = "") -> tuple[pd.DataFrame, dic
         raise ValueError(f"{file.name}: files of this ending are not read; understood are {', '.join(_READERS)}, "
                          "also .gz and .zip of them")  # fmt: skip
     return reader(content, table, file.name, exchange), origin
+
+
+def _opened_csv(file: Path, table: str, exchange: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A text file by its path, which the C engine reads twice as fast as bytes; hashed while others go on."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if not head:
+        raise ValueError(f"{file.name}: the file is empty (0 bytes); download or export it again")
+    frame = _csv(head, table, file.name, exchange, file)
+    pool = ThreadPoolExecutor(1)
+    origin = {"file": file.name, "sha256": pool.submit(_sha256, file), "kind": "own"}
+    pool.shutdown(wait=False)
+    return frame, origin
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _missing(file: Path, table: str) -> str:
@@ -149,10 +171,10 @@ def _encoding(file: str, error: UnicodeDecodeError) -> str:
     return f"{file}: not UTF-8 text (byte {error.start}: {error.reason}); save it as UTF-8"
 
 
-def _csv(data: bytes, table: str, file: str, exchange: str) -> pd.DataFrame:
-    """Delimiter and header from the first bytes, the whole by pandas' C engine."""
+def _csv(data: bytes, table: str, file: str, exchange: str, path: Path | None = None) -> pd.DataFrame:
+    """Delimiter and header from the first bytes, the whole by pandas' C engine: `data`, or what lies at `path`."""
     head = data[:_HEAD]
-    text = _text(head[: head.rfind(b"\n") + 1] if len(data) > _HEAD and b"\n" in head else head, file)
+    text = _text(head[: head.rfind(b"\n") + 1] if len(head) == _HEAD and b"\n" in head else head, file)
     lines = text.splitlines()
     above = next((number for number, line in enumerate(lines) if line.strip() and not _is_note(line)), 0)
     lines = [line for line in lines[above:] if line.strip()][:20]
@@ -165,8 +187,8 @@ def _csv(data: bytes, table: str, file: str, exchange: str) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # numbers are converted one by one where need be
-            frame = pd.read_csv(io.BytesIO(data), sep=delimiter, header=None if headless else 0, skiprows=above,
-                                skipinitialspace=spaced)  # fmt: skip
+            frame = pd.read_csv(path or io.BytesIO(data), sep=delimiter, header=None if headless else 0,
+                                skiprows=above, skipinitialspace=spaced)  # fmt: skip
     except pd.errors.ParserError as error:
         raise ValueError(f"{file}: rows of unequal length ({error}); {_RAGGED}") from error
     except UnicodeDecodeError as error:

@@ -59,6 +59,8 @@ class Layout:
         Further columns that must be there for it to be this layout.
     constants : mapping
         Columns of ours that have one value for all rows.
+    sides : str
+        ``one`` where the column counts one side whatever the venue's rule says.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Layout:
     unit: str = ""
     marks: tuple[str, ...] = ()
     constants: Mapping[str, Any] = field(default_factory=dict)
+    sides: str = ""
 
 
 def fold(name: Any) -> str:
@@ -120,7 +123,7 @@ METRICS = "Binance metrics archive"
 _VALUE = _all("value", "open_interest_value", "sum_open_interest_value", "open_interest_usd", "oi_usd",
               "open_interest_in_usd", "open_interest_quote", "value")  # fmt: skip
 _SYMBOL = _all("symbol", "symbol", "instrument_name", "inst_id", "contract", "ticker", "pair", "coin")
-_INTERVAL = _all("funding_interval_hours", "funding_interval_hours", "funding_interval", "interval_hours",
+_INTERVAL = _all("interval_hours", "interval_hours", "funding_interval_hours", "funding_interval",
                  "collect_cycle", "interval")  # fmt: skip
 
 
@@ -162,14 +165,15 @@ LAYOUTS: tuple[Layout, ...] = (
     _interest("Binance openInterestHist", "timestamp", "sum_open_interest"),
     _interest("ccxt", "timestamp", "open_interest_amount", unit=CCXT),
     _interest("liqlab", "time", "open_interest"),
+    _interest("Bybit", "timestamp", "single_open_interest", sides="one"),
     _interest("others", "timestamp", "open_interest"),
     _interest("others", "date", "open_interest"),
     _interest("others", "datetime", "open_interest"),
     _interest("Coinalyze, Coinglass", "t", "o", unit=UNTOLD),
     _interest("Coinalyze, Coinglass", "time", "open", unit=UNTOLD, marks=("high", "low", "close")),
-    _funding("Kraken", "timestamp", "relative_funding_rate", constants={"funding_interval_hours": 1.0}),
-    _funding("Deribit", "timestamp", "interest_1h", constants={"funding_interval_hours": 1.0}),
-    _funding("Deribit", "timestamp", "interest_8h", constants={"funding_interval_hours": 8.0}),
+    _funding("Kraken", "timestamp", "relative_funding_rate", constants={"interval_hours": 1.0}),
+    _funding("Deribit", "timestamp", "interest_1h", constants={"interval_hours": 1.0}),
+    _funding("Deribit", "timestamp", "interest_8h", constants={"interval_hours": 8.0}),
     _funding("liqlab", "time", "funding_rate"),
     _funding("Binance funding archive", "calc_time", "last_funding_rate"),
     _funding("Binance fundingRate", "funding_time", "realized_rate", "funding_rate"),

@@ -14,6 +14,7 @@ from liqlab.market.clock import nanoseconds, timedelta, timeframe_of
 __all__ = ["begins_of_bars", "instants", "stamps"]
 
 _FIRST = pd.Timestamp("2009-01-01", tz="UTC")  # no exchange is older than bitcoin
+_NONE = np.zeros(1, bool)
 _OFFSET = r"(?:Z|:\d\d.*[+-]\d\d(?::?\d\d)?)$"
 _REMEDY = "write ISO times (2024-05-01 07:00+00:00) or epoch s, ms, µs or ns"
 
@@ -57,7 +58,8 @@ def stamps(column: pd.Series, *, file: str, now: pd.Timestamp, zone: str | None 
             index = _from_epoch(numbers, column, now, file)
         else:
             index = _from_text(values.astype(str), column, zone, file)
-    outside = (index < _FIRST) | (index > now + pd.Timedelta(days=1))
+    last = now + pd.Timedelta(days=1)
+    outside = (index < _FIRST) | (index > last) if len(index) and (index.min() < _FIRST or index.max() > last) else _NONE
     _refuse_time(column, outside, file, f"lies outside {_FIRST:%Y-%m-%d} … {now:%Y-%m-%d} + 1 day", _REMEDY)
     return index.as_unit("us").rename("time")
 
@@ -76,6 +78,8 @@ def _from_epoch(numbers: pd.Series, column: pd.Series, now: pd.Timestamp, file: 
     size = numbers.to_numpy("float64")
     whole = numbers.to_numpy("int64") if pd.api.types.is_integer_dtype(numbers.dtype) else None
     first, last = _FIRST.timestamp(), (now + pd.Timedelta(days=1)).timestamp()
+    if whole is not None and first * 1000 <= size.min() and size.max() <= last * 1000:  # most files: all in ms
+        return pd.DatetimeIndex(whole.view("datetime64[ms]")).tz_localize("UTC")
     micros, understood = np.zeros(len(size), "int64"), np.zeros(len(size), bool)
     for per_second in (1, 10**3, 10**6, 10**9):  # the four ranges cannot overlap: last < 1000 · first
         here = (size >= first * per_second) & (size <= last * per_second)
@@ -133,7 +137,7 @@ _JUST_BEFORE = (10**3, 10**6, 10**9)  # …59.999999, …59.999, …59
 
 
 def begins_of_bars(
-    index: pd.DatetimeIndex, *, closes: bool, ends: pd.DatetimeIndex | None, timeframe: str, file: str
+    index: pd.DatetimeIndex, *, closes: bool, ends: pd.Series | None, timeframe: str, file: str
 ) -> tuple[pd.DatetimeIndex, str]:
     """Stamps of bars → their opens, where the stamps show that they are closes.
 
@@ -143,8 +147,8 @@ def begins_of_bars(
         Ascending.
     closes : bool
         The layout is known to stamp by closes.
-    ends : DatetimeIndex (bar,), optional
-        What stands beside them as the bars' closes.
+    ends : Series (some bars,), optional
+        What stands beside some of them as the bars' closes, indexed by the stamps.
     timeframe : str
         Length of a bar where it is told.
     file : str
@@ -168,10 +172,11 @@ def begins_of_bars(
     ['00:00', '01:00']
     """
     moments = nanoseconds(index)
-    just_before = next((gap for gap in _JUST_BEFORE if ((moments + gap) % _MINUTE == 0).all()), 0)
+    just_before = next((gap for gap in _JUST_BEFORE if (moments[-1] + gap) % _MINUTE == 0
+                        and ((moments + gap) % _MINUTE == 0).all()), 0)  # fmt: skip
     step = _step(moments, timeframe)
     if ends is not None and not closes:
-        closes = _are_the_ends(moments, nanoseconds(ends), step, index, file)
+        closes = _are_the_ends(nanoseconds(ends.index), nanoseconds(pd.DatetimeIndex(ends)), step, file)
     if not (closes or just_before):
         return index, ""
     if step is None:
@@ -188,7 +193,7 @@ def _step(moments: np.ndarray, timeframe: str) -> int | None:
     return int(apart[apart > 0].min()) if (apart > 0).any() else None
 
 
-def _are_the_ends(moments: np.ndarray, ends: np.ndarray, step: int | None, index: pd.DatetimeIndex, file: str) -> bool:
+def _are_the_ends(moments: np.ndarray, ends: np.ndarray, step: int | None, file: str) -> bool:
     """Whether stamps and the closes beside them are the same; they may also be a bar apart, and nothing else."""
     second = 10**9
     apart = ends - moments
@@ -199,7 +204,7 @@ def _are_the_ends(moments: np.ndarray, ends: np.ndarray, step: int | None, index
     row = int(np.flatnonzero(np.abs(apart - step) > second)[0])
     bar = timeframe_of(pd.Timedelta(step, unit="ns"))
     told = pd.Timedelta(int(apart[row]), unit="ns")
-    raise ValueError(f"{file}: the bar at {index[row]} closes {told} later by its column of closes, but the rows are "
+    raise ValueError(f"{file}: the bar at {pd.Timestamp(moments[row], tz='UTC')} closes {told} later by its column of closes, but the rows are "
                      f"{bar} apart, in {int((np.abs(apart - step) > second).sum())} of {len(apart)} rows looked at; drop "
                      "the column that is wrong")  # fmt: skip
 

@@ -8,7 +8,6 @@ size is applied and said; where two readings are possible, or the rows are too f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,9 @@ import pandas as pd
 from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD, VOLUMES
 from liqlab.market.clock import nanoseconds
 
-__all__ = ["CONTRACTS", "Claim", "candle_volume", "explains", "in_coins_at", "open_interest", "price_at"]
+__all__ = ["BOTH", "CONTRACTS", "Claim", "candle_volume", "explains", "in_coins_at", "open_interest", "price_at"]
 
-CONTRACTS = "contracts"
+CONTRACTS, BOTH = "contracts", "both"
 _FEWEST = 20  # rows from which a factor is believed
 _NEAR = 1.2  # two readings within this ratio cannot be told apart
 _SHARP = 0.02  # so near to a round size a factor must lie
@@ -42,12 +41,15 @@ class Claim:
         Worth of one contract [coins; quote if inverse].
     inverse : bool
         Margin in the base coin.
+    sides : str
+        ``both`` where the venue counts a coin that two traders exchange twice.
     """
 
     unit: str = ""
     by: str = ""
     size: float | None = None
     inverse: bool = False
+    sides: str = ""
 
     @property
     def sure(self) -> bool:
@@ -119,6 +121,10 @@ def candle_volume(frame: pd.DataFrame, *, file: str, claim: Claim) -> tuple[pd.D
         table, note = _taken(frame, "base_volume", "quote_volume" if "quote_volume" in pool else "")
     else:
         table, note = _by_claim(frame, pool, file, claim)
+    if claim.sides == BOTH:
+        table, note = _scaled(table, 0.5), "; ".join(filter(None, [note, _HALVED]))
+        if "quote_volume" in table:
+            table = table.assign(quote_volume=table["quote_volume"] / 2)
     return table.drop(columns=[*(set(VOLUMES[1:2] + VOLUMES[3:]) & set(table)), *({"vwap"} & set(table))]), note
 
 
@@ -190,6 +196,7 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
         return _by_claim(frame, ["volume"], file, claim)
     kind, size = found[0][2:]
     stated = claim.unit == CONTRACTS and (claim.size is None or abs(claim.size / size - 1) < _SHARP)
+    stated = stated or (kind == "inverse" and claim.inverse)
     clear = len(found) == 1 and (traded >= _FEWEST or stated) and not (claim.sure and not stated)
     if clear and kind == CONTRACTS and abs(ratio / size - 1) < _SHARP:
         left, _, _ = _outside(volume * size, turnover, low, high)
@@ -197,7 +204,7 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
             note = f"volume: contracts of {size:g} coins each → coins"
             warnings.warn(f"{file}: {numbers}contracts of {size:g} coins each; multiplied by {size:g}", stacklevel=2)
             return _scaled(frame, size), note
-    if clear and kind == "inverse" and _outside(turnover, volume * size, low, high)[0] <= _STRAYS:
+    if clear and stated and kind == "inverse" and _outside(turnover, volume * size, low, high)[0] <= _STRAYS:
         warnings.warn(f"{file}: {numbers}coin-margined contracts of {size:g} USD, and quote_volume like coins; the "
                       "latter is taken for the volume", stacklevel=2)  # fmt: skip
         table, note = _taken(frame.assign(quote_volume=turnover, either_volume=volume * size), "quote_volume",
@@ -224,12 +231,10 @@ def _readings(ratio: float, price: float) -> list[tuple[str, str, str, float]]:
 def _remedy(name: str, found: list[tuple[str, str, str, float]]) -> str:
     ways = []
     for _, _, unit, size in found:
-        if unit in (CONTRACTS, ""):
-            ways.append(f"units={{'{name}': 'contracts'}}, contract_size={size:g}")
-        elif unit == QUOTE:
+        if unit == QUOTE:
             ways.append(f"units={{'{name}': 'quote'}}")
         else:
-            ways.append(f"rename the column of coins to {name}")
+            ways.append(f"units={{'{name}': 'contracts'}}, contract_size={size:g}")
     return " or ".join(ways)
 
 
@@ -243,6 +248,9 @@ def _by_claim(frame: pd.DataFrame, pool: list[str], file: str, claim: Claim) -> 
         frame, unit = frame.assign(volume=frame["quote_volume"]), QUOTE
     if unit in (COINS, ""):
         return frame, ""
+    if unit == UNTOLD:
+        raise ValueError(f"{file}: what its volume counts is not known ({claim.by}); pass units={{'volume': 'coins'}}, "
+                         "'contracts' (with contract_size=) or 'quote'")  # fmt: skip
     if unit == CONTRACTS:
         if claim.size is None:
             raise ValueError(f"{file}: {claim.by} says that volume counts contracts, and nothing tells their size; pass "
@@ -260,6 +268,9 @@ def _by_claim(frame: pd.DataFrame, pool: list[str], file: str, claim: Claim) -> 
 def _scaled(frame: pd.DataFrame, factor: Any) -> pd.DataFrame:
     names = [name for name in ("volume", "taker_buy_volume") if name in frame]
     return frame.assign(**{name: frame[name] * factor for name in names})
+
+
+_HALVED = "sides: both → one"
 
 
 # --- open interest ----------------------------------------------------------------------------------------------------
@@ -312,13 +323,13 @@ def open_interest(
             if claim.sure and claim.unit not in (COINS, ""):
                 raise ValueError(f"{file}: value ÷ open interest is {middle:.6g}, the price, so it counts coins, but "
                                  f"units says {claim.unit!r}; leave it out")  # fmt: skip
-            return frame[["open_interest"]], "", None
+            return _one_side(frame[["open_interest"]], "", claim, None)
         size = _size_of(ratio, middle, count, file, claim, float(np.nanmedian(price)))
     if claim.unit == UNTOLD:
         raise ValueError(f"{file}: nothing in this layout tells whether it counts coins or money; pass "
                          "units={'open_interest': 'coins'} or 'quote', as it was asked for")  # fmt: skip
     if claim.unit in (COINS, ""):
-        return frame[["open_interest"]], note, None
+        return _one_side(frame[["open_interest"]], note, claim, None)
     if claim.unit == CONTRACTS and size is None:
         raise ValueError(f"{file}: {claim.by} says that open interest counts contracts, and nothing tells their size; "
                          "pass contract_size=0.0001 or what it is, or units={'open_interest': 'coins'} if it is in "
@@ -329,7 +340,16 @@ def open_interest(
     if seen is not None:
         warnings.warn(f"{file}: value ÷ open interest is {middle:.6g} where the price is {np.nanmedian(price):.6g}: "
                       f"{what} ({claim.by}); converted to coins", stacklevel=2)  # fmt: skip
-    return pd.DataFrame({"open_interest": coins[kept]}, index=frame.index[kept]), f"{what} → coins", size
+    table = pd.DataFrame({"open_interest": coins[kept]}, index=frame.index[kept])
+    return _one_side(table, f"{what} → coins", claim, size if claim.unit == CONTRACTS else None)
+
+
+def _one_side(
+    table: pd.DataFrame, note: str, claim: Claim, size: float | None
+) -> tuple[pd.DataFrame, str, float | None]:
+    if claim.sides != BOTH:
+        return table, note, size
+    return table / 2, "; ".join(filter(None, [note, _HALVED])), size
 
 
 def _per_amount(frame: pd.DataFrame, price: np.ndarray) -> tuple[float, float, int] | None:
@@ -341,7 +361,11 @@ def _per_amount(frame: pd.DataFrame, price: np.ndarray) -> tuple[float, float, i
     if not on.any():
         return None
     each = value[on] / amount[on]
-    return float(np.median(each / price[on])), float(np.median(each)), int(on.sum())
+    ratio = each / price[on]
+    middle = float(np.median(ratio))
+    if (np.abs(ratio / middle - 1) > _NEAR - 1).mean() > _STRAYS:  # a column that is no value tells nothing
+        return None
+    return middle, float(np.median(each)), int(on.sum())
 
 
 def _size_of(ratio: float, middle: float, count: int, file: str, claim: Claim, price: float) -> float | None:
@@ -370,9 +394,3 @@ def in_coins_at(amount: np.ndarray, price: np.ndarray, claim: Claim, file: str, 
                          "pass candles of the same time")  # fmt: skip
     worth = amount * float(claim.size or 1.0) if claim.unit == CONTRACTS else amount
     return worth / price
-
-
-def claim_of(units: Mapping[str, str] | None, name: str, size: float | None, inverse: bool) -> Claim:
-    """What the caller says of a table's unit."""
-    told = (units or {}).get(name, "")
-    return Claim(told, "units" if told else "", size, inverse)
