@@ -26,6 +26,7 @@ __all__ = ["read"]
 
 _LOOKED_AT = 50_000  # candles
 
+
 def read(
     candles: Any,
     *,

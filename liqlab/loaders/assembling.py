@@ -118,7 +118,7 @@ def in_coins(opened: dict[str, Opened], said: Said) -> dict[str, pd.DataFrame]:
     """
     ready: dict[str, pd.DataFrame] = {}
     for name, table in opened.items():
-        if name != "liquidations" or table.parts and table.parts[0].layout.name not in EVENTS:
+        if name != "liquidations" or (table.parts and table.parts[0].layout.name not in EVENTS):
             ready[name] = _stamped(table, said)
     candles = ready["candles"]
     step = _step(candles, said.timeframe)

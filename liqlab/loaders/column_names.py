@@ -20,7 +20,6 @@ from liqlab.loaders.layouts import CANDLE_TABLES, EVENTS, LAYOUTS, METRICS, NEED
 from liqlab.loaders.timestamps import stamps
 from liqlab.market.checks import OPTIONAL_TIER_COLUMNS, TIER_COLUMNS
 from liqlab.market.instruments import contradiction, parse_symbol
-from liqlab.market.market import PRICES
 
 __all__ = ["Parsed", "parse", "recognise"]
 
@@ -303,9 +302,7 @@ def _refuse_unit(found: pd.DataFrame, file: str) -> None:
                 raise ValueError(f"{file}: {name} {_IN_CONTRACTS}")
 
 
-def _one_symbol(
-    found: pd.DataFrame, column: Any, symbol: str, exchange: str, file: str
-) -> tuple[pd.DataFrame, str]:
+def _one_symbol(found: pd.DataFrame, column: Any, symbol: str, exchange: str, file: str) -> tuple[pd.DataFrame, str]:
     """The rows of the symbol asked for, or of the only one there is, and its name as it stands there."""
     names = found[column]
     different = [str(name) for name in pd.unique(names) if not pd.isna(name)]

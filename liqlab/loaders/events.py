@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from liqlab.loaders.column_names import Parsed
 from liqlab.loaders.claims import venue_item
+from liqlab.loaders.column_names import Parsed
 from liqlab.loaders.exchanges import _ccxt_parse
 from liqlab.loaders.exchanges._ccxt_units import row_of
 from liqlab.loaders.http import Failure, FetchError

@@ -116,7 +116,7 @@ _SHORT = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "T"
 
 
 def _candles(name: str, *times: str, **more: Any) -> Layout:
-    return Layout(name, CANDLE_TABLES, {**_all("time", *times), **_LONG}, **more)
+    return Layout(name, CANDLE_TABLES, {**_LONG, **_all("time", *times)}, **more)
 
 
 METRICS = "Binance metrics archive"

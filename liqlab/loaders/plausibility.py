@@ -107,7 +107,10 @@ def _cover(market: Market, table: pd.DataFrame, name: str, file: str) -> str:
 def _against_existence(market: Market, label: Mapping[str, str]) -> None:
     """Coins per day and open interest against all the coins there are, and against the money there is."""
     candles = market.candles
-    price, days = float(candles["close"].iloc[:: -(-len(candles) // 10_000)].median()), max(len(candles) * (market.step / pd.Timedelta(1, "D")), 1e-9)
+    price, days = (
+        float(candles["close"].iloc[:: -(-len(candles) // 10_000)].median()),
+        max(len(candles) * (market.step / pd.Timedelta(1, "D")), 1e-9),
+    )
     daily = float(candles["volume"].sum()) / days
     known = parse_symbol(market.symbol) if market.symbol else None
     supply = _SUPPLY.get(known.base, np.inf) if known else np.inf
@@ -142,8 +145,8 @@ def _spikes(values: pd.Series, file: str) -> None:
     for row in np.unique(np.concatenate([change, change + 1])):
         before, after = numbers[max(row - _AROUND, 0) : row], numbers[row + 1 : row + 1 + _AROUND]
         sides = [float(np.median(part)) for part in (before, after) if len(part)]
-        far = [numbers[row] > _SPIKE * side or numbers[row] * _SPIKE < side for side in sides]
-        if all(far):
+        above = all(numbers[row] > _SPIKE * side for side in sides)
+        if above or all(numbers[row] * _SPIKE < side for side in sides):
             odd.append((row, sides[0]))
     if odd:
         row, usual = odd[0]

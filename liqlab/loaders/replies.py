@@ -136,7 +136,7 @@ def _order_of(frame: pd.DataFrame, table: str, file: str, exchange: str) -> Arra
                          "venues reply; add a header")  # fmt: skip
     fitting = [order for order in known if _fits(frame, order)]
     named = [order for order in fitting if exchange in order.venues]
-    if len(known) == 1 or known[0].name == "ccxt" and (not fitting or known[0] in fitting):
+    if len(known) == 1 or (known[0].name == "ccxt" and (not fitting or known[0] in fitting)):
         return known[0]
     if len(named) == 1:
         return named[0]
@@ -151,11 +151,23 @@ def _order_of(frame: pd.DataFrame, table: str, file: str, exchange: str) -> Arra
                      f"{names}; add a header with the names of the columns")  # fmt: skip
 
 
+def _stamps_where_they_belong(part: pd.DataFrame, order: Arrangement) -> bool:
+    """A close later than the open where the order has one, and no stamps [ms] where it has none."""
+    if "close_time" in order.columns:
+        opens, closes = (pd.to_numeric(part.iloc[:, order.columns.index(name)], errors="coerce").to_numpy(float)
+                         for name in (order.columns[0], "close_time"))  # fmt: skip
+        return bool((closes > opens).all())
+    others = [part.iloc[:, k] for k, role in enumerate(order.columns) if role == "-"]
+    return not any(pd.to_numeric(one, errors="coerce").between(1.2e12, 4e12).all() for one in others)
+
+
 def _fits(frame: pd.DataFrame, order: Arrangement) -> bool:
     """Whether the numbers can stand in this order: low ≤ open, close ≤ high, a turnover that goes with the volume."""
     part = frame.head(_SAMPLE)
     values = {role: pd.to_numeric(part.iloc[:, k], errors="coerce").to_numpy(float)
               for k, role in enumerate(order.columns) if role not in ("time", "timestamp", "-")}  # fmt: skip
+    if not _stamps_where_they_belong(part, order):
+        return False
     open_, high, low, close = (values[name] for name in PRICES)
     with np.errstate(invalid="ignore"):
         inside = (low <= np.minimum(open_, close)) & (high >= np.maximum(open_, close)) & (low > 0)

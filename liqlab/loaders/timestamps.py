@@ -59,7 +59,9 @@ def stamps(column: pd.Series, *, file: str, now: pd.Timestamp, zone: str | None 
         else:
             index = _from_text(values.astype(str), column, zone, file)
     last = now + pd.Timedelta(days=1)
-    outside = (index < _FIRST) | (index > last) if len(index) and (index.min() < _FIRST or index.max() > last) else _NONE
+    outside = (
+        (index < _FIRST) | (index > last) if len(index) and (index.min() < _FIRST or index.max() > last) else _NONE
+    )
     _refuse_time(column, outside, file, f"lies outside {_FIRST:%Y-%m-%d} … {now:%Y-%m-%d} + 1 day", _REMEDY)
     return index.as_unit("us").rename("time")
 

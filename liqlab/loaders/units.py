@@ -110,6 +110,8 @@ def candle_volume(frame: pd.DataFrame, *, file: str, claim: Claim) -> tuple[pd.D
     """
     pool = [name for name in VOLUMES if name in frame]
     chosen = _by_ratio(frame, pool, file)
+    if chosen is None and "volume" in pool and "either_volume" in pool and "quote_volume" not in pool:
+        frame, pool = frame.rename(columns={"either_volume": "quote_volume"}), ["volume", "quote_volume"]
     if chosen is not None:
         if claim.sure and claim.unit not in (COINS, ""):
             raise ValueError(f"{file}: {chosen[1]}/{chosen[0]} is the price of the bars, so {chosen[0]} counts coins, "

@@ -185,7 +185,9 @@ def test_polls_with_jitter_and_a_missing_one_pass_in_silence() -> None:
 def test_quiet_bars_without_a_row_are_counted_and_stay_unknown() -> None:
     table = pd.DataFrame({"long": 1.0, "short": 0.0}, pd.date_range("2024-05-01", periods=10, freq="1h", tz="UTC"))
     assert len(lq.check_liquidations(table)) == 10
-    with pytest.warns(UserWarning, match=r"liquidations: 3 of 10 bars .* have no row, the first after .*02:00.*not as 0"):
+    with pytest.warns(
+        UserWarning, match=r"liquidations: 3 of 10 bars .* have no row, the first after .*02:00.*not as 0"
+    ):
         assert len(lq.check_liquidations(table.drop(table.index[[3, 4, 7]]))) == 7
 
 

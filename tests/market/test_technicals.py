@@ -174,8 +174,8 @@ def test_rates_of_different_intervals_are_compared_per_hour(told: bool) -> None:
 def test_sessions_begin_with_the_venues_own_days_and_on_monday() -> None:
     closes = [float(k) for k in range(1, 15)]
     start = pd.Timestamp("2024-05-01 16:00", tz="UTC")  # a Wednesday; days open at 16:00
-    rows = line(closes, every="24h").candles
-    rows.index = pd.date_range(start, periods=14, freq="1D", name="time")
+    index = pd.date_range(start, periods=14, freq="1D", name="time")
+    rows = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), closes), index).assign(volume=1.0)
     days = lq.indicators(Market(rows), vwap="1d")["vwap"]
     np.testing.assert_allclose(days, closes)  # each day is a session of its own
     weeks = lq.indicators(Market(rows), vwap="7d")["vwap"]
