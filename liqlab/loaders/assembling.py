@@ -232,7 +232,7 @@ def _middle_price(candles: pd.DataFrame, frame: pd.DataFrame, step: pd.Timedelta
     middle = candles[["high", "low", "close"]].mean(axis=1).to_numpy()
     sums = np.concatenate([[0.0], np.cumsum(middle)])
     begin = np.searchsorted(candles.index, frame.index)
-    stop = np.searchsorted(candles.index, frame.index + max(length, step))
+    stop = np.searchsorted(candles.index, pd.DatetimeIndex(frame.index) + pd.Timedelta(max(length, step)))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(stop > begin, (sums[stop] - sums[begin]) / (stop - begin), np.nan)
 

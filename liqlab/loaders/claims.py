@@ -120,7 +120,8 @@ def ccxt_interest(
     stamps = parsed.frame.index.as_unit("ms").asi8  # type: ignore[attr-defined]
     names = {str(name): name for name in parsed.found.columns}
     records = parsed.found[[name for name in names if name.startswith("openInterest") or name == "info"]]
-    rows = [{**row, "timestamp": int(stamp)} for row, stamp in zip(records.to_dict("records"), stamps, strict=True)]
+    rows = [{**{str(name): value for name, value in row.items()}, "timestamp": int(stamp)}
+            for row, stamp in zip(records.to_dict("records"), stamps, strict=True)]  # fmt: skip
     prices = pd.Series(price, parsed.frame.index).dropna() if needs_price(item) else None
     try:
         return parse_open_interest(rows, item, prices)

@@ -143,7 +143,9 @@ def parse(
     }  # fmt: skip
     if layout.name == "freqtrade" and table == "funding_rate":
         _refuse_prices(found, places, file)
-    clean = pd.DataFrame(columns, index=index).assign(**dict(layout.constants))
+    clean = pd.DataFrame(columns, index=index, copy=False)  # the market copies what it keeps
+    if layout.constants:
+        clean = clean.assign(**dict(layout.constants))
     ends = found.iloc[:, places["close_time"]] if "close_time" in places else None
     order = _order(index, file, newest_first=bool(frame.attrs.get("newest_first")))
     if order is not None:
@@ -179,25 +181,25 @@ def recognise(columns: Iterable[Any], table: str, file: str) -> Layout:
     'freqtrade'
     """
     columns = list(columns)
-    found = {fold(column) for column in columns}
-    if any(_VOLUME_OF.fullmatch(name) for name in found):  # Volume BTC
-        found.add("volume")
+    present = {fold(column) for column in columns}
+    if any(_VOLUME_OF.fullmatch(name) for name in present):  # Volume BTC
+        present.add("volume")
     known = [layout for layout in LAYOUTS if table in layout.tables]
     wanted = [_wanted(layout, table) for layout in known]
-    lacking = [[names[0] for names in needs if not found & set(map(fold, names))] for needs in wanted]
+    lacking = [[names[0] for names in needs if not present & set(map(fold, names))] for needs in wanted]
     for layout, lacks in zip(known, lacking, strict=True):
-        bars = layout.unit == UNTOLD and "volume" in found  # candles of the price, given as open interest
+        bars = layout.unit == UNTOLD and "volume" in present  # candles of the price, given as open interest
         if not lacks and not bars:
             return layout
     nearest = min(range(len(known)), key=lambda number: len(lacking[number]))
     lines = "\n".join(dict.fromkeys(f"  {layout.name}: {', '.join(names[0] for names in needs)}"
                                     for layout, needs in zip(known, wanted, strict=True)))  # fmt: skip
-    lacks = f"it lacks {', '.join(lacking[nearest])}; rename or add the column(s)"
+    why = f"it lacks {', '.join(lacking[nearest])}; rename or add the column(s)"
     if not lacking[nearest]:
-        lacks = "but a volume beside it says that these are candles"
+        why = "but a volume beside it says that these are candles"
     raise ValueError(
         f"{file}: the columns are not understood as {table}. Found: {_listed(columns)}. Understood:\n{lines}\n"
-        f"Nearest is {known[nearest].name!r}, {lacks}"
+        f"Nearest is {known[nearest].name!r}, {why}"
     )
 
 
@@ -280,12 +282,12 @@ def _named_volumes(found: pd.DataFrame, places: dict[str, int], symbol: str) -> 
 
 def _refuse_prices(found: pd.DataFrame, places: dict[str, int], file: str) -> None:
     """Candles of a cheap coin given as funding: freqtrade leaves all but ``open`` empty or repeats it."""
-    others = [found.columns.get_loc(name) for name in found.columns if fold(name) in ("high", "low", "close")]
+    others = [place for place, name in enumerate(found.columns) if fold(name) in ("high", "low", "close")]
     rate = found.iloc[:, places["funding_rate"]]
     moving = [found.iloc[:, at] for at in others if found.iloc[:, at].any() and not found.iloc[:, at].equals(rate)]
     if moving:
-        raise ValueError(f"{file}: high, low and close move on their own, so these are candles and not the rates that "
-                         "freqtrade writes into 'open'; pass them as candles, or name the rate funding_rate")  # fmt: skip
+        raise ValueError(f"{file}: high, low and close move on their own: these are candles and not the rates that "
+                         "freqtrade writes into 'open'; name the rate funding_rate, if it is one")  # fmt: skip
 
 
 def _refuse_unit(found: pd.DataFrame, file: str) -> None:
@@ -366,6 +368,6 @@ def _numbers(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> np
 
 def _hours(text: pd.Series) -> np.ndarray:
     """``8h``, ``480m`` and BitMEX's ``2000-01-01t08:00:00.000z`` → hours; NaN where it is none of these."""
-    size = pd.to_numeric(text.str.extract(r"^(\d+)[hm]$")[0]) / np.where(text.str.endswith("m"), 60, 1)
+    size: pd.Series = pd.to_numeric(text.str.extract(r"^(\d+)[hm]$")[0]) / np.where(text.str.endswith("m"), 60, 1)
     clock = text.str.extract(r"t(\d\d):(\d\d)").astype(float)
     return size.fillna(clock[0] + clock[1] / 60).to_numpy("float64")

@@ -53,7 +53,7 @@ def archive_events(parsed: Parsed, file: str, claim: Claim) -> pd.DataFrame:
         unit = _TARDIS.get(venue, ("", ""))[bool(parse_symbol(parsed.symbol, venue).inverse) or claim.inverse]
         if not unit:
             raise ValueError(f"{file}: nobody says what the amounts of {venue or 'this venue'} count; pass "
-                             "units={'liquidations': 'coins'}, 'contracts' (with contract_size=) or 'quote'")  # fmt: skip
+                             "units={'liquidations': 'coins'}, 'contracts' (with contract_size=), 'quote'")  # fmt: skip
     inverse = claim.inverse or bool(parse_symbol(parsed.symbol).inverse)
     if unit == CONTRACTS:
         if size is None:
@@ -137,4 +137,5 @@ def per_bar(parts: Sequence[tuple[pd.DataFrame, str]], candles: pd.DataFrame, st
 
 def _day_of(file: str) -> pd.Timestamp | None:
     found = _DAY_OF.search(file)
-    return pd.to_datetime("-".join(found.groups()), errors="coerce") if found else None
+    day = pd.to_datetime("-".join(found.groups()), errors="coerce") if found else pd.NaT
+    return day if isinstance(day, pd.Timestamp) else None

@@ -99,7 +99,7 @@ _TRADED = {
     **_all("quote_volume", "quote_volume", "quote_asset_volume", "quote_av", "quote_vol", "vol_quote",
            "vol_ccy_quote", "volume_ccy_quote", "volume_quote", "turnover", "foreign_notional", "usd_volume",
            "volume_to", "sum", "cost"),
-    **_all("trades", "trades", "count", "number_of_trades", "num_trades", "trade_count", "trades_count", "transactions"),
+    **_all("trades", "trades", "count", "number_of_trades", "num_trades", "trade_count", "trades_count"),
     **_all("taker_buy_volume", "taker_buy_volume", "taker_buy_base_asset_volume", "tb_base_av", "taker_base_vol",
            "taker_buy_base_volume", "taker_buy_base", "buy_volume"),
     **_all("taker_buy_quote_volume", "taker_buy_quote_volume", "taker_buy_quote_asset_volume", "tb_quote_av",

@@ -231,14 +231,14 @@ def _same_price(market: Market, table: pd.DataFrame, name: str, file: str) -> No
         return
     ratio = float(np.median(table["open"].to_numpy()[on] / price[on]))
     if not 0.8 < ratio < 1.25:
-        raise ValueError(f"{file}: prices of {name} are {ratio:.4g} times those of the candles at the same time (median "
+        raise ValueError(f"{file}: prices of {name} are {ratio:.4g} times those of the candles of that time (median "
                          f"of {int(on.sum())} rows): another instrument, or another quote currency")  # fmt: skip
 
 
 def _per_cent(rates: pd.Series, file: str) -> None:
     middle = float(rates.abs().median())
     if middle > _MOST_RATE:
-        warnings.warn(f"{file}: the middle funding rate is {middle:.4g}, or {100 * middle:.3g} % per interval; if it is "
+        warnings.warn(f"{file}: the middle funding rate is {middle:.4g}, or {100 * middle:.3g} % per interval: if "
                       "written in per cent, divide it by 100 (fractions are understood: 0.0001 is 0.01 %)",
                       stacklevel=2)  # fmt: skip
 

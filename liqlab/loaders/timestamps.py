@@ -116,7 +116,10 @@ def _quick(values: pd.Series) -> pd.DatetimeIndex | None:
         return None
     for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):
         with contextlib.suppress(pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            return pd.DatetimeIndex(pa.array(values, type=pa.string()).cast(kind).to_pandas())
+            text = pa.array(values)
+            if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+                return None
+            return pd.DatetimeIndex(text.cast(kind).to_pandas())
     return None
 
 
@@ -206,9 +209,10 @@ def _are_the_ends(moments: np.ndarray, ends: np.ndarray, step: int | None, file:
     row = int(np.flatnonzero(np.abs(apart - step) > second)[0])
     bar = timeframe_of(pd.Timedelta(step, unit="ns"))
     told = pd.Timedelta(int(apart[row]), unit="ns")
-    raise ValueError(f"{file}: the bar at {pd.Timestamp(moments[row], tz='UTC')} closes {told} later by its column of closes, but the rows are "
-                     f"{bar} apart, in {int((np.abs(apart - step) > second).sum())} of {len(apart)} rows looked at; drop "
-                     "the column that is wrong")  # fmt: skip
+    stamp = pd.Timestamp(moments[row], tz="UTC")
+    off = int((np.abs(apart - step) > second).sum())
+    raise ValueError(f"{file}: the bar at {stamp} closes {told} later by its column of closes, but the rows are {bar} "
+                     f"apart, in {off} of {len(apart)} rows looked at; drop the column that is wrong")  # fmt: skip
 
 
 # From this day on Binance's open-interest history is labelled by the begin of its five minutes, before by their end.

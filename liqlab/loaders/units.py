@@ -255,8 +255,8 @@ def _by_claim(frame: pd.DataFrame, pool: list[str], file: str, claim: Claim) -> 
                          "'contracts' (with contract_size=) or 'quote'")  # fmt: skip
     if unit == CONTRACTS:
         if claim.size is None:
-            raise ValueError(f"{file}: {claim.by} says that volume counts contracts, and nothing tells their size; pass "
-                             "contract_size=0.0001 or what it is, or units={'volume': 'coins'} if it is in coins "
+            raise ValueError(f"{file}: {claim.by} says that volume counts contracts, and nothing tells their size; "
+                             "pass contract_size=0.0001 or what it is, or units={'volume': 'coins'} if it is in coins "
                              "already")  # fmt: skip
         worth = claim.size / frame["close"] if claim.inverse else claim.size
         note = f"volume: contracts of {claim.size:g} {'quote' if claim.inverse else 'coins'} each → coins"
@@ -392,7 +392,7 @@ def in_coins_at(amount: np.ndarray, price: np.ndarray, claim: Claim, file: str, 
     if claim.unit == CONTRACTS and not claim.inverse:
         return amount * float(claim.size or 1.0)
     if not np.isfinite(price).any():
-        raise ValueError(f"{file}: {name} in {claim.unit} needs prices to become coins, and no candle covers its stamps; "
+        raise ValueError(f"{file}: {name} in {claim.unit} needs prices to become coins, and no candle covers it; "
                          "pass candles of the same time")  # fmt: skip
     worth = amount * float(claim.size or 1.0) if claim.unit == CONTRACTS else amount
     return worth / price

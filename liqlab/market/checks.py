@@ -47,7 +47,9 @@ def clean_table(
     if chosen.empty:
         raise ValueError(f"{name} is empty; it needs at least one row")
     clean = _check_index(chosen, name)
-    if all(kind == np.float64 for kind in clean.dtypes) and np.isfinite(clean.to_numpy()).all():
+    if all(kind == np.float64 for kind in clean.dtypes) and all(
+        np.isfinite(clean[column].to_numpy()).all() for column in clean
+    ):
         return _drop_duplicates(clean, name)  # nothing to convert, nothing to refuse
     for column in clean.columns:
         clean[column] = _numbers(clean[column], name)

@@ -54,8 +54,8 @@ def step_of(table: pd.DataFrame, timeframe: str = "") -> pd.Timedelta:
         return timedelta(table.attrs["timeframe"])
     if len(table) < 2:
         raise ValueError("the time frame of a table of one row cannot be seen; pass timeframe='1h' or the like")
-    apart = np.diff(table.index.asi8).min() if isinstance(table.index, pd.DatetimeIndex) else 0
-    return pd.Timedelta(int(apart), unit=table.index.unit)
+    index = pd.DatetimeIndex(table.index)
+    return pd.Timedelta(int(np.diff(index.asi8).min()), unit=index.unit)
 
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

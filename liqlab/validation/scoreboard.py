@@ -183,7 +183,8 @@ def score(
     }
     table = _table(forecasts, seen, days, level)
     about = {"step": timeframe_of(width), "bars": len(common), "days": len(days),
-             "dropped": bars - len(common), "left_out": {why: n for why, n in left_out.items() if n}, "resamples": resamples, "level": level, "seed": seed, "block": "1d",
+             "dropped": bars - len(common), "left_out": {why: n for why, n in left_out.items() if n},
+             "resamples": resamples, "level": level, "seed": seed, "block": "1d",
              "symbol": market.symbol if market else "", "exchange": market.exchange if market else ""}  # fmt: skip
     gain = gains(forecasts, seen, kinds, table, days, level=level)
     return Scores(table, _curves(forecasts, seen, kinds), gain, forecasts, seen, kinds, about)

@@ -26,8 +26,12 @@ def test_a_right_market_passes_in_silence() -> None:
 @pytest.mark.parametrize("name", ["open_interest", "liquidations", "funding_rate", "mark_candles", "path"])
 def test_other_dates_are_refused(name: str) -> None:
     table = market(N)
-    other: Any = {"open_interest": interest(table), "liquidations": pd.DataFrame({"long": 1.0, "short": 1.0}, table.index),
-                  "funding_rate": pd.DataFrame({"funding_rate": 1e-4}, table.index)}.get(name, table.copy())  # fmt: skip
+    made: dict[str, Any] = {
+        "open_interest": interest(table),
+        "liquidations": pd.DataFrame({"long": 1.0, "short": 1.0}, table.index),
+        "funding_rate": pd.DataFrame({"funding_rate": 1e-4}, table.index),
+    }
+    other = made.get(name, table.copy())
     other.index = other.index - pd.Timedelta("90D")
     with pytest.raises(ValueError, match=rf"{name} runs from 2024-02-01 00:00 .* they have no time in common"):
         read(table, **{name: other})

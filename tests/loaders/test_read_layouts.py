@@ -142,7 +142,7 @@ def test_a_list_that_few_rows_leave_open_names_the_way_and_the_way_works() -> No
 def test_rows_that_no_order_explains_are_refused() -> None:
     table = market(N)
     found = arranged(table.assign(quote_volume=np.arange(N) + 0.5), "t o h l c v q")
-    with pytest.raises(ValueError, match="none of the known orders fits.*add a header"):
+    with pytest.raises(ValueError, match=r"none of the known orders fits.*add a header"):
         read(found)
 
 
@@ -201,7 +201,7 @@ def test_okx_archive() -> None:
     table = market(N)
     frame = pd.DataFrame({"instrument_name": "BTC-USDT-SWAP", **{name: table[name].to_numpy() for name in OHLC},
                           "vol": table["volume"].to_numpy() / 0.01, "vol_ccy": table["volume"].to_numpy(),
-                          "vol_quote": table["quote_volume"].to_numpy(), "open_time": ms(table), "confirm": 1})  # fmt: skip
+                          "vol_quote": table["quote_volume"].to_numpy(), "open_time": ms(table)})  # fmt: skip
     for told in ({}, {"exchange": "okx", "symbol": "BTC/USDT:USDT"}):
         found = read(frame, **told)
         np.testing.assert_array_equal(found.candles["volume"], table["volume"])
@@ -231,7 +231,7 @@ def test_tradingview_with_doubled_plots(tmp_path: Path) -> None:
                                "3", "2"]))  # fmt: skip
     candles = read(_file(tmp_path, "\n".join(lines) + "\n")).candles
     np.testing.assert_array_equal(candles["volume"], table["volume"])
-    with pytest.raises(ValueError, match="the column 'close' stands twice"):
+    with pytest.raises(ValueError, match=r"the column 'close' stands twice"):
         read(_file(tmp_path, "\n".join([lines[0].replace("Plot,Plot", "Close,Plot"), *lines[1:]]) + "\n"))
 
 
@@ -304,7 +304,7 @@ def test_a_rate_in_per_cent_without_its_sign_is_said() -> None:
         read(market(96), funding_rate=rates)
 
 
-# --- liquidations -------------------------------------------------------------------------------------------------------
+# --- liquidations -----------------------------------------------------------------------------------------------------
 
 
 def _snapshot(times: list[int], sides: list[str], coins: float = 0.5) -> pd.DataFrame:

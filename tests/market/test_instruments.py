@@ -1,4 +1,4 @@
-"""Symbols in the venues' spellings: what is certain is stated, what differs is different, letters of any script count."""
+"""Symbols in the venues' spellings: what is certain is stated, what differs is different, any script counts."""
 
 from __future__ import annotations
 
