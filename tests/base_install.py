@@ -7,6 +7,7 @@ integration.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -62,6 +63,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         "track": lambda: lq.track(heat),
         "confluence": lambda: lq.confluence(by_leverage),
         "lookback_heatmaps": lambda: lq.lookback_heatmaps(market, ["24h", "3d"], start=market.end - pd.Timedelta("3D")),
+        "model_heatmaps": lambda: lq.model_heatmaps(market, ["volume", "decay"], start=market.end - pd.Timedelta("1D")),
         "max_pain": lambda: lq.max_pain(heat),
         "sweeps": lambda: lq.sweeps(market, heat),
         "stop_zones": lambda: lq.stop_zones(lq.clusters(heat)),
@@ -74,7 +76,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         "critical_zones": lambda: lq.critical_zones(snap, depth=per_quote),
         "score": lambda: lq.score(lq.expected_liquidations(market), market.liquidations, market=market, resamples=50),
         "calibrate": lambda: lq.calibrate(market, resamples=4, share_of_volume=(0.1,)),
-        "walk_forward": lambda: lq.walk_forward("open_interest", market, folds=2, checks=2),
+        "walk_forward": lambda: lq.walk_forward(market, folds=2, checks=2),
         "combine": lambda: lq.combine(
             [market, replace(market, exchange="bybit")], start=market.end - pd.Timedelta("1D")
         ),
@@ -96,7 +98,10 @@ def run() -> None:
     """Every call once; without the extras."""
     import warnings
 
+    import liqlab
+
     warnings.simplefilter("ignore")
+    assert Path(sys.prefix) in Path(liqlab.__file__).parents, f"{liqlab.__file__} is not what was installed"
     known = calls()
     missing = sorted(named() - set(known))
     assert not missing, f"the README names {', '.join(missing)}: add a call for each here"
@@ -156,7 +161,8 @@ def main() -> None:
         command = [uv, "pip", "install", "--quiet", "--python", python, "-c", folder / "locked.txt", wheel]
         subprocess.run(command, check=True)
         code = f"import sys; sys.path.append({str(ROOT)!r}); from tests import base_install; base_install.run()"
-        subprocess.run([python, "-c", code], check=True, cwd=folder)
+        alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        subprocess.run([python, "-c", code], check=True, cwd=folder, env=alone)
 
 
 if __name__ == "__main__":
