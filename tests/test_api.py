@@ -77,7 +77,7 @@ def fresh(code: str) -> str:
         "None",
         "liqlab.liquidation_price(60_000, side='long', leverage=25)",
         "liqlab.load_example('btc-2024-05')",
-        "dir(liqlab), liqlab.check_candles, liqlab.read, liqlab.law({10: 1})",
+        "dir(liqlab), liqlab.market.check_candles, liqlab.read, liqlab.law({10: 1})",
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_used(use: str) -> None:
@@ -127,7 +127,7 @@ def test_frozen_results_do_not_compare_arrays() -> None:
     """``==`` of tables would be an array; results are told apart by identity."""
     law = lq.law({10: 1.0})
     assert law == law
-    assert law != lq.Law("own", law.leverage, law.long, law.short)
+    assert law != lq.models.Law("own", law.leverage, law.long, law.short)
     with pytest.raises(AttributeError):
         law.name = "other"
     assert np.isclose(law.long.sum(), 1.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -20,7 +22,13 @@ from liqlab.report.pages import Page, ReportError
 from liqlab.report.run import Run
 from liqlab.report.texts import as_text, one_line, texts_of, with_texts_as_text
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 THEME = Path(__file__).parent / "theme"
+_LOCK = ".in-use"  # in a temporary folder
 _TOLD = ("title", "answers")
 _H1 = re.compile(r"^#[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 
@@ -30,13 +38,50 @@ def work_folder(target: Path) -> Iterator[Path]:
     """A temporary folder beside `target`, on the same disk, so that the result moves in by renaming."""
     if target.is_dir() and any(target.iterdir()) and not (target / KEPT).is_dir():
         raise ReportError(f"{target} holds files that no report has written; pass --output with a new folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _clear_failed(target)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        yield work
-    finally:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target)
+        _clear_failed(target)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise ReportError(f"{target} cannot be written ({error.strerror}); pass --output with a place where you may "
+                          "write") from error  # fmt: skip
+    with _locked(work):
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def sweep(target: Path) -> None:
+    """Remove the temporary folders of reports that were killed; a site that one of them had set aside comes back."""
+    for work in target.parent.glob(f".{glob.escape(target.name)}-????????"):
+        lock = work / _LOCK
+        if not lock.is_file() or not _free(lock):
+            continue
+        if (work / "old").is_dir() and not target.exists():
+            os.rename(work / "old", target)
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _locked(work: Path) -> Iterator[None]:
+    """While this lasts, another report sees that the folder is in use; the lock of one that was killed is free."""
+    with (work / _LOCK).open("wb") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _free(lock: Path) -> bool:
+    if fcntl is None:  # there an open file cannot be removed, so a day is waited for
+        return time.time() - lock.stat().st_mtime > 86_400
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
 
 
 def keep_failed(runs: Sequence[Run], target: Path) -> str:

@@ -49,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notebooks run here and at once: what is tested is which of them are run, and what becomes of them."""
 
-    def run_pages(pages: list[Page], *, folder: Path, jobs: int) -> list[Run]:
+    def run_pages(pages: list[Page], *, folder: Path, jobs: int, bounds: Any = None) -> list[Run]:
         folder.mkdir(parents=True, exist_ok=True)
         return [execute(page, folder / f"{page.name}.ipynb") for page in pages]
 
