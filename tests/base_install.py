@@ -1,7 +1,8 @@
 """What a plain installation can do: the wheel without extras in an empty environment, and the README's calls in it.
 
-``python -m tests.base_install`` builds the wheel, installs it and runs `run` there. Every name of the README's table is
-called; what needs an extra has to say which. Run by ``make test-base``, and by continuous integration.
+``python -m tests.base_install`` builds the wheel, looks at what it holds, installs it and runs `run` there. Every name
+of the README's table is called; what needs an extra has to say which. Run by ``make test-base``, and by continuous
+integration.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,31 @@ def run() -> None:
         raise SystemExit("\n".join(wrong))
 
 
+def belongs() -> set[str]:
+    """What the wheel has to hold beside its own description: the package, the data and the notebooks, as committed."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    there = {name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()}
+    shipped = {name for name in there if re.match(r"(data|notebooks)/(?!_)", name)} - {"data/build.py"}
+    return {name for name in there if name.startswith("liqlab/")} | {f"liqlab/_shipped/{name}" for name in shipped}
+
+
+def check_contents(wheel: Path) -> None:
+    """The wheel holds what belongs into it and nothing else; git tells what does."""
+    if not (ROOT / ".git").exists():
+        print("not a clone: nothing tells which files belong into the wheel")
+        return
+    with zipfile.ZipFile(wheel) as file:
+        held = {name for name in file.namelist() if ".dist-info/" not in name}
+    wanted = belongs()
+    must = {"liqlab/margin/leverage_tiers.csv", "liqlab/_shipped/data/registry.csv", "liqlab/report/theme/words.yml",
+            "liqlab/_shipped/notebooks/cases/btc-56k-cascade.yml"}  # fmt: skip
+    missing, more = sorted((wanted | must) - held), sorted(held - wanted)
+    if missing or more:
+        raise SystemExit(f"the wheel lacks {missing or 'nothing'} and holds what does not belong there: {more}")
+    print(f"the wheel holds {len(held)} files, {wheel.stat().st_size / 2**20:.1f} MiB, and nothing else")
+
+
 def main() -> None:
     """Build, install without extras at the locked versions, run there."""
     uv = Path(sys.executable).with_name("uv")
@@ -123,6 +150,7 @@ def main() -> None:
         subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True)
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
         python, wheel = folder / "venv" / "bin" / "python", next(folder.glob("*.whl"))
+        check_contents(wheel)
         plain = [line.rstrip(" \\") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
         (folder / "locked.txt").write_text("\n".join(plain), encoding="utf-8")
         command = [uv, "pip", "install", "--quiet", "--python", python, "-c", folder / "locked.txt", wheel]

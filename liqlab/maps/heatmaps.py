@@ -5,22 +5,22 @@ All amounts are *estimated* from market data; none is read from accounts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from liqlab import __version__
-from liqlab.engine.inputs import EngineInputs, build_inputs
-from liqlab.engine.ledger import run_ledger
+from liqlab.engine.grid import STEP
+from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.records import SIDES, Columns, Record
+from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.stacking import own_attrs
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
 from liqlab.market.provenance import Provenance
-from liqlab.models._law import Law
+from liqlab.models._assumptions import Assumptions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,8 +36,9 @@ MAX_COLUMNS, MAX_BINS = 2_000, 2_500
 
 def heatmap(
     market: Market,
-    model: str = "open_interest",
+    model: str | None = None,
     *,
+    assumptions: Assumptions | Any = None,
     start: Any = None,
     end: Any = None,
     lookback: Any = None,
@@ -45,8 +46,6 @@ def heatmap(
     price_range: tuple[float, float] | None = None,
     price_step: float | None = None,
     by_leverage: bool = False,
-    same_bar_share: float = 0.5,
-    law: str | Law | Mapping[float, float] = "measured",
     **options: Any,
 ) -> xr.Dataset:
     """Estimated liquidation heatmap: notional that would be liquidated, by time, price and side.
@@ -55,8 +54,10 @@ def heatmap(
     ----------
     market : Market
         Everything in it before `start` warms the ledger.
-    model : str
+    model : str, optional
         ``open_interest`` (default), ``volume``, ``decay``; see `liqlab.models`.
+    assumptions : Assumptions or Calibration, optional
+        Everything that is assumed, in one value, instead of `model` and the options.
     start, end : time-like, optional
         What is shown, half-open, UTC; default: all.
     lookback : duration, optional
@@ -69,12 +70,9 @@ def heatmap(
         Width of a bin [quote]; default: a round number near 5 bp of the first price shown.
     by_leverage : bool
         Keep the classes of the law apart in a further dimension ``leverage``.
-    same_bar_share : float
-        Share [0..1] of the positions reached within the bar of their opening that counts as liquidated.
-    law : str, Law or mapping {leverage: share}
-        How far from their entries positions are liquidated; see `liqlab.law`.
     **options
-        The model's own, and ``entries``, ``position_notional``, shared by all models.
+        The assumptions as plain keywords: ``law``, ``entries``, ``position_notional``, ``same_bar_share``, and the
+        model's own; see `liqlab.Assumptions`.
 
     Returns
     -------
@@ -88,7 +86,8 @@ def heatmap(
     Raises
     ------
     ValueError, TypeError
-        A range without candles, a column that is no multiple of the time frame, an unknown model or option.
+        A range without candles, a column that is no multiple of the time frame, an unknown model or option, or
+        assumptions given both ways.
 
     Assumptions
     -----------
@@ -102,14 +101,14 @@ def heatmap(
     >>> heat["notional"].dims, heat.sizes["time"]
     (('time', 'price', 'side'), 96)
     """
-    inputs = build_inputs(market, model, law=law, **options)
+    run = ledger_run(market, Assumptions.given(assumptions, model, options))
+    inputs = run.inputs
     last, width, frame = _columns(market, start, end, time_step)
     edges = edges_for(frame, price_range, price_step)
     last_step = np.searchsorted(inputs.bar, last, side="right") - 1
     alive = _alive(market, inputs, last, lookback)
-    columns = Columns(last_step, alive, edges, by_leverage)
-    record = run_ledger(inputs.steps, inputs.ladder, columns=columns, same_bar_share=same_bar_share)
-    attrs = provenance(market, model, inputs, width, lookback, same_bar_share).attrs()
+    record = run.columns(Columns(last_step, alive, edges, by_leverage))
+    attrs = provenance(market, inputs, width, lookback).attrs()
     return dataset(record, frame, edges, inputs.ladder.leverage if by_leverage else None, attrs)
 
 
@@ -192,6 +191,13 @@ def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
     return (int(stamps[-1] - stamps[0]) // (MAX_COLUMNS * step) + 1) * step
 
 
+def shown_edges(
+    market: Market, start: Any, end: Any, price_range: tuple[float, float] | None, price_step: float | None
+) -> np.ndarray:
+    """Edges of the bins of a map of this range."""
+    return edges_for(_columns(market, start, end, None)[2], price_range, price_step)
+
+
 def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, price_step: float | None) -> np.ndarray:
     """Edges of the bins: whole multiples of the step, which comes from the first price shown.
 
@@ -232,10 +238,10 @@ def _alive(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any
     return np.searchsorted(inputs.bar, bar, side="left")
 
 
-def provenance(
-    market: Market, model: str, inputs: EngineInputs, width: int, lookback: Any, same_bar_share: float
-) -> Provenance:
+def provenance(market: Market, inputs: EngineInputs, width: int, lookback: Any) -> Provenance:
     """What a map of these inputs is made from and how."""
+    assumed = inputs.assumptions
+    more = {"grid_step": STEP, "same_bar_share": assumed.same_bar_share}
     return Provenance(
         symbol=market.symbol,
         exchange=market.exchange,
@@ -243,15 +249,16 @@ def provenance(
         time_step=timeframe_of(pd.Timedelta(width, unit="ns")),
         quote=market.quote,
         coin=market.coin,
-        model=model,
+        model=assumed.model,
         lookback="" if lookback is None else timeframe_of(timedelta(lookback)),
         taker=inputs.taker,
         open_interest=inputs.open_interest,
-        law=inputs.law,
+        law=assumed.law.name,
         tiers=inputs.tiers,
         touch=inputs.touch,
         closing=inputs.closing,
-        parameters={**inputs.parameters, "same_bar_share": same_bar_share},
+        parameters={**assumed.parameters(), **more},
+        assumptions=assumed.record(),
         sources={name: dict(source) for name, source in market.sources.items()},
         liqlab=__version__,
     )

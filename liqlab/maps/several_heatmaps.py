@@ -22,7 +22,7 @@ LOOKBACKS = ("12h", "24h", "3d", "7d", "30d")
 
 
 def lookback_heatmaps(
-    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str = "open_interest", **options: Any
+    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str | None = None, **options: Any
 ) -> xr.Dataset:
     """Heatmaps of several lookbacks on the same bins and columns, for `confluence` and for a panel of them.
 
@@ -35,7 +35,7 @@ def lookback_heatmaps(
     model : str
         As in `heatmap`.
     **options
-        Those of `heatmap`, start and end among them.
+        Those of `heatmap`, start, end and assumptions among them.
 
     Returns
     -------
@@ -97,8 +97,8 @@ def model_heatmaps(market: Market, models: Sequence[str] | None = None, **option
     >>> import liqlab as lq
     >>> market = lq.load_example("btc-2024-05")
     >>> maps = lq.model_heatmaps(market, ["open_interest", "volume"], start="2024-05-01", end="2024-05-02")
-    >>> maps["notional"].dims, maps["close"].dims, maps.sel(model="volume")["open_interest"].item()
-    (('model', 'time', 'price', 'side'), ('time',), 'not used')
+    >>> maps["notional"].dims, maps["close"].dims
+    (('model', 'time', 'price', 'side'), ('time',))
     """
     names = known.names() if models is None else list(models)
     _check_names("models", names, known.names())

@@ -50,7 +50,9 @@ def own_attrs(heat: xr.Dataset) -> xr.Dataset:
 
 
 def one_heatmap(heat: xr.Dataset) -> xr.Dataset:
-    """Refuse a stack where one map is wanted."""
+    """Refuse a stack where one map is wanted, and what is no map at all."""
+    if not hasattr(heat, "dims"):
+        raise TypeError(f"this needs a heatmap, as lq.heatmap(market) gives it, got {type(heat).__name__}")
     for dim in SEVERAL:
         if dim in heat.dims:
             names = [str(name) for name in heat[dim].to_numpy()]

@@ -124,6 +124,7 @@ class TouchUse:
 USES: dict[str, type] = {
     "taker": TakerUse, "open_interest": OpenInterestUse, "tiers": TierUse, "touch": TouchUse,
 }  # fmt: skip
+RECORDED = ("provenance", "parameters", "sources")  # attributes that are read back
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +148,9 @@ class Provenance:
     closing : str
         How the model closes, in words; empty: it has one way.
     parameters : mapping
-        Every option with its value.
+        Every option with its value, for readers.
+    assumptions : mapping
+        The same to the last digit, for `liqlab.Assumptions.of`.
     sources : mapping
         The market's own: table -> where it is from.
     liqlab : str
@@ -171,6 +174,7 @@ class Provenance:
     touch: TouchUse
     closing: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    assumptions: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, Any] = field(default_factory=dict)
     liqlab: str = ""
     venues: tuple[Provenance, ...] = ()
@@ -204,12 +208,14 @@ class Provenance:
         ValueError
             Where the Dataset carries none.
         """
-        if "provenance" not in heat.attrs:
+        said = dict(heat.attrs)  # of one map of a stack, coordinates say what is its own
+        said |= {name: coord.item() for name, coord in heat.coords.items() if name in RECORDED and coord.ndim == 0}
+        if "provenance" not in said:
             raise ValueError("this Dataset does not say what it was made from: its attribute 'provenance' is missing; "
                              "arithmetic on Datasets drops attributes, put them back with "
                              "result.assign_attrs(heat.attrs)")  # fmt: skip
-        record = json.loads(heat.attrs["provenance"])
-        tables = {name: json.loads(heat.attrs.get(name, "{}")) for name in ("parameters", "sources")}
+        record = json.loads(said["provenance"])
+        tables = {name: json.loads(said.get(name, "{}")) for name in ("parameters", "sources")}
         return cls._read({**record, **tables})
 
     @classmethod

@@ -16,8 +16,9 @@ from liqlab.maps.stacking import SEVERAL, heatmaps_of, own_attrs
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, explore_layers, explore_script, panels
 from liqlab.plot._candles import candles_over
-from liqlab.plot.cells import milliseconds
-from liqlab.plot.colour_bar import colours_of, lowest
+from liqlab.plot.cells import milliseconds, unit_of
+from liqlab.plot.colour_bar import EMPTY, palette
+from liqlab.plot.image import gaps
 from liqlab.plot.profile import liquidation_map
 from liqlab.plot.style import FONT, SIDE, WIDE, heading, raw, view
 
@@ -76,6 +77,8 @@ def explore(
     TypeError
         Where it is no Dataset.
     """
+    import holoviews as hv
+
     bokeh_hooks.use_bokeh()
     choice, chosen = _choice(heats)
     first = next(iter(chosen.values()))
@@ -83,15 +86,15 @@ def explore(
     layers = explore_layers.pack(chosen, (low, high))
     titles = [heading(heat, title or "Estimated liquidation heatmap") for heat in chosen.values()]
     about = _about(layers, first, titles) | {"choice": choice}
-    candles = candles_over(first).opts(
+    picture = hv.Overlay([*gaps(layers.frame, (low, high)), candles_over(first)]).collate().opts(
         title=raw(titles[0]), ylim=(low, high), xlim=tuple(pd.to_datetime(np.array(about["time"]), unit="ms")),
         xlabel="", ylabel=f"price [{first.attrs['quote']}]", show_grid=False, fontsize=FONT, toolbar="above",
-        bgcolor=lowest(cmap), hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _painter(layers, about, cmap)], **WIDE,
+        bgcolor=EMPTY, hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _painter(layers, about, cmap)], **WIDE,
     )  # fmt: skip
     profile = liquidation_map(first, ylim=(low, high), width=SIDE)
     hooks = [*profile.opts.get("plot").kwargs.get("hooks", []), _named(PROFILE)]
     strip = panels.strip(first, market).opts(shared_axes=False, hooks=[bokeh_hooks.borders, _named(STRIP)])
-    return bokeh_hooks.sheet([candles, profile.opts(hooks=hooks), strip], 2, kind="Explorer", finish=_finish)
+    return bokeh_hooks.sheet([picture, profile.opts(hooks=hooks), strip], 2, kind="Explorer", finish=_finish)
 
 
 def _choice(heats: Any) -> tuple[str, dict[str, xr.Dataset]]:
@@ -117,7 +120,7 @@ def _about(layers: explore_layers.Layers, heat: Any, titles: list[str]) -> dict[
         "columns": int(time.size),
         "bins": int(price.size),
         "top": layers.top,
-        "limits": layers.limits,
+        "limits": [(ends.low, ends.high) for ends in layers.limits],
         "time": [float(time[0] - wide / 2), float(time[-1] + wide / 2)],
         "wide": wide,
         "tall": tall,
@@ -126,6 +129,7 @@ def _about(layers: explore_layers.Layers, heat: Any, titles: list[str]) -> dict[
         "decades": explore_layers.DECADES,
         "steps": explore_layers.STEPS,
         "quote": heat.attrs["quote"],
+        "unit": f"estimated [{unit_of(layers.frame, heat)}]",
         "aside": layers.sides[:, :, -1].tolist(),
     }
 
@@ -143,24 +147,23 @@ def _painter(layers: explore_layers.Layers, about: dict[str, Any], cmap: str) ->
     def hook(plot: Any, element: Any) -> None:
         from bokeh.models import ColumnDataSource, CustomJSTickFormatter, LinearColorMapper, LogColorMapper
         from bokeh.models.annotations import ColorBar
-        from matplotlib import colormaps
-        from matplotlib.colors import to_hex
 
         figure = plot.state
         if figure.select_one({"name": CELLS}):
             return
-        palette = [to_hex(colour) for colour in colormaps[colours_of(cmap)](np.linspace(0, 1, 256))]
-        (left, right), (bottom, top), (low, high) = about["time"], about["price"], layers.limits[0]
+        shades = palette(cmap)
+        (left, right), (bottom, top), ends = about["time"], about["price"], layers.limits[0]
         figure.image(
-            image=[shade(layers.sides.sum(axis=0), low, high)], x=left, y=bottom, dw=right - left, dh=top - bottom,
-            color_mapper=LinearColorMapper(palette=palette, low=0, high=255), name=CELLS, level="underlay",
+            image=[shade(layers.sides.sum(axis=0), ends.low, ends.high)],
+            x=left, y=bottom, dw=right - left, dh=top - bottom,
+            color_mapper=LinearColorMapper(palette=[EMPTY, *shades[1:]], low=0, high=255), name=CELLS, level="underlay",
         )  # fmt: skip
         figure.renderers.insert(0, figure.renderers.pop())
         source = ColumnDataSource({"runs": layers.runs})
         figure.name, figure.tags = MAIN, [json.dumps(about), source]
-        unit = f"estimated, standing [{about['quote']} per {about['tall']:.6g} {about['quote']} of price]"
         bar = ColorBar(
-            color_mapper=LogColorMapper(palette=palette, low=low, high=high), title=unit, height=9,
+            color_mapper=LogColorMapper(palette=shades, low=ends.low, high=ends.high),
+            title="\n".join(filter(None, [about["unit"], ends.words()])), height=9,
             formatter=CustomJSTickFormatter(code=bokeh_hooks.SI), orientation="horizontal", title_text_font_size="8pt",
             major_label_text_font_size="8pt", title_standoff=3, padding=2,
         )  # fmt: skip
@@ -199,7 +202,7 @@ def _finish(grid: Any) -> Any:
     known = {
         **{name: shown.get(name) for name in ("model", "side", "leverages", "threshold", "moment", "period")},
         "layers": main.tags[1], "cells": cells.data_source, "main": main, "profile": profile, "mark": mark,
-        "bar": main.select_one(ColorBar).color_mapper, "longs": bars[0], "shorts": bars[1],
+        "bar": main.select_one(ColorBar), "longs": bars[0], "shorts": bars[1],
     }  # fmt: skip
     main.tags = []
     _wire(about, known)

@@ -11,6 +11,7 @@ from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, panels
 from liqlab.plot._candles import candles_over
+from liqlab.plot.colour_bar import colours
 from liqlab.plot.image import image
 from liqlab.plot.observed import is_observed, observed_heatmap
 from liqlab.plot.own_positions import own_positions
@@ -31,6 +32,7 @@ def heatmap(
     *,
     cmap: str = "purple-yellow",
     logz: bool = True,
+    cnorm: str | None = None,
     threshold: float = 0.0,
     ylim: tuple[float, float] | None = None,
     at: Any = None,
@@ -50,11 +52,16 @@ def heatmap(
         For the strip: open interest where the market has it, else volume. The candles come from `heat`.
     cmap : str
         One of the four colour scales in circulation: ``purple-yellow``, ``black-yellow``, ``green-red``,
-        ``violet-red``. The last two are neither perceptually uniform nor safe for colour-blind eyes.
+        ``violet-red``, or a name of matplotlib's. The last two of the four are neither perceptually uniform nor safe
+        for colour-blind eyes. A cell in which nothing stands is black, and no amount is; no data is hatched.
     logz : bool
         Logarithmic colours (default) or linear ones.
+    cnorm : str, optional
+        ``linear``, ``log`` or ``eq_hist``; it has the last word over `logz`. Linear colours begin at 0. Logarithmic
+        ones begin where a hundredth of the notional lies below, and the colour bar says how much it is. ``eq_hist``
+        gives every colour the same number of cells: it shows the most detail, and no proportions.
     threshold : float
-        Share [0..1) of the brightest colour; dimmer cells are left dark.
+        Share [0..1) of the brightest colour; dimmer cells are hidden, and the colour bar says how much that hides.
     ylim : (low, high), optional
         Prices shown [quote]; default: the candles' range and about as much around it.
     at : time-like, optional
@@ -82,14 +89,15 @@ def heatmap(
         if at is not None or positions is not None or zones is not None:
             raise ValueError("at, positions and zones belong to an estimated map, and this one is of observed "
                              "liquidations; leave them out, or lay lq.plot.clusters(zones) over it with *")  # fmt: skip
-        return observed_heatmap(heat, cmap=cmap, logz=logz, ylim=ylim, strip=strip, profile=profile, title=title)
+        return observed_heatmap(heat, cmap=cmap, logz=logz, cnorm=cnorm, ylim=ylim, strip=strip, profile=profile,
+                                title=title)  # fmt: skip
     low, high = ylim or view(heat)
-    main = image(heat, (low, high), cmap, logz, threshold) * candles_over(heat)
+    main = image(heat, (low, high), colours(cmap, logz=logz, cnorm=cnorm), threshold=threshold) * candles_over(heat)
     if at is not None:
         moment = naive(pd.DatetimeIndex([utc(at)]))[0]
         main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
     if zones is not None:
-        main = main * clusters(zones, ylim=(low, high))
+        main = main * clusters(zones, heat=heat, ylim=(low, high))
     if positions is not None:
         from liqlab.zones.stops import assess_positions as assessed
 
@@ -113,7 +121,7 @@ def heatmap(
 
 
 def show(
-    case: str | Market, model: str = "open_interest", *, start: Any = None, end: Any = None, **options: Any
+    case: str | Market, model: str | None = None, *, start: Any = None, end: Any = None, **options: Any
 ) -> hv.Layout:
     """A case in one line: load it, build its heatmap over the part worth looking at first, draw it.
 
@@ -149,4 +157,4 @@ def show(
     return heatmap(heat, market, **mine)
 
 
-_DRAWING = ("cmap", "logz", "threshold", "at", "positions", "zones", "strip", "profile", "title")
+_DRAWING = ("cmap", "logz", "cnorm", "ylim", "threshold", "at", "positions", "zones", "strip", "profile", "title")

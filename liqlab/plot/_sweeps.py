@@ -10,6 +10,7 @@ from liqlab.maps.stacking import one_heatmap
 from liqlab.market.clock import naive
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
+from liqlab.plot.colour_bar import colours
 from liqlab.plot.image import image
 from liqlab.plot.style import FONT, WIDE, heading, raw, view
 
@@ -31,6 +32,7 @@ def sweeps(
     *,
     cmap: str = "purple-yellow",
     logz: bool = True,
+    cnorm: str | None = None,
     threshold: float = 0.0,
     ylim: tuple[float, float] | None = None,
     zones: bool = True,
@@ -44,7 +46,7 @@ def sweeps(
         From `liqlab.sweeps`.
     heat : Dataset
         The map it was made from, or a part of it.
-    cmap, logz, threshold, ylim
+    cmap, logz, cnorm, threshold, ylim
         As in `heatmap`.
     zones : bool
         Draw each swept zone as a frame, from the moment at which it was seen to the decision.
@@ -64,7 +66,8 @@ def sweeps(
     first, last = heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]
     stamps = naive(pd.DatetimeIndex(table["time"]))
     shown = table[(stamps >= first) & (stamps < last)]
-    parts: list[Any] = [image(heat, (low, high), cmap, logz, threshold), candles_over(heat)]
+    scale = colours(cmap, logz=logz, cnorm=cnorm)
+    parts: list[Any] = [image(heat, (low, high), scale, threshold=threshold), candles_over(heat)]
     if zones and len(shown):
         parts.append(_frames(shown))
     parts += [_marks(shown, kind) for kind in MARKS]

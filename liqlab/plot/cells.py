@@ -57,6 +57,12 @@ def column_width(heat: xr.Dataset) -> pd.Timedelta:
     return timedelta(heat.attrs["time_step"]).as_unit("ns")
 
 
+def unit_of(table: xr.Dataset, heat: xr.Dataset) -> str:
+    """Unit of an amount in a cell of this table."""
+    quote = heat.attrs["quote"]
+    return f"{quote} per {bin_of(table):g} {quote}"
+
+
 def bin_of(table: xr.Dataset) -> float:
     """Width of a bin [quote]."""
     price = table["price"].to_numpy()

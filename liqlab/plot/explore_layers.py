@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from liqlab.plot.cells import MAX_BINS, cells
-from liqlab.plot.colour_bar import limits
+from liqlab.plot.colour_bar import Limits, limits
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,8 +41,8 @@ class Layers:
         Names of the choices.
     top : list of float
         Amount [quote] of code 255, per model.
-    limits : list of (low, high)
-        Limits [quote] of the colours, per model.
+    limits : list of Limits
+        Of the logarithmic colours, per model.
     sides : ndarray (side, price, time)
         Sums of all layers of the first model [quote], as the codes tell them.
     frame : Dataset
@@ -54,7 +54,7 @@ class Layers:
     models: list[str]
     bands: list[str]
     top: list[float]
-    limits: list[tuple[float, float]]
+    limits: list[Limits]
     sides: np.ndarray
     frame: xr.Dataset
 
@@ -126,7 +126,7 @@ def _pack(heats: Mapping[str, xr.Dataset], ylim: tuple[float, float], most: int)
     stack = np.array([[[band[side].to_numpy() for side in ("longs", "shorts")] for band in row] for row in tables])
     stack = np.nan_to_num(stack.astype(float))  # (model, band, side, price, time)
     top = [float(model.max()) or 1.0 for model in stack]
-    colours = [limits(model.sum(axis=(0, 1)), 0.0) for model in stack]
+    colours = [limits(model.sum(axis=(0, 1))) for model in stack]
     codes = np.array([encode(model, most) for model, most in zip(stack, top, strict=True)])
     runs = [run_lengths(layer.ravel()) for layer in codes.reshape(-1, *stack.shape[3:])]
     ends = np.cumsum([0, *(run.size for run in runs)])

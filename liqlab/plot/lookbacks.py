@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from liqlab.maps.stacking import heatmaps_of
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
+from liqlab.plot.colour_bar import colours
 from liqlab.plot.image import image
 from liqlab.plot.style import FONT, WIDE, interest, raw, view
 
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
     import holoviews as hv
     import xarray as xr
 
+HEIGHT = 550  # [px] with title, colour bar and axis: the map itself is 300 high
+
 
 def lookback_heatmaps(
     maps: xr.Dataset,
     *,
     cmap: str = "purple-yellow",
+    logz: bool = True,
+    cnorm: str | None = None,
     ylim: tuple[float, float] | None = None,
     columns: int = 2,
 ) -> hv.Layout:
@@ -28,7 +33,7 @@ def lookback_heatmaps(
     ----------
     maps : Dataset
         From `liqlab.lookback_heatmaps`: with a dimension ``lookback``.
-    cmap : str
+    cmap, logz, cnorm
         As in `heatmap`.
     ylim : (low, high), optional
         Prices shown [quote]; default: that of the first heatmap.
@@ -48,15 +53,15 @@ def lookback_heatmaps(
                          "it with lq.lookback_heatmaps(market, ['24h', '7d'])")  # fmt: skip
     each = heatmaps_of(maps, "lookback")
     low, high = ylim or view(next(iter(each.values())))
-    look = {**WIDE, "height": 380, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None}
+    look = {**WIDE, "height": HEIGHT, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None,
+            "hooks": [bokeh_hooks.prices, bokeh_hooks.apart]}  # fmt: skip
+    scale = colours(cmap, logz=logz, cnorm=cnorm)
     pictures = []
     for k, (name, heat) in enumerate(each.items()):
-        picture = image(heat, (low, high), cmap, True, 0.0).opts(framewise=True, axiswise=True)
-        bins = picture.opts.get("plot").kwargs["clabel"].partition("[")[2]
-        main = picture.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * candles_over(heat)
+        main = image(heat, (low, high), scale, narrow=True).opts(hv.opts.Image(axiswise=True)) * candles_over(heat)
         ylabel = f"price [{heat.attrs['quote']}]" if k % columns == 0 else ""
         pictures.append(main.opts(hv.opts.Overlay(title=raw(_narrow(heat, name)), ylim=(low, high), xlabel="time [UTC]",
-                                                ylabel=ylabel, hooks=[bokeh_hooks.prices], **look)))  # fmt: skip
+                                                ylabel=ylabel, **look)))  # fmt: skip
     return hv.Layout(pictures).cols(columns).opts(shared_axes=True, toolbar=None)
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.cells import bin_of, cells, column_width, middles
-from liqlab.plot.colour_bar import COLOUR_BAR, colours_of, limits, lowest
+from liqlab.plot.cells import column_width, middles
+from liqlab.plot.colour_bar import colours
+from liqlab.plot.image import image
 from liqlab.plot.profile import profile_bars
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE, raw
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE, raw, short_number
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -23,6 +24,7 @@ def observed_heatmap(
     *,
     cmap: str = "black-yellow",
     logz: bool = True,
+    cnorm: str | None = None,
     ylim: tuple[float, float] | None = None,
     strip: bool = True,
     profile: bool = True,
@@ -39,6 +41,8 @@ def observed_heatmap(
         stressed red, as sources draw it; ``violet-red``.
     logz : bool
         Logarithmic colours (default) or linear ones.
+    cnorm : str, optional
+        ``linear``, ``log`` or ``eq_hist``, as in `heatmap`.
     ylim : (low, high), optional
         Prices shown [quote]; default: all that holds something.
     strip, profile : bool
@@ -53,7 +57,8 @@ def observed_heatmap(
     bokeh_hooks.use_bokeh()
     edges = seen["price_edge"].to_numpy()
     low, high = ylim or (float(edges[0]), float(edges[-1]))
-    main = _cells(seen, (low, high), cmap, logz) * _closes(seen)
+    scale = colours(cmap, logz=logz, cnorm=cnorm)
+    main = image(seen, (low, high), scale, what="observed") * _closes(seen)
     main = main.opts(
         ylim=(low, high), title=raw(observed_heading(seen, title)), xlabel="", ylabel=f"price [{seen.attrs['quote']}]",
         show_grid=False, fontsize=FONT, toolbar="above", hooks=[bokeh_hooks.borders, bokeh_hooks.prices], **WIDE,
@@ -84,37 +89,6 @@ def observed_heading(seen: xr.Dataset, title: str | None) -> str:
     return f"{title or a['title']}\n{who}\n{totals} {a['quote']}\n{a['placing']}\nat most one a second"
 
 
-def short_number(x: float) -> str:
-    """12.5M and the like.
-
-    >>> short_number(12_520_000), short_number(0)
-    ('12.5M', '0')
-    """
-    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(x) >= size:
-            return f"{x / size:.3g}{unit}"
-    return f"{x:.3g}"
-
-
-def _cells(seen: xr.Dataset, ylim: tuple[float, float], cmap: str, logz: bool) -> hv.Image:
-    import hvplot.xarray  # noqa: F401  (registers .hvplot)
-
-    table = cells(seen, ylim).rename(estimated="observed")
-    low, high = limits(table["observed"].to_numpy(), 0.0)
-    quote = seen.attrs["quote"]
-    picture = table.where(table["observed"] > 0).hvplot.image(
-        x="time", y="price", z="observed", cmap=colours_of(cmap), logz=logz, clim=(low, high) if logz else (0, high),
-        clabel=f"observed [{quote} per {bin_of(table):g} {quote} of price]", **WIDE,
-    )  # fmt: skip
-    picture = picture.clone(table.where(table["observed"] > 0), vdims=[*picture.vdims, "longs", "shorts"])
-    hover = [("time", "$x{%F %H:%M}"), ("price", "$y{0,0.[0000]}"), ("longs", "@longs{custom}"),
-             ("shorts", "@shorts{custom}")]  # fmt: skip
-    return picture.opts(
-        bgcolor=lowest(cmap), tools=["hover", "crosshair"], hooks=[bokeh_hooks.hover(hover), bokeh_hooks.si_colorbar],
-        **COLOUR_BAR,
-    )  # fmt: skip
-
-
 def _closes(seen: xr.Dataset) -> hv.Curve:
     """Closes, not candles: the bodies would hide the very cells that the bars were spread over."""
     import holoviews as hv
@@ -131,8 +105,9 @@ def _by_price(seen: xr.Dataset, ylim: tuple[float, float]) -> hv.Overlay:
     amounts = {f"{side}s": part.sel(side=side).to_numpy() for side in ("long", "short")}
     bars = profile_bars(part["price"].to_numpy(), half, amounts, {"longs": LONG, "shorts": SHORT})
     return hv.Overlay(bars).opts(
-        title="\n\n\nobserved\nby price", ylim=ylim, yaxis=None, xlabel=f"[{seen.attrs['quote']}]", xticks=2,
-        width=SIDE, height=HEIGHT, toolbar=None, fontsize=FONT, legend_position="bottom_right", show_legend=True,
+        title="\n\n\nobserved\nby price", ylim=ylim, yaxis=None, xticks=2, width=SIDE, height=HEIGHT, toolbar=None,
+        xlabel=f"[{seen.attrs['quote']} per {2 * half:g}]", fontsize=FONT, legend_position="bottom_right",
+        show_legend=True,
         hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.below],
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from liqlab.maps.stacking import one_heatmap
 from liqlab.plot import bokeh_hooks
+from liqlab.plot.cells import bin_of, cells, unit_of
 from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, heading, raw, view
 
 if TYPE_CHECKING:
@@ -53,33 +54,24 @@ def liquidation_map(
     heat = one_heatmap(heat)
     snap = moment_of(heat, at=at)
     low, high = ylim or view(heat)
-    snap = snap.sel(price=slice(low, high))
-    amounts = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]
-    half = np.diff(heat["price_edge"].to_numpy()[:2])[0] / 2
-    price = snap["price"].to_numpy()
-    parts: list[Any] = []
-    for side, colour in (("long", LONG), ("short", SHORT)):
-        amount = amounts.sel(side=side).to_numpy()
-        on = amount > 0
-        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
-        bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=f"{side}s")
-        parts.append(bars.opts(color=colour, line_width=0))
+    table = cells(heat.sel(time=[snap["time"].to_numpy()]), (low, high))  # as in the heatmap
+    amounts = {side: table[side].isel(time=0).to_numpy() for side in ("longs", "shorts")}
+    parts = profile_bars(table["price"].to_numpy(), bin_of(table) / 2, amounts, {"longs": LONG, "shorts": SHORT})
     parts += [hv.HLine(mark).opts(color="#555555", line_dash="dotted", line_width=1) for mark in marks]
     quote, closed = heat.attrs["quote"], f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
-    unit = f"{quote} per {2 * half:.6g}"
     if width is None:
         words = heading(heat, f"Estimated liquidation map, {closed} UTC")
         look: dict[str, Any] = {
             "title": raw(words),
             "ylabel": f"price [{quote}]",
-            "xlabel": f"estimated [{unit}]",
+            "xlabel": f"estimated [{unit_of(table, heat)}]",
             "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
             **WIDE,
             "height": 440,
         }
     else:
-        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "xlabel": f"[{unit}]",
-                "width": width, "height": HEIGHT,
+        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "width": width, "height": HEIGHT,
+                "xlabel": f"[{quote} per {bin_of(table):g}]",
                 "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.below]}  # fmt: skip
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
@@ -98,5 +90,5 @@ def profile_bars(price: np.ndarray, half: float, amounts: dict[str, np.ndarray],
         on = amount > 0
         data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
         boxes = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=name)
-        bars.append(boxes.opts(color=hues[name], line_width=0, alpha=0.8))
+        bars.append(boxes.opts(color=hues[name], line_width=0))
     return bars

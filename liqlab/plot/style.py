@@ -57,3 +57,15 @@ def raw(text: str) -> str:
     '{label}'
     """
     return text.replace("{", "{{").replace("}", "}}")
+
+
+def short_number(x: float) -> str:
+    """12.5M and the like.
+
+    >>> short_number(12_520_000), short_number(0)
+    ('12.5M', '0')
+    """
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(x) >= size:
+            return f"{x / size:.3g}{unit}"
+    return f"{x:.3g}"

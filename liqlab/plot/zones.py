@@ -9,10 +9,11 @@ import pandas as pd
 
 from liqlab.market.clock import naive, utc
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, raw
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, raw, short_number
 
 if TYPE_CHECKING:
     import holoviews as hv
+    import xarray as xr
 
 HUES = (("long", LONG), ("short", SHORT))
 APART = 0.055  # of the prices shown: closer labels would lie on each other
@@ -21,6 +22,7 @@ APART = 0.055  # of the prices shown: closer labels would lie on each other
 def clusters(
     table: pd.DataFrame,
     *,
+    heat: xr.Dataset | None = None,
     ylim: tuple[float, float] | None = None,
     start: Any = None,
     end: Any = None,
@@ -28,18 +30,21 @@ def clusters(
 ) -> hv.Overlay:
     """Outline zones, and label the largest with peak, notional and leverages: to lay over a heatmap with ``*``.
 
-    ``lq.plot.heatmap(heat, strip=False, profile=False) * lq.plot.clusters(zones)``, or ``heatmap(heat, zones=zones)``
-    with all its panels.
+    ``lq.plot.heatmap(heat, strip=False, profile=False) * lq.plot.clusters(zones)``, or
+    ``heatmap(heat, zones=zones)`` with all its panels.
 
     Parameters
     ----------
     table : DataFrame
         From `liqlab.clusters`.
+    heat : Dataset, optional
+        The map that the zones were read from: each box then begins where its zone began, in the column since which at
+        least half of what stands in it has stood there without a break.
     ylim : (low, high), optional
         Prices shown [quote]: only zones that reach into them are drawn. Default: all.
     start, end : time-like, optional
-        Left and right edge of the boxes; default: the map's first column (or a zone's mean age, where it is known and
-        shorter) and the moment of the table.
+        Left and right edge of the boxes; default: where each zone began, if `heat` is given, else its mean age before
+        the moment of the table, if that is known, else the map's first column; and the moment of the table.
     top : int
         So many labels at most; a zone too close to a larger one stays without.
 
@@ -56,7 +61,9 @@ def clusters(
     low, high = ylim or (0.0, np.inf)
     rows = table[(table["high"] > low) & (table["low"] < high)]
     begins = pd.Series(first, index=rows.index)
-    if start is None and "age" in rows:
+    if start is None and heat is not None:
+        begins = _began(rows, heat, end)
+    elif start is None and "age" in rows:
         begins = (end - pd.to_timedelta(rows["age"].fillna(np.inf).clip(upper=36_500), unit="D")).clip(lower=first)
     data = pd.DataFrame({
         "time": naive(pd.DatetimeIndex(begins)), "price": rows["low"].clip(lower=low),
@@ -80,6 +87,20 @@ def clusters(
     return hv.Overlay(parts)
 
 
+def _began(rows: pd.DataFrame, heat: xr.Dataset, end: pd.Timestamp) -> pd.Series:
+    """Open of the first column since which at least half of each zone's notional has stood there without a break."""
+    known = heat.isel(time=heat["close_time"].to_numpy() <= naive(pd.DatetimeIndex([end]))[0])
+    notional = known["notional"].sum([d for d in known["notional"].dims if d not in ("time", "price", "side")])
+    price, time, begins = known["price"].to_numpy(), pd.DatetimeIndex(known["time"].to_numpy(), tz="UTC"), []
+    for side, low, peak, high in zip(*(rows[name] for name in ("side", "low", "peak", "high")), strict=True):
+        inside = (price >= low) & (price <= high)
+        inside[np.abs(price - peak).argmin()] = True  # a zone thinner than a bin
+        held = notional.sel(side=side).transpose("time", "price").to_numpy()[:, inside].sum(axis=1)
+        less = np.flatnonzero(held < 0.5 * held[-1])
+        begins.append(time[less[-1] + 1 if less.size else 0])
+    return pd.Series(begins, index=rows.index, dtype=time.dtype)
+
+
 def _labelled(data: pd.DataFrame, low: float, high: float, top: int) -> pd.DataFrame:
     """The largest zones that leave room for each other's text."""
     span = (high if np.isfinite(high) else data["price1"].max()) - max(low, data["price"].min() if len(data) else low)
@@ -90,7 +111,7 @@ def _labelled(data: pd.DataFrame, low: float, high: float, top: int) -> pd.DataF
         if len(chosen) < top and all(abs(peaks[k] - peaks[other]) > APART * span for other in chosen):
             chosen.append(k)
     named = ranked.iloc[chosen]
-    texts = [f" {_price(peak)} · {_short(notional)}{f' · {_span(leverages)}' if leverages else ''} "
+    texts = [f" {_price(peak)} · {short_number(notional)}{f' · {_span(leverages)}' if leverages else ''} "
              for peak, notional, leverages in zip(named["peak"], named["notional"], named["leverages"],
                                                   strict=True)]  # fmt: skip
     return named[["time", "time1", "peak"]].assign(text=texts)
@@ -105,14 +126,6 @@ def _span(leverages: str) -> str:
     """``5x 10x 25x`` as ``5–25x``: a phone has no room for all of them."""
     every = leverages.split()
     return every[0] if len(every) == 1 else f"{every[0][:-1]}–{every[-1]}"
-
-
-def _short(amount: float) -> str:
-    """``34.0M``, as on the axes."""
-    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if amount >= unit:
-            return f"{amount / unit:.3g}{name}"
-    return f"{amount:.3g}"
 
 
 def _backed(plot: Any, element: Any) -> None:

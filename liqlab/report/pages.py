@@ -43,6 +43,8 @@ class Page:
 def list_pages(notebooks: str | Path | None = None) -> list[Page]:
     """Every page in reading order: the notebooks by name, the case notebook once per file in ``cases``.
 
+    Names that begin with an underscore, such as that of the template, are left out.
+
     Parameters
     ----------
     notebooks : path, optional
@@ -51,7 +53,7 @@ def list_pages(notebooks: str | Path | None = None) -> list[Page]:
     folder = _folder(notebooks)
     cases = sorted((folder / "cases").glob("*.yml"))
     pages: list[Page] = []
-    for path in sorted(folder.glob("*.ipynb")):
+    for path in sorted(folder.glob("[!_]*.ipynb")):
         if path.stem == CASE_NOTEBOOK and cases:
             pages += [_case(case, path) for case in cases]
         else:

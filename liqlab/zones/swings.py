@@ -66,7 +66,7 @@ def swing_controls(
     Examples
     --------
     >>> import liqlab as lq
-    >>> controls = lq.swing_controls(lq.load_example("tia-2023"))
+    >>> controls = lq.zones.swing_controls(lq.load_example("tia-2023"))
     >>> bool((controls["zone_seen_at"] <= controls["time"]).all())
     True
     """
@@ -171,8 +171,8 @@ def match_controls(
     Examples
     --------
     >>> import liqlab as lq
-    >>> controls = lq.swing_controls(lq.load_example("tia-2023"))
-    >>> lq.match_controls(controls.head(5), controls).attrs["unmatched"]  # a table matches itself
+    >>> controls = lq.zones.swing_controls(lq.load_example("tia-2023"))
+    >>> lq.zones.match_controls(controls.head(5), controls).attrs["unmatched"]  # a table matches itself
     0
     """
     if not (volatility > 1 and penetration > 0 and 0 < hours <= 12):

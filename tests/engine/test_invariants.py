@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 import liqlab as lq
 from liqlab import models
 from liqlab.engine.grid import STEP
-from liqlab.engine.inputs import ENTRIES, EngineInputs, build_inputs
+from liqlab.engine.inputs import EngineInputs, build_inputs
 from liqlab.engine.ledger import run_ledger
 from liqlab.engine.records import State
 from liqlab.market.market import Market
 from liqlab.market.provenance import OpenInterestUse, TakerUse
-from liqlab.models import Flow
+from liqlab.models import ENTRIES, Assumptions, Flow, _discovery
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gap.s.")
@@ -161,7 +161,7 @@ def test_a_model_that_cheats_is_caught(cheat: Any, monkeypatch: pytest.MonkeyPat
     module = ModuleType(f"liqlab.models.{cheat.__name__}")
     setattr(module, cheat.__name__, cheat)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(models, "names", lambda: sorted([*MODELS, cheat.__name__]))
+    monkeypatch.setattr(_discovery, "names", lambda: sorted([*MODELS, cheat.__name__]))
     rows = [(at_cell(C + k), at_cell(C + k + 2), at_cell(C + k - 2), at_cell(C + k), 1.0 + k % 5) for k in range(12)]
     honest = market(rows, open_interest=oi([40, 44, 47, 45], every="1h"))
     moment = START + pd.Timedelta("45min")
@@ -198,14 +198,14 @@ def test_coins_are_conserved(model: str, law: str, market: Market) -> None:
     leverage_levels = lq.balance(market, model, law=LAWS[law], by_leverage=True).unstack("leverage")  # noqa: PD010
     left = leverage_levels["opened"] - leverage_levels["liquidated"] - leverage_levels["closed"]
     close(leverage_levels["attributed_oi"].diff().fillna(leverage_levels["attributed_oi"]), left, coins(market))
-    check_stored(build_inputs(market, model, law=LAWS[law]), coins(market))
+    check_stored(build_inputs(market, Assumptions(model, law=LAWS[law])), coins(market))
 
 
 @pytest.mark.parametrize("name", WITH_INTEREST)
 def test_coins_are_conserved_in_every_case(name: str) -> None:
     market = lq.load_example(name)
     check_conservation(market, "open_interest")
-    check_stored(build_inputs(market, "open_interest"), coins(market))
+    check_stored(build_inputs(market, Assumptions()), coins(market))
 
 
 def check_stored(inputs: EngineInputs, scale: float) -> None:
@@ -230,7 +230,7 @@ def test_openings_respect_the_accounting_identity(market: Market, kappa: float) 
 
     So no closing is negative.
     """
-    inputs = build_inputs(market, "open_interest", share_of_volume=kappa)
+    inputs = build_inputs(market, Assumptions(share_of_volume=kappa))
     level = lq.balance(market, share_of_volume=kappa)["open_interest"]["long"].to_numpy()
     volume, opened = market.candles["volume"].to_numpy(), inputs.opened
     total = opened.sum(axis=0)

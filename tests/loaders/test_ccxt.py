@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -523,6 +524,14 @@ def test_htxs_volume_counts_both_sides_of_contracts_only() -> None:
 DAY = 24 * HOUR
 
 
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Liquidations by the day and not by the hour: fewer requests, the same rows."""
+    for name in ("gate", "htx"):
+        offers = _ccxt.offers(name)
+        monkeypatch.setitem(offers, "liquidations", replace(offers["liquidations"], window="24h"))
+
+
 def cut(first: int, step: int, events: list[tuple[int, int]]) -> Routes:
     """Gate with bars of `step` from `first` on, and liquidations (hour after `T0`, contracts)."""
 
@@ -545,7 +554,7 @@ def cut(first: int, step: int, events: list[tuple[int, int]]) -> Routes:
     [("1w", 7, "2024-04-25"), ("1w", 7, "2024-04-29"), ("1w", 7, "2024-04-28 16:00"), ("1d", 1, "2024-04-30 16:00")],
 )
 def test_liquidations_lie_on_the_bars_of_the_candles(
-    venue: Any, tmp_path: Path, timeframe: str, days: int, first: str
+    venue: Any, tmp_path: Path, wide: None, timeframe: str, days: int, first: str
 ) -> None:
     """Weeks from Thursday, from Monday, from Sunday 16:00 UTC, and days from 16:00; across the edge of a month."""
     opened, step = pd.Timestamp(first, tz="UTC"), days * DAY
@@ -567,6 +576,50 @@ def test_liquidations_lie_on_the_bars_of_the_candles(
     asked = len(log)
     again = get(tmp_path, "gate", **options)
     assert again.liquidations.equals(market.liquidations) and len(log) == asked
+
+
+def htx(now: pd.Timestamp) -> Routes:
+    """Contracts of 0.001 BTC; days from 16:00 UTC; both sides counted; the newest 200 rows of open interest."""
+    first = T0 - 8 * HOUR
+
+    def candles(query: dict[str, str]) -> Any:
+        opens = [first + k * DAY for k in range(200)]
+        found = [
+            at for at in opens if int(query["from"]) * 1000 <= at <= min(int(query["to"]) * 1000, now.value // 10**6)
+        ]
+        rows = [dict(zip(("open", "high", "low", "close"), candle(0), strict=True)) for _ in found]
+        return {"status": "ok", "data": [row | {"id": at // 1000, "amount": 3000.0, "vol": 3e6, "count": 9}
+                                         for at, row in zip(found, rows, strict=True)]}  # fmt: skip
+
+    def interest(query: dict[str, str]) -> Any:
+        rows = [{"volume": "40000", "amount_type": query["amount_type"], "ts": first + k * DAY, "value": "24e8"}
+                for k in range(40)]  # fmt: skip
+        return {"status": "ok", "data": {"tick": rows[::-1], "symbol": "BTC", "contract_code": "BTC-USDT"}}
+
+    def liquidations(query: dict[str, str]) -> Any:
+        stamps = [T0 + hours * HOUR for hours in (15, 17, 40, 63)]
+        found = [at for at in stamps if int(query["start_time"]) <= at <= int(query["end_time"])]
+        row = {"id": "1", "contract_code": "BTC-USDT", "side": "sell", "position_side": "long", "volume": "2000",
+               "amount": "2000", "bankrupt_price": "60000", "trade_turnover": "120000"}  # fmt: skip
+        return {"code": 200, "data": [row | {"liquidation_time": str(at)} for at in found]}
+
+    clock = {"status": "ok", "data": now.value // 10**6, "ts": now.value // 10**6}
+    return {"/history/kline": candles, "/swap_his_open_interest": interest, "/liquidation_orders": liquidations,
+            "/timestamp": lambda query: clock}  # fmt: skip
+
+
+def test_htxs_days_open_at_16_and_count_one_side(venue: Any, tmp_path: Path, wide: None) -> None:
+    venue("htx", htx(START + pd.Timedelta(12, "D")), id="BTC-USDT", contractSize=0.001)
+    options = {"timeframe": "1d", "kinds": ["candles", "open_interest", "liquidations"]}
+    market = get(tmp_path, "htx", 5 * 24, **options)
+    opens = pd.date_range("2024-05-01 16:00", periods=5, freq="D", tz="UTC").tolist()
+    assert market.candles.index.tolist() == opens and set(market.candles["volume"]) == {1500.0}
+    assert market.open_interest.index.tolist() == opens and set(market.open_interest["open_interest"]) == {20_000.0}
+    # at 15:00 a bar before the first one; 17:00 and 16:00 the next day; 15:00 on the third
+    assert market.liquidations["long"].tolist() == [2.0, 4.0, 0.0, 0.0, 0.0]
+    notes = {kind: source["note"] for kind, source in market.sources.items()}
+    assert notes["candles"] == "sides: both → one" and notes["liquidations"] == ""
+    assert notes["open_interest"] == "stamps every 1d; sides: both → one"
 
 
 def test_a_day_that_has_not_closed_by_the_venues_own_clock_is_not_kept(venue: Any, tmp_path: Path) -> None:

@@ -545,3 +545,102 @@ def test_progress_bars_count_rows(venue: Any, tmp_path: Path, capfd: pytest.Capt
         lq.fetch(BTC, timeframe="1m", start=START, end=after(3000), kinds=["candles"], store=tmp_path)
     shown = capfd.readouterr().err
     assert "BTC/USDT:USDT candles: 100%" in shown and "3000/3000" in shown and "rows/s" in shown
+
+
+# --- short and empty answers ------------------------------------------------------------------------------------------
+
+
+def command(store: Path, *more: str, kinds: str = "candles", end: str = "2024-01-03") -> Any:
+    given = ["fetch", BTC, "--timeframe", "1m", "--start", "2024-01-01", "--end", end, "--kinds", kinds, "--store",
+             str(store), "--quiet", *more]  # fmt: skip
+    return CliRunner().invoke(app, given)
+
+
+def said(done: Any) -> str:
+    return " ".join(done.output.split())
+
+
+def test_a_short_answer_is_told_and_changes_the_exit_code(venue: Any, tmp_path: Path) -> None:
+    """1,500 of 5,472 rows, then the rest: first 3, then 0."""
+    server = venue(candles=6000, faults=[None, *["empty"] * 20])
+    done = command(tmp_path, end="2024-01-04 19:12")
+    assert done.exit_code == 3
+    assert "short: candles of BTC/USDT:USDT on binanceusdm: 1,500 of 5,472 row(s) that are due" in said(done)
+    assert "nothing from 2024-01-02 01:00 to 2024-01-04 19:12" in said(done)
+    assert "candles 1,500 rows" in said(done)
+    server.faults.clear()
+    assert command(tmp_path, end="2024-01-04 19:12").exit_code == 0
+
+
+def test_an_empty_answer_is_told_and_changes_the_exit_code(venue: Any, tmp_path: Path) -> None:
+    venue(candles=3000, faults=["empty"] * 20)
+    done = command(tmp_path)
+    assert done.exit_code == 3
+    assert "candles 0 rows" in said(done)
+    assert "0 of 2,880 row(s) that are due; nothing from 2024-01-01 00:00 to 2024-01-03 00:00" in said(done)
+
+
+@pytest.mark.parametrize("kind", ["mark_candles", "funding_rate"])
+def test_every_kind_is_looked_at(venue: Any, tmp_path: Path, kind: str) -> None:
+    server = venue(candles=3000)
+    whole = server.answer
+    ending = {"mark_candles": "markPriceKlines", "funding_rate": "fundingRate"}[kind]
+    server.answer = lambda path, *rest: (200, b"[]") if path.endswith(ending) else whole(path, *rest)
+    done = command(tmp_path, kinds=f"candles,{kind}")
+    assert done.exit_code == 3
+    assert f"short: {kind} of" in said(done) and "short: candles of" not in said(done)
+    with pytest.warns(UserWarning, match=rf"{kind} of .*: 0 of (about )?[\d,]+ row\(s\) that are due"):
+        get(tmp_path, 2880, kinds=["candles", kind])
+
+
+def test_a_hole_in_the_middle_is_told_every_time(venue: Any, tmp_path: Path) -> None:
+    venue(candles=3000, gaps=((1000, 1090),))
+    for _ in range(2):
+        done = command(tmp_path)
+        assert done.exit_code == 3
+        assert "2,790 of 2,880 row(s) that are due; nothing from 2024-01-01 16:40 to 2024-01-01 18:10" in said(done)
+
+
+def test_what_is_not_due_is_not_short(venue: Any, tmp_path: Path) -> None:
+    """Before the listing, after now, and what the venue says it no longer keeps."""
+    server = venue(candles=35 * 288, step="5m", now="2024-02-05 00:03:00")
+    given = ["fetch", BTC, "--timeframe", "5m", "--start", "2023-12-20", "--store", str(tmp_path), "--quiet"]
+    for _ in range(2):
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 0, done.output
+        assert "keeps 30d only" in said(done) and "short" not in said(done)
+    assert f"candles {35 * 288:,} rows" in said(done) and server.asked("/klines") > 0
+
+
+def test_months_stored_with_both_sides_are_refused(tmp_path: Path) -> None:
+    """Bybit's open interest as it was kept before it was halved: no mixture of the two."""
+    end = after(48, 60)
+    old = {"exchange": "bybit", "origin": "ccxt fetchOpenInterestHistory"}
+    hours = pd.date_range(START, end, freq="h", name="time")
+    candles = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "volume"), 100.0), index=hours[:-1])
+    table = pd.DataFrame({"open_interest": 2_000.0}, index=hours)
+    shelf.append(shelf.Key("bybit", BTC, "candles", "1h"), candles, START, end, store=tmp_path, origin=old)
+    key = shelf.Key("bybit", BTC, "open_interest", "1h")
+    until = end + pd.Timedelta(1, "ms")
+    given = {"exchange": "bybit", "timeframe": "1h", "start": START, "end": end, "kinds": ["open_interest"]}
+    shelf.append(key, table, START, until, store=tmp_path, origin=old)
+    with pytest.raises(
+        ValueError, match=r"2024-01 was stored with both sides of each trade counted.*delete .*fetch it again"
+    ):
+        lq.fetch(BTC, store=tmp_path, progress=False, **given)
+    for file in key.folder(tmp_path).rglob("*.parquet"):
+        file.unlink()
+    shelf.append(key, table / 2, START, until, store=tmp_path, origin=old | {"sides": "both → one"})
+    market = lq.fetch(BTC, store=tmp_path, progress=False, **given)
+    assert market.sources["open_interest"]["note"] == "stamps every 1h; sides: both → one"
+    assert set(market.open_interest["open_interest"]) == {1_000.0}
+
+
+def test_open_interest_that_moves_more_than_was_traded_is_refused(venue: Any, tmp_path: Path) -> None:
+    server = venue(candles=30 * 288, step="5m", now="2024-01-31 00:00:00")
+    server.interest = server.interest * 1000.0  # contracts of 0.001 coins
+    with pytest.raises(
+        ValueError, match=r"open interest of BTC/USDT:USDT on binanceusdm moves by more coins than were"
+    ):
+        lq.fetch(BTC, timeframe="5m", start="2024-01-10", end="2024-01-20", kinds=["open_interest"], store=tmp_path,
+                 progress=False)  # fmt: skip

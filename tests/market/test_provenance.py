@@ -125,6 +125,16 @@ def test_a_model_that_does_not_tell_is_refused(wrong: Any, words: str, monkeypat
     module = ModuleType(f"liqlab.models.{wrong.__name__}")
     setattr(module, wrong.__name__, wrong)
     monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
-    monkeypatch.setattr(models, "names", lambda: [wrong.__name__])
+    monkeypatch.setattr("liqlab.models._discovery.names", lambda: [wrong.__name__])
     with pytest.raises(TypeError, match=words):
         lq.heatmap(market(ROWS), wrong.__name__)
+
+
+def test_a_map_chosen_from_a_stack_has_its_own_record() -> None:
+    maps = lq.model_heatmaps(lq.load_example("btc-2024-05"), ["open_interest", "volume"], start="2024-05-01",
+                             end="2024-05-02")  # fmt: skip
+    for name, kind in (("open_interest", "proxy"), ("volume", "not used")):
+        record = Provenance.of(maps.sel(model=name))
+        assert (record.model, record.open_interest.kind) == (name, kind)
+    with pytest.raises(ValueError, match="does not say what it was made from"):
+        Provenance.of(maps)

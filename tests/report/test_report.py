@@ -266,6 +266,15 @@ def test_every_public_name_and_every_word_has_its_place(site: Path) -> None:
 # --- what is refused, and what a failure leaves ----------------------------------------------------------------------
 
 
+def test_the_units_of_the_venues_are_a_page(site: Path) -> None:
+    page = (site / "units.html").read_text(encoding="utf-8")
+    bybit = page.partition('<section id="bybit">')[2].partition("</section>")[0]
+    row = re.findall(r"<p>(.*?)</p>", bybit.partition("open_interest")[2].partition("</tr>")[0])
+    assert row == ["coins", "quote", "both → one", "instant"]
+    assert "singleOpenInterest" in bybit and "Read 2026-" in bybit
+    assert 'href="units.html"' in (site / "index.html").read_text(encoding="utf-8")
+
+
 def test_failing_notebook_leaves_the_site_as_it_was(tmp_path: Path) -> None:
     notebooks, site, home = tmp_path / "notebooks", tmp_path / "site", tmp_path / "home"
     home.mkdir()

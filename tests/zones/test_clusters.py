@@ -557,6 +557,24 @@ def test_zones_are_outlined_and_labelled(heat: xr.Dataset, market: lq.Market) ->
     assert not parts(lq.plot.clusters(zones.iloc[:0]), hv.Labels)
 
 
+def test_outlines_begin_where_the_zone_began() -> None:
+    """A zone of the fourth column on, one that was there from the start, and one that came, went and came again."""
+    old, new, again = (bump(x, 3e7, 0.001) for x in (56_000, 53_000, 50_000))
+    rows = np.stack([LONGS + old + (k >= 3) * new + (k in (0, 1, 4, 5)) * again for k in range(6)])
+    heat = heat_of(rows, np.tile(SHORTS, (6, 1)))
+    zones = lq.clusters(heat)
+    boxes = next(box for box in parts(lq.plot.clusters(zones, heat=heat), hv.Rectangles) if box.group == "long zones")
+    began = {round(peak, -3): list(heat["time"].to_numpy()).index(time)
+             for peak, time in zip(boxes["peak"], boxes["time"], strict=True)}  # fmt: skip
+    assert began == {56_000: 0, 53_000: 3, 50_000: 4}
+    whole = lq.plot.heatmap(heat, zones=zones, ylim=(45_000, 65_000), strip=False, profile=False)
+    drawn = next(box for box in parts(whole, hv.Rectangles) if box.group == "long zones")
+    assert drawn["time"].tolist() == boxes["time"].tolist()
+    early = lq.clusters(heat, heat["close_time"].to_numpy()[1])  # what came later is not looked at
+    box = next(b for b in parts(lq.plot.clusters(early, heat=heat), hv.Rectangles) if b.group == "long zones")
+    assert {list(heat["time"].to_numpy()).index(time) for time in box["time"]} == {0}
+
+
 def test_labels_keep_apart() -> None:
     long = LONGS + bump(55_000, 3e7, 0.001) + bump(55_000 * math.exp(5 * W), 2e7, 0.001) + bump(50_000, 2e7, 0.001)
     zones = lq.clusters(heat_of(long, SHORTS))
@@ -569,6 +587,10 @@ def test_labels_keep_apart() -> None:
 def test_panels_of_windows_curves_and_confluence_say_what_the_tables_say(heat: xr.Dataset) -> None:
     picture = lq.plot.lookback_heatmaps(stack_heatmaps({"12h": heat, "24h": heat}, "lookback"))
     assert len(parts(picture, hv.Image)) == 2
+    grid = hv.render(picture, backend="bokeh")
+    for figure, *_ in grid.children:
+        assert figure.height >= 500 and figure.xaxis[0].ticker.__class__.__name__ == "DatetimeTicker"
+        assert type(figure.xaxis[0].major_label_policy).__name__ == "NoOverlap"
     with pytest.raises(ValueError, match="a Dataset with a dimension lookback"):
         lq.plot.lookback_heatmaps(heat)
     hv.render(picture, backend="bokeh")

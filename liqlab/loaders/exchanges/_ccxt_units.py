@@ -215,7 +215,6 @@ ROWS = (
 _BY_EXCHANGE = {name: row for row in ROWS for name in row.exchanges}
 EXCHANGES = tuple(_BY_EXCHANGE)
 UNKNOWN = Row((), "")
-LIQUIDATIONS = {name: row.liquidations for name, row in _BY_EXCHANGE.items() if row.liquidations}
 
 
 def row_of(exchange: str) -> Row:

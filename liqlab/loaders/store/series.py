@@ -263,7 +263,7 @@ def fit(rows: pd.DataFrame, key: Key) -> None:
     if key.kind == "funding_rate" or not key.timeframe:
         check(table)
         return
-    if step >= pd.Timedelta(1, "D"):  # days and longer bars open where their venue cuts them, all at the same phase
+    if step >= pd.Timedelta(12, "h"):  # long bars open where their venue cuts them, all at the same phase
         check(table)
         _one_phase(rows, key, step)
         return
