@@ -94,8 +94,7 @@ def frame_of(candles: pd.DataFrame) -> dict[str, Any]:
 
 def bare(whole: lq.Market, model: str, options: dict[str, Any]) -> Callable[[], Any]:
     """The ledger alone, on the very steps and columns of the map: what is left of a call if its steps are written."""
-    from liqlab.engine import ledger
-    from liqlab.maps import heatmaps
+    from liqlab.engine import ledger, shared_run
 
     taken: dict[str, Any] = {}
 
@@ -103,11 +102,11 @@ def bare(whole: lq.Market, model: str, options: dict[str, Any]) -> Callable[[], 
         taken.update(args=args, kwargs=kwargs)
         return ledger.run_ledger(*args, **kwargs)
 
-    heatmaps.run_ledger, kept = spy, heatmaps.run_ledger
+    shared_run.run_ledger, kept = spy, shared_run.run_ledger
     try:
         lq.heatmap(whole, model, **options)
     finally:
-        heatmaps.run_ledger = kept
+        shared_run.run_ledger = kept
     return lambda: ledger.run_ledger(*taken["args"], **taken["kwargs"])
 
 
@@ -182,6 +181,27 @@ def reading(candles: pd.DataFrame) -> None:
     best = min(seconds(lambda: lq.sweeps(whole, heat)) for _ in range(3))
     print(f"\nsweeps of one year of 1m, {heat.sizes['time']} columns, best of 3: {best:.2f}s "
           f"({'PASS' if best < 5 else 'over'}, aim 5 s)", flush=True)  # fmt: skip
+
+
+def ages() -> None:
+    """Seconds that the ages of zones add to finding them; aim: 0.3 of that and one run of the ledger."""
+    from liqlab.engine import shared_run
+
+    whole = lq.load_example("btc-2024-05")
+    heat = lq.heatmap(whole, price_step=10.0)
+
+    def anew(function: Callable[[], Any]) -> float:
+        shared_run._RUNS.clear()
+        return seconds(function)
+
+    print(f"\nages of zones, a year of 15m, {heat.sizes['time']} columns; each turn: zones, run, zones and ages anew")
+    for width in (0.003, 0.0006):
+        find = partial(lq.clusters, heat, width=width)
+        turns = [(seconds(find), anew(partial(lq.expected_liquidations, whole)), anew(partial(find, market=whole)))
+                 for _ in range(2 * REPEAT)]  # fmt: skip
+        plain, run, aged = (min(turn) for turn in zip(*turns, strict=True))
+        print(f"width {width:g}, {len(find())} zones: {plain:.3f}s, run {run:.3f}s, with ages {aged:.3f}s "
+              f"({'PASS' if aged <= 1.3 * plain + run else 'over'})", flush=True)  # fmt: skip
 
 
 def carried(candles: pd.DataFrame) -> None:
@@ -294,6 +314,7 @@ if __name__ == "__main__":
         reading(years.iloc[:YEAR])
         carried(years)
         zones()
+        ages()
         start()
         memory()
         growth(years)

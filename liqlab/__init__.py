@@ -1,6 +1,7 @@
 """liqlab: the research notebook kit for crypto liquidation heatmaps.
 
-This module is the table of contents: every public name, and the room it lives in.
+This module is the table of contents: the names that are used most, and the room each lives in. What else a room offers
+is found there: ``lq.market.check_candles``, ``lq.margin.tiers_for``, ``lq.validation.Scores``.
 Names are resolved when they are first used, so ``import liqlab`` stays light.
 """
 
@@ -10,20 +11,18 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
-               "check_taker", "check_mark_candles", "check_leverage_tiers", "indicators"],
-    "margin": ["liquidation_price", "bankruptcy_price", "tiers_for", "tiers_from_ccxt"],
-    "models": ["Law", "law"],
+    "market": ["Market", "indicators"],
+    "margin": ["liquidation_price", "bankruptcy_price"],
+    "models": ["Assumptions", "law"],
     "engine": [],
     "maps": ["heatmap", "liquidation_map", "expected_liquidations", "balance", "levels", "explain", "combine",
-             "Live", "live", "load_live", "observed_heatmap"],
-    "zones": ["clusters", "track", "confluence", "lookback_heatmaps", "cumulative", "max_pain", "sweeps",
-              "match_controls", "swing_controls", "assess_positions", "stop_zones", "event_windows", "compare_levels",
-              "summarise_periods", "swing_sweeps"],
+             "live", "load_live", "lookback_heatmaps", "model_heatmaps", "observed_heatmap"],
+    "zones": ["clusters", "track", "confluence", "cumulative", "max_pain", "sweeps",
+              "assess_positions", "stop_zones", "event_windows"],
     "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
-    "simulation": ["Simulation", "simulate"],
-    "loaders": ["examples", "load_example", "Case", "read_case", "read", "fetch", "fetch_depth", "capabilities"],
-    "validation": ["Calibration", "calibrate", "Scores", "Walk", "score", "walk_forward", "Magnet", "magnet", "claims"],
+    "simulation": ["simulate"],
+    "loaders": ["examples", "load_example", "read_case", "read", "fetch", "fetch_depth", "capabilities"],
+    "validation": ["calibrate", "score", "walk_forward", "magnet", "claims"],
     "plot": ["show"],
     "report": [],
 }  # fmt: skip
@@ -41,4 +40,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *(room for room in _ROOMS if room not in __all__), "__version__"]

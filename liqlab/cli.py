@@ -32,6 +32,8 @@ Parameters = Annotated[
 Notebooks = Annotated[
     Path | None, typer.Option(help="Folder of the notebooks.", show_default="those that come with liqlab")
 ]
+TimeLimit = Annotated[float, typer.Option(help="Longest that one notebook may run [s].")]
+OutputLimit = Annotated[float, typer.Option(help="Most that one notebook may show and print [MB].")]
 Store = Annotated[
     Path | None,
     typer.Option("--store", help="Folder of the store.", show_default="LIQLAB_STORE, else the user's data folder"),
@@ -70,6 +72,8 @@ def report(
     jobs: Annotated[int | None, typer.Option(help="Notebooks run at once.", show_default="one per core")] = None,
     notebooks: Notebooks = None,
     every: Annotated[bool, typer.Option("--all", help="Run unchanged pages as well.")] = False,
+    time_limit: TimeLimit = 1800,
+    output_limit: OutputLimit = 50,
 ) -> None:
     """Run the notebooks from the first cell to the last and build a site of them that opens from the disk.
 
@@ -81,8 +85,8 @@ def report(
 
     try:
         rows = build_site(output, only=only or (), parameters=parameter or (), jobs=jobs, notebooks=notebooks,
-                          rerun=every)  # fmt: skip
-    except ReportError as error:
+                          rerun=every, time_limit=time_limit, output_limit=output_limit)  # fmt: skip
+    except (ReportError, OSError) as error:
         _fail(error)
     width = max(len(row["page"]) for row in rows)
     print(f"{'page':<{width}}  seconds  size [kB]")
@@ -102,13 +106,17 @@ def page(
     output: Annotated[Path | None, typer.Option(help="File to write.", show_default="NAME.html")] = None,
     parameter: Parameters = None,
     notebooks: Notebooks = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that no report has written.")] = False,
+    time_limit: TimeLimit = 1800,
+    output_limit: OutputLimit = 50,
 ) -> None:
     """Run one notebook and write it as one HTML file with everything in it, to hand on."""
     from liqlab.report import ReportError, build_page
 
     try:
-        path = build_page(name, output, parameters=parameter or (), notebooks=notebooks)
-    except ReportError as error:
+        path = build_page(name, output, parameters=parameter or (), notebooks=notebooks, force=force,
+                          time_limit=time_limit, output_limit=output_limit)  # fmt: skip
+    except (ReportError, OSError) as error:
         _fail(error)
     print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
 
@@ -180,8 +188,15 @@ def fetch(
 def list_(store: Store = None) -> None:
     """One line per series: rows, the range known as complete, holes in it, size."""
     from liqlab.loaders.store import folder, listing
+    from liqlab.loaders.store.inspection import strangers
 
-    found = listing(store)
+    try:
+        found = listing(store)
+    except ValueError as error:
+        _fail(error)
+    if found.empty and (strange := strangers(store)):
+        _fail(f"{folder(store)} holds {len(strange)} parquet file(s), none where the store keeps its own, first "
+              f"{strange[0]}; liqlab data verify names the layout. Move them away, or pass --store")  # fmt: skip
     if found.empty:
         print(f"{folder(store)} holds nothing yet; liqlab fetch fills it")
         return
@@ -203,7 +218,10 @@ def verify(store: Store = None) -> None:
     from liqlab.loaders.store import folder
     from liqlab.loaders.store import verify as verified
 
-    found = verified(store)
+    try:
+        found = verified(store)
+    except ValueError as error:
+        _fail(error)
     for file in found[found["note"] != ""].to_dict("records"):
         print(f"note   {file['file']}: {file['note']}")
     wrong = found[~found["ok"].astype(bool)]
@@ -227,9 +245,9 @@ def _print(rows: list[list[str]], right: tuple[int, ...]) -> None:
         print("  ".join(cells).rstrip())
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception | str) -> NoReturn:
     typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(1) from error
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

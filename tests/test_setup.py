@@ -15,6 +15,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from research import api_snapshot
+
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONDA_EXTRAS = ("report", "lab", "fetch", "research")
@@ -102,3 +104,37 @@ def test_make_help_lists_the_targets() -> None:
     for target in ("report", "test", "test-all", "lab", "bench", "lock", "clean"):
         assert f"make {target} " in told
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111, ".ci/run must be executable"
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_run_what_there_is(path: Path) -> None:
+    """Targets of the Makefile, files that exist, commands and options of liqlab, pages that can be built."""
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    commands = api_snapshot.snapshot()[api_snapshot.COMMANDS]
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+    steps = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    assert steps
+    for step in steps:
+        if step.startswith("make "):
+            assert step.removeprefix("make ") in targets
+        elif step.startswith("bash "):
+            assert (ROOT / step.removeprefix("bash ")).is_file()
+        else:
+            typed = step.removeprefix(".venv/bin/")
+            name = max((name for name in commands if typed.startswith(f"{name} ")), key=len)
+            known = commands[name].replace("/", " ").split()
+            assert name != "liqlab"
+            assert {word for word in step.split() if re.match(r"-{1,2}[a-z]", word)} <= {*known, "-d", "-u"}, step
+
+
+def test_hooks_are_local_and_use_the_locked_tools() -> None:
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert [repo["repo"] for repo in yaml.safe_load(text)["repos"]] == ["local"] and "://" not in text
+    (hooks,) = [repo["hooks"] for repo in yaml.safe_load(text)["repos"]]
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    for hook in hooks:
+        tool = re.match(r"\.venv/bin/(\w+)", hook["entry"])
+        assert hook["language"] == "python" if tool is None else f"\n{tool[1]}==" in locked

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from liqlab import models
 from liqlab.engine.grid import STEP, cell_of
 from liqlab.engine.intrabar import split_candles
 from liqlab.engine.records import Ladder, Steps
 from liqlab.margin import tier_history
-from liqlab.market.checks import no_text
-from liqlab.market.clock import nanoseconds, timeframe_of
+from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
-from liqlab.models._law import Law, distances, law
-
-ENTRIES = ("spread", "vwap", "extremes")
+from liqlab.market.provenance import OpenInterestUse, TakerUse, TierUse, TouchUse
+from liqlab.models._assumptions import Assumptions
+from liqlab.models._law import Law, distances
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,98 +32,73 @@ class EngineInputs:
         Candle to which each step belongs.
     opened : ndarray (side, bar)
         Coins opened per candle.
-    used : dict
-        In words: model, law, taker share, open interest, touches, tiers.
-    parameters : dict
-        Every option with its value, JSON-ready.
+    assumptions : Assumptions
+    taker, open_interest, tiers, touch
+        What was used of the market.
+    closing : str
+        How the model closes, in words; empty where it has one way.
     """
 
     steps: Steps
     ladder: Ladder
     bar: np.ndarray
     opened: np.ndarray
-    used: dict[str, str]
-    parameters: dict[str, Any]
+    assumptions: Assumptions
+    taker: TakerUse
+    open_interest: OpenInterestUse
+    tiers: TierUse
+    touch: TouchUse
+    closing: str
 
     @property
     def first(self) -> np.ndarray:
         """First step of every candle (bar,)."""
         return np.flatnonzero(np.diff(self.bar, prepend=-1))
 
+    def until(self, bars: int) -> EngineInputs:
+        """Those of the first candles alone: what `build_inputs` makes of the market as it was known at their close."""
+        stop = int(np.searchsorted(self.bar, bars))
+        steps = Steps(**{f.name: _first(getattr(self.steps, f.name), stop) for f in fields(Steps)})
+        on = self.ladder.tier_version <= steps.tier_version.max()
+        ladder = Ladder(**{f.name: _chosen(getattr(self.ladder, f.name), on) for f in fields(Ladder)})
+        return replace(self, steps=steps, ladder=ladder, bar=self.bar[:stop], opened=self.opened[:, :bars])
 
-def build_inputs(
-    market: Market,
-    model: str,
-    *,
-    law: str | Law | Mapping[float, float] = "measured",
-    entries: str = "spread",
-    position_notional: float = 10_000.0,
-    **options: Any,
-) -> EngineInputs:
-    """Build the engine's inputs of a market under a model.
 
-    Parameters
-    ----------
-    market : Market
-    model : str
-        A name from `models.names()`.
-    law : str, Law or mapping {leverage: share}
-        How far from their entries positions are liquidated, see `laws.law`.
-    entries : 'spread', 'vwap' or 'extremes'
-        Where in the bar positions open: evenly over its range in log price (default); at its volume-weighted price,
-        where that is known, else at (high + low + close) / 3; half at its low and half at its high.
-    position_notional : float
-        Notional [quote] of one typical position: it decides the maintenance tier.
-    **options
-        The model's own; unknown ones raise TypeError.
-    """
+def _first(values: np.ndarray | None, stop: int) -> Any:
+    return None if values is None else values[..., :stop]
+
+
+def _chosen(values: np.ndarray | None, on: np.ndarray) -> Any:
+    return None if values is None else values[..., on]
+
+
+def build_inputs(market: Market, assumptions: Assumptions) -> EngineInputs:
+    """Build the engine's inputs of a market under assumptions."""
+    check_market(market)
+    flow = models.find(assumptions.model)(market, **assumptions.options)
+    ladder, tier_version, tiers = _ladder(market, assumptions.law, assumptions.position_notional)
+    ladder = _with_close_rates(ladder, flow)
+    steps, bar, touch = _steps(market, flow, tier_version, assumptions.entries)
+    if flow.late is not None and flow.late.any():
+        steps, bar = _with_late(steps, bar, flow)
+    return EngineInputs(
+        steps, ladder, bar, flow.opened, assumptions, flow.taker_use, flow.open_interest_use, tiers, touch, flow.closing
+    )
+
+
+def check_market(market: Any) -> None:
+    """A market, not its name."""
     if not isinstance(market, Market):
         raise TypeError(f"market must be a Market, got {type(market).__name__}; lq.load_example(name) and "
                         "lq.read(file) make one, lq.show takes a name")  # fmt: skip
-    if entries not in ENTRIES:
-        raise ValueError(f"entries must be one of {', '.join(ENTRIES)}, got {entries!r}")
-    no_text(position_notional=position_notional)
-    if not position_notional > 0:
-        raise ValueError(f"position_notional must be > 0 quote, got {position_notional!r}; 10_000 is the default")
-    allowed = models.options_of(model)
-    unknown = [name for name in options if name not in allowed]
-    if unknown:
-        shared = ["law", "entries", "position_notional"]
-        raise TypeError(f"model {model!r} has no option {unknown[0]!r}; it has {', '.join([*allowed, *shared])}")
-    flow = models.find(model)(market, **options)
-    chosen = _law(law)
-    ladder, tier_version, tiers = _ladder(market, chosen, position_notional)
-    ladder = _with_close_rates(ladder, flow)
-    steps, bar, path = _steps(market, flow, tier_version, entries)
-    if flow.late is not None and flow.late.any():
-        steps, bar = _with_late(steps, bar, flow)
-    used = {**flow.used, "law": chosen.name, "tiers": tiers, "touch": path}
-    shares = {
-        f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)
-    }
-    chosen_options = {name: _plain(value) for name, value in {**allowed, **options}.items()}
-    parameters = {**chosen_options, "law": {chosen.name: shares}, "law_spread": chosen.counts.tolist(),
-                  "entries": entries, "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
-    return EngineInputs(steps, ladder, bar, flow.opened, used, parameters)
 
 
-def _plain(value: Any) -> Any:
-    """An option as JSON has it: numbers of numpy as numbers, durations as text."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, timedelta):
-        return timeframe_of(pd.Timedelta(value))
-    return value if value is None or isinstance(value, str | int | float) else str(value)
-
-
-_law = law  # the option of the same name hides the function inside `write`
-
-
-def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder, np.ndarray, str]:
+def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder, np.ndarray, TierUse]:
     """Leverage levels of every tier table in force; tables that give the same leverage levels share a tier version."""
     history = tier_history(market.exchange, market.symbol, market.start, market.end,
                            leverage_tiers=market.leverage_tiers)  # fmt: skip
     if history[0][1].proxy and market.leverage_tiers is None and "BTC/USDT:USDT" in history[0][1].proxy:
-        warnings.warn(f"{history[0][1].proxy}; pass leverage_tiers= to Market or read", stacklevel=4)
+        warnings.warn(f"{history[0][1].proxy}; pass leverage_tiers= to Market or read", stacklevel=5)
     leverage_levels: list[tuple[np.ndarray, np.ndarray]] = []
     tier_version = np.zeros(len(market.candles), np.int64)
     opens, first = nanoseconds(market.candles.index), float(market.candles["open"].iloc[0])
@@ -144,10 +115,9 @@ def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder,
         share=np.concatenate([share[:, on] for (_, share), on in zip(leverage_levels, taken, strict=True)], axis=1),
         tier_version=np.repeat(np.arange(len(leverage_levels)), [int(on.sum()) for on in taken]),
     )
-    last = history[-1][1]
-    words = f"{last.exchange} as of {', '.join(f'{tiers.as_of:%Y-%m-%d}' for _, tiers in history)}"
+    days = tuple(f"{tiers.as_of:%Y-%m-%d}" for _, tiers in history)
     flags = sorted({flag for _, tiers in history for flag in tiers.flags})
-    return ladder, tier_version, words + (f" ({', '.join(flags)})" if flags else "")
+    return ladder, tier_version, TierUse(history[-1][1].exchange, days, tuple(flags))
 
 
 def _with_close_rates(ladder: Ladder, flow: models.Flow) -> Ladder:
@@ -170,7 +140,9 @@ def _with_close_rates(ladder: Ladder, flow: models.Flow) -> Ladder:
     )
 
 
-def _steps(market: Market, flow: models.Flow, tier_version: np.ndarray, entries: str) -> tuple[Steps, np.ndarray, str]:
+def _steps(
+    market: Market, flow: models.Flow, tier_version: np.ndarray, entries: str
+) -> tuple[Steps, np.ndarray, TouchUse]:
     """One step per candle, or, where a finer path covers it, one per segment of the path."""
     segments = split_candles(market, typical=entries == "vwap")
     bar = segments.bar
@@ -188,7 +160,7 @@ def _steps(market: Market, flow: models.Flow, tier_version: np.ndarray, entries:
         steps = replace(steps, entry_low=middle, entry_high=middle)
     elif entries == "extremes":
         steps, bar = _split_at_extremes(steps), np.repeat(bar, 2)
-    return steps, bar, segments.words
+    return steps, bar, segments.touch_use
 
 
 def _open_interest_path(open_interest: np.ndarray, bar: np.ndarray, weight: np.ndarray) -> np.ndarray:

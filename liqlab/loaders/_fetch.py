@@ -23,6 +23,7 @@ from liqlab.loaders.planning import INSTANTS, Plan
 from liqlab.loaders.store.keys import month_file
 from liqlab.loaders.store.month import read_notes
 from liqlab.market.clock import nanoseconds
+from liqlab.market.extras import require
 from liqlab.market.market import Market
 
 __all__ = ["fetch", "fetch_depth"]
@@ -90,7 +91,7 @@ def fetch(
     -----------
     - A venue's stamp of open interest is the instant of its snapshot.
     - A hole that three requests do not fill is one of the market's, not of the connection.
-    - Where a venue counts both sides of a trade (`liqlab.loaders.units`), half is taken, and the source's note says so.
+    - Where a venue counts both sides of a trade (`venue_units`), half is taken, as the source's note says.
     - A funding rate is for the time since the one before it (``interval_hours``) unless the venue says otherwise.
     - Contracts of inverse venues that give no coins are turned into coins at the candle's close.
 
@@ -99,6 +100,7 @@ def fetch(
     Keys are read from the environment alone (``LIQLAB_BINANCEUSDM_KEY``, ``…_SECRET``, ``…_PASSWORD``), for
     leverage_tiers where the venue wants one. Proxies and certificates: HTTPS_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE.
     """
+    _require_clients()
     plan = planning.plan(symbol, exchange, timeframe, start, end, kinds, store, volume_unit, archive)
     plan = filling.fill(plan, progress=progress)
     tables: dict[str, Any] = {}
@@ -120,7 +122,7 @@ def fetch(
 
 
 def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
-    """The order book of this moment, as `cascade` wants it.
+    """The order book of this moment, as `cascade` and `liqlab.plot.four_maps` want it.
 
     Parameters
     ----------
@@ -132,7 +134,7 @@ def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        side (of the order: ``buy`` bids, ``sell`` asks), price [quote], quantity [coins]; best prices first on each
+        side (of the resting order: ``bid`` or ``ask``), price [quote], quantity [coins]; best prices first on each
         side. ``attrs`` carry exchange, symbol and ``fetched`` (UTC).
 
     Raises
@@ -140,6 +142,7 @@ def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
     ValueError, FetchError
         As `fetch`.
     """
+    _require_clients()
     adapter = venue_of(exchange)
     link = adapter.connect(exchange)
     item = adapter.instrument(link, symbol)
@@ -150,6 +153,11 @@ def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
         "fetched": f"{pd.Timestamp.now('UTC'):%Y-%m-%dT%H:%M:%SZ}",
     }
     return table
+
+
+def _require_clients() -> None:
+    for library in ("requests", "tenacity", "filelock", "ccxt"):
+        require(library, "lq.fetch")
 
 
 def _load(plan: Plan, kind: str) -> tuple[pd.DataFrame | None, dict[str, str]]:
@@ -163,7 +171,7 @@ def _load(plan: Plan, kind: str) -> tuple[pd.DataFrame | None, dict[str, str]]:
     if table.empty:
         return None, {}
     if kind == "funding_rate":
-        table = _with_intervals(table)
+        table = with_intervals(table)
     notes = [f"stamps every {key.timeframe}"] if kind == "open_interest" else []
     origins, sides = _origins(plan, kind), planning.sides_of(plan, kind)
     if sides:
@@ -217,7 +225,7 @@ def _short(plan: Plan, tables: dict[str, Any]) -> list[str]:
     return [text for text in texts if text]
 
 
-def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """The time that each rate is for [h]: as the venue tells it, else since the row before it, rounded to hours.
 
     After a missing row it is that of the row before, and of the first that of the second; where rows are less than an

@@ -12,7 +12,9 @@ import yaml
 from liqlab.loaders._examples import examples, folder
 from liqlab.market.clock import utc
 
-__all__ = ["Case", "TextDates", "read_case"]
+__all__ = ["Case", "TextDates", "read_case", "read_yaml"]
+
+MAX_DEPTH, MAX_VALUES = 20, 100_000  # of what a YAML holds; a case is four deep and has a hundred values
 
 
 class TextDates(yaml.SafeLoader):
@@ -23,6 +25,58 @@ TextDates.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """What a YAML holds: text, numbers, yes or no, lists and mappings.
+
+    Parameters
+    ----------
+    text : str
+        The YAML; dates in it stay text.
+    where : str
+        What to call it in messages.
+
+    Raises
+    ------
+    ValueError
+        Where it is no YAML, refers to itself, is deeper than 20 or holds more than 100,000 values or bytes.
+
+    Examples
+    --------
+    >>> read_yaml("at: 2024-05-01", "x.yml")
+    {'at': '2024-05-01'}
+    >>> read_yaml("&a [*a]", "x.yml")
+    Traceback (most recent call last):
+    ValueError: x.yml is nested more than 20 deep, or refers to itself; write it out, as in the cases that come along
+    """
+    try:
+        value = yaml.load(text, Loader=TextDates)  # a safe loader
+    except RecursionError:
+        raise ValueError(f"{where} is nested more than {MAX_DEPTH} deep; a case is four deep") from None
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError) as error:
+        raise ValueError(f"{where} is not YAML: {error}") from error
+    _check_plain(value, where, 0, [MAX_VALUES])
+    return value
+
+
+def _check_plain(value: Any, where: str, depth: int, left: list[int]) -> None:
+    left[0] -= 1
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{where} is nested more than {MAX_DEPTH} deep, or refers to itself; write it out, as in the "
+                         "cases that come along")  # fmt: skip
+    if left[0] < 0:
+        raise ValueError(f"{where} holds more than {MAX_VALUES:,} values; a case has a hundred")
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if not isinstance(name, str):
+                raise ValueError(f"{where} has the name {name!r}, which is no text; write `name: value` lines")
+            _check_plain(each, where, depth + 1, left)
+    elif isinstance(value, list):
+        for each in value:
+            _check_plain(each, where, depth + 1, left)
+    elif value is not None and not isinstance(value, str | int | float):
+        raise ValueError(f"{where} holds {type(value).__name__}, where text, numbers, lists and mappings are allowed")
 
 
 @dataclass(frozen=True)
@@ -52,7 +106,7 @@ class Case:
     told : list of [price, size]
         Levels that the story names [quote], and their sizes in whatever unit they came.
     told_width : float
-        Width of a told level [quote]: a level is a bucket around its price.
+        Width of a named level [quote]: a level is a bucket around its price.
     episodes : list of [words, from, to]
         Stretches of time whose extremes the story needs [UTC]; empty: the time from the reading to the end.
     later_case : str
@@ -162,10 +216,28 @@ def _from_file(name: str) -> dict[str, Any]:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"no case is called {name!r}; {hint}there are: {', '.join(shipped)}; the path of a file like "
                          f"theirs (my-case.yml); and, without a story: {', '.join(examples().index)}")  # fmt: skip
-    values = yaml.load(path.read_text(encoding="utf-8"), Loader=TextDates)  # a safe loader
+    values = read_yaml(text_of(path), str(path))
     if not isinstance(values, dict) or "case" not in values:
         raise ValueError(f"{path} must hold `name: value` lines, and among them `case:` with a name from lq.examples()")
     return values
+
+
+def text_of(path: Path) -> str:
+    """The text of a file.
+
+    Raises
+    ------
+    ValueError
+        Where it cannot be read, is not UTF-8, or larger than a megabyte.
+    """
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise ValueError(f"{path} is larger than 1 MB; a file of parameters has a few kB")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
 
 
 # --- what a parameter may be ------------------------------------------------------------------------------------------

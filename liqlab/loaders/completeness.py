@@ -76,6 +76,9 @@ def _due(plan: Plan, kind: str, stamps: np.ndarray, step: int) -> tuple[int, int
         last = min(last, milliseconds(finished(kind, key_of(plan, kind).timeframe, now, origin)))
     elif now - plan.end < RECENT:
         last = min(last, milliseconds(now)) - step
+    item = vars(plan.session).get("item")
+    if item is not None and item.listed is not None:
+        first = max(first, min([milliseconds(item.listed), *map(int, stamps[:1])]))
     if len(stamps) and first < stamps[0] and _is_answered(plan, kind, first, int(stamps[0])):
         first = int(stamps[0])  # listed later
     return first, last

@@ -93,5 +93,5 @@ def check_turnover(candles: pd.DataFrame, open_interest: pd.DataFrame, *, where:
             f"(|change| ÷ volume: median {ratio:.3g}, possible is at most 1)")  # fmt: skip
     if over.mean() > 0.5:
         raise ValueError(f"{text}: one of the two does not count coins, or not of this market; check unit and sides "
-                         "(lq.loaders.units), or leave open_interest out")  # fmt: skip
+                         "(lq.loaders.venue_units), or leave open_interest out")  # fmt: skip
     warnings.warn(f"{text}; check unit, sides and stamps of both", stacklevel=3)

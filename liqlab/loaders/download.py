@@ -38,15 +38,13 @@ def verified(web: Any, base_url: str, path: str, read: Callable[[bytes], Read]) 
 
 def download(web: Any, url: str) -> bytes | None:
     """The bytes behind an address, patiently; None where there is nothing (404)."""
-    import requests
-
     what = http.where(url)
     policy = http.RETRY_POLICY or http.RetryPolicy.usual()
 
     def attempt() -> bytes | None:
         with http.translate_errors(web):
             # the session takes JSON only; its proxies, certificates and time-outs hold for zips as well
-            answer = requests.Session.request(web, "GET", url, timeout=(policy.connect, policy.read))
+            answer = web.whole("GET", url, largest=policy.largest_file)
         if answer.status_code == 404:
             return None
         http.raise_for_status(answer.status_code, answer.headers)

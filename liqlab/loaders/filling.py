@@ -12,9 +12,9 @@ from liqlab.loaders import store as shelf
 from liqlab.loaders.exchanges._instruments import BARS, Instrument, ceiled
 from liqlab.loaders.paging import Pages, collect, holes
 from liqlab.loaders.planning import (
-    DAY,
     EARLY,
     FUNDING_STEP,
+    LONG,
     RECENT,
     Plan,
     Span,
@@ -57,6 +57,7 @@ def _fill_kind(plan: Plan, kind: str, progress: bool) -> None:
     from tqdm.auto import tqdm
 
     key, (first, last) = key_of(plan, kind), span_of(plan, kind)
+    shelf.repair(key, first, last, store=plan.store)
     gaps = shelf.missing(key, first, last, store=plan.store)
     if plan.archive and gaps:
         gaps = _from_archive(plan, key, gaps, progress)
@@ -88,7 +89,7 @@ def _reachable(plan: Plan, kind: str, key: Key, gaps: list[Span]) -> list[Span]:
         horizon = now - timedelta(offer.reach) + timedelta(key.timeframe or "1h")
     if offer.rows:
         horizon = max(horizon, now - offer.rows * timedelta(key.timeframe))
-    if key.timeframe and (kind in BARS or timedelta(key.timeframe) < DAY):
+    if key.timeframe and (kind in BARS or timedelta(key.timeframe) < LONG):
         horizon = moment(ceiled(milliseconds(horizon), step_ms(key.timeframe), origin))
     plan.due_from[kind] = horizon
     lost = [gap for gap in gaps if gap[0] < min(horizon, last)]

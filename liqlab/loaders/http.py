@@ -1,4 +1,4 @@
-"""One way out to the network: time-outs on everything, patient retries, answers that are JSON or an error.
+"""One way out to the network: every wait and answer has an end, patient retries, answers that are JSON or an error.
 
 Proxies and certificates come from the usual variables (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``,
 ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE``). Messages name host and path, never the query or a header: keys stand there.
@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+
+from liqlab.loaders import bounded_http
 
 __all__ = [
     "Failure",
@@ -46,7 +48,11 @@ class RetryPolicy:
     obey : float
         Longest ``Retry-After`` that is waited for [s]; beyond it the error names the wait.
     connect, read : float
-        Time-outs [s].
+        Time-outs of a single wait [s].
+    total : float
+        Time of one request from its beginning to the last byte of its answer [s].
+    largest, largest_file : int
+        Largest answer, and largest file of an archive, that is read [bytes].
     """
 
     attempts: int = 8
@@ -55,16 +61,29 @@ class RetryPolicy:
     obey: float = 600.0
     connect: float = 10.0
     read: float = 30.0
+    total: float = 120.0
+    largest: int = 50_000_000
+    largest_file: int = 80_000_000
 
     @classmethod
     def usual(cls) -> RetryPolicy:
-        """The defaults, changed by LIQLAB_HTTP_ATTEMPTS, LIQLAB_HTTP_BACKOFF [s] and LIQLAB_HTTP_TIMEOUT [s]."""
+        """The defaults, changed by the environment.
+
+        LIQLAB_HTTP_ATTEMPTS, LIQLAB_HTTP_BACKOFF [s], LIQLAB_HTTP_TIMEOUT [s, a wait], LIQLAB_HTTP_TOTAL [s, a request]
+        and LIQLAB_HTTP_MAX_MB [MB, an answer or a file].
+        """
         read = _positive("LIQLAB_HTTP_TIMEOUT", cls.read)
         first = _positive("LIQLAB_HTTP_BACKOFF", cls.first)
         attempts = int(_positive("LIQLAB_HTTP_ATTEMPTS", cls.attempts))
-        return cls(attempts=max(attempts, 1), first=first, connect=min(cls.connect, read), read=read)
+        total = _positive("LIQLAB_HTTP_TOTAL", cls.total)
+        largest, file = (
+            int(1e6 * _positive("LIQLAB_HTTP_MAX_MB", size / 1e6)) for size in (cls.largest, cls.largest_file)
+        )
+        return cls(attempts=max(attempts, 1), first=first, connect=min(cls.connect, read), read=read, total=total,
+                   largest=largest, largest_file=file)  # fmt: skip
 
 
+MAX_REDIRECTS = 5
 RETRY_POLICY: RetryPolicy | None = None  # tests put their own here; None: as the environment says
 
 
@@ -168,20 +187,56 @@ def _checked_session_class() -> type:
         last_headers: Mapping[str, str]
 
         def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
+            policy = RETRY_POLICY or RetryPolicy.usual()
+            response = self.whole(method, url, *args, largest=policy.largest, **options)
+            if response.status_code == 200:
+                try:
+                    response.parsed = json.loads(response.content)  # type: ignore[attr-defined]
+                except (ValueError, RecursionError):
+                    # a connection error for whoever called: ccxt too treats it as one that may pass
+                    raise requests.exceptions.ConnectionError(_not_json(response)) from None
+            return response
+
+        def whole(self, method: Any, url: Any, *args: Any, largest: int, **options: Any) -> requests.Response:
+            """An answer with its whole body, within the policy's total time and `largest` bytes."""
             self.last_status, self.last_headers = 0, {}
             policy = RETRY_POLICY or RetryPolicy.usual()
             if options.get("verify") is True:  # ccxt says so each time, which would hide the session's own bundle
                 del options["verify"]
-            options["timeout"] = (policy.connect, policy.read)
-            response = super().request(method, url, *args, **options)
+            options |= {"timeout": (policy.connect, policy.read), "stream": True, "allow_redirects": False}
+            try:
+                with bounded_http.watched(policy.total) as watch:
+                    response = self._followed(method, url, *args, **options)
+                    bounded_http.read_body(response, largest, watch)
+            except bounded_http.OverdueError:
+                late = f"the answer took longer than {policy.total:g} s (LIQLAB_HTTP_TOTAL)"
+                raise requests.exceptions.ConnectionError(late) from None
+            except bounded_http.TooLargeError as error:
+                raise FetchError(f"{where(url)}: {error} (LIQLAB_HTTP_MAX_MB); is this the address of an exchange or "
+                                 "archive? What has been stored stays") from None  # fmt: skip
             self.last_status, self.last_headers = response.status_code, response.headers
-            if response.status_code == 200:
-                try:
-                    response.parsed = json.loads(response.content)  # type: ignore[attr-defined]
-                except ValueError:
-                    # a connection error for whoever called: ccxt too treats it as one that may pass
-                    raise requests.exceptions.ConnectionError(_not_json(response)) from None
             return response
+
+        def resolve_redirects(self, *_: Any, **__: Any) -> Any:
+            """None: requests would read their bodies, however long, to look at what comes next."""
+            return iter(())
+
+        def _followed(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
+            """The answer at the end of a few redirects, none of which takes a key to another host."""
+            first = urlsplit(url)
+            for _ in range(MAX_REDIRECTS + 1):
+                response = super().request(method, url, *args, **options)
+                target = self.get_redirect_target(response)
+                if target is None:
+                    return response
+                response.close()
+                url, options = urljoin(url, target), options | {"params": None}
+                to = urlsplit(url)
+                if to.scheme not in ("https", first.scheme) or (options.get("headers") and to.netloc != first.netloc):
+                    raise FetchError(f"{where(first.geturl())}: redirects to {to.scheme}://{to.hostname}, which is not "
+                                     "followed with keys or without encryption; check the address")  # fmt: skip
+            raise FetchError(f"{where(first.geturl())}: redirects without end (more than {MAX_REDIRECTS}); check the "
+                             "address, and whether a proxy asks to log in first")  # fmt: skip
 
     return CheckedSession
 
@@ -195,6 +250,8 @@ def _not_json(response: Any) -> str:
 def session() -> Any:
     """A new session: proxies and certificates from the environment, every answer checked, every wait bounded."""
     made = _checked_session_class()()
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, bounded_http.adapter()())
     made.headers["User-Agent"] = "liqlab"
     made.last_headers = {}
     given = [os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")]
@@ -256,6 +313,11 @@ class translate_errors:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         import requests.exceptions as wrong
 
+        if isinstance(error, OSError) and not isinstance(error, wrong.RequestException):
+            raise FetchError(f"{error}; certificates are named by SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE: "
+                             "point them to a file that is there, or unset them") from None  # fmt: skip
+        if isinstance(error, wrong.InvalidURL | wrong.InvalidSchema | wrong.MissingSchema):
+            raise FetchError("the address is none; it begins with https:// and names a host (LIQLAB_…_URL)") from None
         if isinstance(error, wrong.SSLError):
             raise FetchError("the server's certificate is not trusted; behind a company's proxy point SSL_CERT_FILE or "
                              "REQUESTS_CA_BUNDLE to its certificate") from None  # fmt: skip
@@ -293,7 +355,7 @@ def _said(response: Any) -> str:
     """What the server said of a refusal, in short: the message of its JSON, else the first words."""
     try:
         said = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _not_json(response)
     if isinstance(said, dict) and "msg" in said:
         return f"{said.get('code', '')} {said['msg']}".strip()[:200]

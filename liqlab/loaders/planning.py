@@ -36,7 +36,7 @@ SKEW = pd.Timedelta(60, "s")
 MONDAY = 4 * 86_400_000  # 5 January 1970 [ms]
 FUNDING_STEP = 8 * 3_600_000  # the longest usual one [ms]
 ARCHIVED = ("binanceusdm", "binancecoinm")
-DAY = pd.Timedelta(1, "D")
+LONG = pd.Timedelta(12, "h")  # bars of this length and longer open where their venue cuts them
 Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
@@ -130,7 +130,7 @@ def _range(start: Any, end: Any, timeframe: str) -> tuple[pd.Timestamp, pd.Times
         )
     if first >= last:
         raise ValueError(f"start must lie before end, got {first} and {last}; ranges are half-open [start, end)")
-    if step < DAY:  # days and longer bars open where their venue cuts them
+    if step < LONG:
         first, last = first.ceil(step), last if end is None else last.ceil(step)
     if first >= last:
         raise ValueError(f"no candle of {timeframe} opens in [{start}, {end}); widen the range")
@@ -199,8 +199,8 @@ def finished(kind: str, timeframe: str, now: pd.Timestamp, origin: int = 0) -> p
 
 def origin_of(plan: Plan, timeframe: str) -> int:
     """The open [ms] of some bar of the venue's candles: weeks begin on Monday on most venues, on Thursday on some, and
-    days at 16:00 UTC on others. Bars shorter than a day are counted from midnight, without a request."""
-    if timedelta(timeframe) < DAY:
+    days at 16:00 UTC on others. Bars shorter than 12 h are counted from midnight, without a request."""
+    if timedelta(timeframe) < LONG:
         return 0
     known = plan.session.link.learnt.setdefault("origins", {})
     if timeframe not in known:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +12,15 @@ import pandas as pd
 
 from liqlab import models
 from liqlab.engine.grid import cell_of
-from liqlab.engine.inputs import build_inputs
-from liqlab.engine.ledger import check_same_bar_share, grow, make_workspace, run_steps
+from liqlab.engine.ledger import grow, make_workspace, run_steps
 from liqlab.engine.records import Columns, Ladder, State, Steps
+from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.heatmaps import dataset, edges_for, provenance
+from liqlab.maps.live_state import read_state, write_state
 from liqlab.market import checks
 from liqlab.market.clock import naive, nanoseconds, utc
 from liqlab.market.market import Market
-from liqlab.models import Bar
+from liqlab.models import Assumptions, Bar
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -156,22 +155,8 @@ class Live:
         -------
         Path
         """
-        path = Path(path)
-        state = {f"state_{f.name}": getattr(self._workspace.state, f.name) for f in fields(State)}
-        ladder = {f"ladder_{f.name}": getattr(self._ladder, f.name) for f in fields(Ladder)}
-        memory = asdict(self._memory)
-        about = json.dumps({**self._about, "last": self._last, "memory": memory | {"volume": None}})
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.savez_compressed(file, about=np.array(about), volume=memory["volume"], edges=self._edges,
-                                    allow_pickle=False, **state, **ladder)  # fmt: skip
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        return write_state(path, self._workspace.state, self._ladder, memory=asdict(self._memory), edges=self._edges,
+                           about={**self._about, "last": self._last})  # fmt: skip
 
     def __repr__(self) -> str:
         attrs = self._about["attrs"]
@@ -196,11 +181,11 @@ class Live:
 
 def live(
     market: Market,
-    model: str = "open_interest",
+    model: str | None = None,
     *,
+    assumptions: Assumptions | Any = None,
     price_range: tuple[float, float] | None = None,
     price_step: float | None = None,
-    same_bar_share: float = 0.5,
     **options: Any,
 ) -> Live:
     """Start a map that is carried on bar by bar from a market's history.
@@ -209,7 +194,7 @@ def live(
     ----------
     market : Market
         The history so far; it warms the ledger.
-    model, price_range, price_step, same_bar_share, **options
+    model, assumptions, price_range, price_step, **options
         As in `heatmap`; positions open evenly over a bar's range (``entries="spread"``).
 
     Returns
@@ -231,24 +216,23 @@ def live(
     >>> str(ledger.close_time), ledger.map()["notional"].dims
     ('2024-05-01 00:15:00+00:00', ('price', 'side'))
     """
-    check_same_bar_share(same_bar_share)
-    if options.pop("entries", "spread") != "spread":
+    assumed = Assumptions.given(assumptions, model, options)
+    if assumed.entries != "spread":
         raise ValueError("a live map opens positions evenly over a bar's range; leave entries at 'spread'")
     if market.path is not None:
         raise ValueError("a live map takes one bar at a time and knows no finer path; make the finer candles the "
                          "market's candles, or leave path out (dataclasses.replace(market, path=None))")  # fmt: skip
-    models.one_bar(model)
-    inputs = build_inputs(market, model, **options)
-    rule = {name: inputs.parameters[name] for name in models.options_of(model)}
+    models.one_bar(assumed.model)
+    inputs = ledger_run(market, assumed).inputs
     candles = market.candles
     edges = edges_for(candles, price_range, price_step)
     state = grow(None, inputs.steps, inputs.ladder, spare=SPARE)
     nothing = Columns(np.empty(0, np.int64), np.empty(0, np.int64), edges)
-    run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps, nothing, same_bar_share=same_bar_share)
+    run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps, nothing,
+              same_bar_share=assumed.same_bar_share)  # fmt: skip
     last = {k: float(candles[k].iloc[-1]) for k in ("open", "high", "low", "close", "volume")}
     step = market.step.as_unit("ns").value
-    about = {"model": model, "options": rule, "same_bar_share": float(same_bar_share), "last": last,
-             "attrs": provenance(market, model, inputs, step, None, same_bar_share)}  # fmt: skip
+    about = {**assumed.record(), "last": last, "attrs": provenance(market, inputs, step, None).attrs()}
     return Live(state, inputs.ladder, _remember(market, float(inputs.steps.open_interest[-1])), edges, about)
 
 
@@ -262,14 +246,15 @@ def load_live(path: str | Path) -> Live:
     Returns
     -------
     Live
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        Where the file is not what was written, or holds what no live map can be.
     """
-    with np.load(Path(path), allow_pickle=False) as file:
-        state = {f.name: file[f"state_{f.name}"] for f in fields(State)}
-        ladder = {f.name: file[f"ladder_{f.name}"] for f in fields(Ladder)}
-        about, volume, edges = json.loads(str(file["about"])), file["volume"], file["edges"]
-    memory = about.pop("memory") | {"volume": volume}
-    state["origin"] = int(state["origin"])
-    return Live(State(**state), Ladder(**ladder), Memory(**memory), edges, about)
+    state, ladder, memory, edges, about = read_state(path)
+    return Live(state, ladder, Memory(**memory), edges, about)
 
 
 def _remember(market: Market, level: float) -> Memory:

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.grid import first_cell, price_of
-from liqlab.engine.inputs import EngineInputs, build_inputs
-from liqlab.engine.ledger import run_ledger, survival_to_end
+from liqlab.engine.grid import STEP, first_cell, price_of
+from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.records import SIDES
+from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.heatmaps import BIN, round_number
+from liqlab.maps.tables import bars_by
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timedelta
 from liqlab.market.market import Market
+from liqlab.models._assumptions import Assumptions
 
-__all__ = ["explain"]
+__all__ = ["Lots", "Standing", "cell_edges", "explain", "standing_at"]
 
 
 def explain(
     market: Market,
-    model: str = "open_interest",
+    model: str | None = None,
     *,
     price: float,
     at: Any = None,
     price_step: float | None = None,
     lookback: Any = None,
-    same_bar_share: float = 0.5,
+    assumptions: Assumptions | Any = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Who stands behind a band: the positions that the model has at a price at a moment, by bar, side and leverage.
 
     Parameters
     ----------
-    market, model, lookback, same_bar_share, **options
+    market, model, lookback, assumptions, **options
         As in `heatmap`.
     price : float
         A price inside the band [quote].
@@ -67,56 +71,169 @@ def explain(
     no_text(price=price, price_step=price_step)
     if not price > 0:
         raise ValueError(f"price must be > 0 quote, got {price!r}")
-    market = market if at is None else market.until(at)
-    inputs = build_inputs(market, model, **options)
-    record = run_ledger(inputs.steps, inputs.ladder, flows=True, same_bar_share=same_bar_share)
-    width = price_step or round_number(BIN * price)
-    edges = np.floor(price / width * (1 + 1e-12)) * width + np.array([0.0, width])
-    opens = nanoseconds(market.candles.index)
-    alive = (
-        0 if lookback is None else opens[-1] + market.step.as_unit("ns").value - timedelta(lookback).as_unit("ns").value
-    )
-    steps = np.flatnonzero(opens[inputs.bar] >= alive)
-    levels = np.arange(*first_cell(edges))
-    survival, rate_group = survival_to_end(record.survival), inputs.ladder.rate_groups[0]
-    parts = [_lots(inputs, survival[:, s, rate_group[j]], s, j, level, steps) for s in (0, 1)
-             for j in range(len(inputs.ladder.leverage)) for level in levels]  # fmt: skip
-    table = _grouped(pd.concat(parts, ignore_index=True), market)
+    standing = standing_at(market, Assumptions.given(assumptions, model, options), at, lookback)
+    edges = cell_edges(price, price_step or round_number(BIN * price))
+    table = pd.concat([_positions(standing, side, edges) for side in SIDES], ignore_index=True)
+    table = table.sort_values("notional", ascending=False, ignore_index=True, kind="stable")
+    opened = standing.opens[table.pop("bar")]
+    table.insert(0, "opened_at", opened)
+    table["share"] = table["notional"] / table["notional"].sum()
+    table["age"] = standing.opens[-1] - opened.to_series(index=table.index)
+    table["distance"] = table["liquidation_price"] / table["entry_price"] - 1
     table.attrs.update(low=float(edges[0]), high=float(edges[1]))
     return table
 
 
-def _lots(inputs: EngineInputs, survival: np.ndarray, s: int, j: int, level: int, steps: np.ndarray) -> pd.DataFrame:
-    """What a leverage level has at one level cell: every step that opened there since the cell was last touched."""
-    all_steps, ladder = inputs.steps, inputs.ladder
-    entry = level + ladder.cells[s, j] if s == 0 else level - ladder.cells[s, j]
-    # in the mirror of the shorts "touched" always means: the extreme is at or below the level
-    extreme, height = (all_steps.touch_low, level) if s == 0 else (-all_steps.touch_high, -level)
-    touched = np.flatnonzero(extreme <= height)
-    fresh = steps[steps > touched[-1]] if len(touched) else steps
-    here = fresh[(all_steps.entry_low[fresh] <= entry) & (all_steps.entry_high[fresh] >= entry)
-                 & (all_steps.tier_version[fresh] == ladder.tier_version[j])]  # fmt: skip
-    cells = all_steps.entry_high[here] - all_steps.entry_low[here] + 1
-    coins = all_steps.opened[s, here] * ladder.share[s, j] / cells
-    standing = coins * survival[here]
-    return pd.DataFrame({"bar": inputs.bar[here], "side": SIDES[s], "leverage": ladder.leverage[j],
-                         "standing": standing, "entry_price": price_of(entry), "liquidation_price": price_of(level),
-                         "notional": standing * price_of(level)})  # fmt: skip
-
-
-def _grouped(lots: pd.DataFrame, market: Market) -> pd.DataFrame:
-    """Cells of one bar, side and leverage together: sums, and means weighted by coins."""
-    lots = lots[lots["standing"] > 0]
-    for name in ("entry_price", "liquidation_price"):
-        lots = lots.assign(**{name: lots[name] * lots["standing"]})
-    table = lots.groupby(["bar", "side", "leverage"], sort=False, as_index=False).sum()
+def _positions(standing: Standing, side: str, edges: np.ndarray) -> pd.DataFrame:
+    """Positions of one side in a band of prices, by bar and leverage: sums, and prices as means weighted by coins."""
+    lots = standing.lots(side, edges[None])
+    sums = pd.DataFrame({"bar": lots.bar, "leverage": lots.leverage})
+    sums["entry_price"], sums["liquidation_price"] = lots.notional * lots.entry_to_level, lots.notional
+    sums["standing"], sums["notional"] = lots.coins, lots.notional
+    table = sums.groupby(["bar", "leverage"], sort=False, as_index=False).sum()
     for name in ("entry_price", "liquidation_price"):
         table[name] /= table["standing"]
-    table = table.sort_values("notional", ascending=False, ignore_index=True, kind="stable")
-    opened = market.candles.index[table.pop("bar")]
-    table.insert(0, "opened_at", opened)
-    table["share"] = table["notional"] / table["notional"].sum()
-    table["age"] = market.end - market.step - opened.to_series(index=table.index)
-    table["distance"] = table["liquidation_price"] / table["entry_price"] - 1
-    return table[["opened_at", "side", "leverage", "entry_price", "liquidation_price", "standing", "notional",
-                  "share", "age", "distance"]]  # fmt: skip
+    table.insert(1, "side", side)
+    return table
+
+
+def cell_edges(price: Any, width: float) -> np.ndarray:
+    """Low and high edge of the cell of a heatmap that holds each price [quote]: (…, 2)."""
+    low = np.floor(np.asarray(price, float) / width * (1 + 1e-12)) * width
+    return np.stack([low, low + width], axis=-1)
+
+
+class Lots(NamedTuple):
+    """What stands in bands of prices, lot by lot: openings of one step at one leverage.
+
+    Attributes
+    ----------
+    band, bar : ndarray (lot,), int64
+        Number of the band; candle of the opening.
+    leverage : ndarray (lot,)
+    coins, notional : ndarray (lot,)
+        What stands of them [coins], and × its level price [quote].
+    entry_to_level : ndarray (lot,)
+        Entry price ÷ level price [1].
+    """
+
+    band: np.ndarray
+    bar: np.ndarray
+    leverage: np.ndarray
+    coins: np.ndarray
+    notional: np.ndarray
+    entry_to_level: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """All that stands at a moment, to be asked who is behind bands of prices.
+
+    Attributes
+    ----------
+    inputs : EngineInputs
+        Those of the candles that had closed.
+    survival : ndarray (step, side, rate_group)
+        What closing has left of a coin opened in each step.
+    opens : DatetimeIndex (bar,)
+        Opens of these candles.
+    first_step : int
+        First step that the lookback still holds.
+    """
+
+    inputs: EngineInputs
+    survival: np.ndarray
+    opens: pd.DatetimeIndex
+    first_step: int
+
+    def lots(self, side: str, edges: np.ndarray) -> Lots:
+        """Who is liquidated between the edges of each band.
+
+        A step's openings stand at a level cell if they were spread over the entry cell that lies the class's distance
+        away, and if no price since, its own step's included, has reached the level. Shorts are longs in the mirror.
+
+        Parameters
+        ----------
+        side : 'long' or 'short'
+        edges : ndarray (band, 2)
+            Prices [quote].
+        """
+        s, steps, ladder = SIDES.index(side), self.inputs.steps, self.inputs.ladder
+        first, end = first_cell(edges[:, 0]), first_cell(edges[:, 1])
+        low, high = steps.entry_low, steps.entry_high
+        if s:
+            first, end, low, high = 1 - end, 1 - first, -high, -low
+        groups = self._alike[s]
+        away, version = ladder.cells[s, groups[:, 0]], ladder.tier_version[groups[:, 0]]
+        begin = max(int(np.searchsorted(self._unreached[s], first.min(initial=1 << 40), side="right")), self.first_step)
+        step, band, row = _meetings(low[begin:], high[begin:], first, end, away)
+        step += begin
+        bottom = np.maximum(first[band], low[step] - away[row])
+        top = np.minimum(np.minimum(end[band] - 1, high[step] - away[row]), self._unreached[s][step] - 1)
+        on = (top >= bottom) & (version[row] == steps.tier_version[step])
+        step, band, row, bottom, top = (x[on] for x in (step, band, row, bottom, top))
+        share = ladder.share[s][groups] * (
+            np.diff(groups, axis=1, prepend=-1) != 0
+        )  # a row that is repeated counts once
+        left = np.sum(self.survival[step[:, None], s, ladder.rate_groups[0][groups[row]]] * share[row], axis=1)
+        coins = steps.opened[s, step] / (high[step] - low[step] + 1) * left
+        price = _sums(first, end, mirror=bool(s))
+        notional = coins * (price[band, top - first[band] + 1] - price[band, bottom - first[band]])
+        coins = coins * (top - bottom + 1)
+        ratio = np.exp((-1 if s else 1) * STEP * away)
+        on = coins > 0
+        return Lots(band[on], self.inputs.bar[step[on]], ladder.leverage[groups[row[on], 0]], coins[on], notional[on],
+                    ratio[row[on]])  # fmt: skip
+
+    @cached_property
+    def _unreached(self) -> tuple[np.ndarray, np.ndarray]:
+        """By side, in its mirror: the lowest cell that each step and those after it have reached; ascending."""
+        steps = self.inputs.steps
+        low, high = (np.minimum.accumulate(x[::-1])[::-1] for x in (steps.touch_low, -steps.touch_high))
+        return low, high
+
+    @cached_property
+    def _alike(self) -> tuple[np.ndarray, np.ndarray]:
+        """By side: leverage levels that differ in their close rate alone (group, row), the last row repeated."""
+        ladder, found = self.inputs.ladder, []
+        for s in (0, 1):
+            rows: dict[tuple[float, ...], list[int]] = {}
+            for row, key in enumerate(zip(ladder.tier_version, ladder.leverage, ladder.cells[s], strict=True)):
+                rows.setdefault(key, []).append(row)
+            most = max(map(len, rows.values()))
+            found.append(np.array([each + each[-1:] * (most - len(each)) for each in rows.values()]))
+        return found[0], found[1]
+
+
+def _meetings(
+    low: np.ndarray, high: np.ndarray, first: np.ndarray, end: np.ndarray, away: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps whose entry cells come near those of a band at a distance: step, band and distance of every such pair."""
+    entry = (first[:, None] + away).ravel()
+    order = np.argsort(entry, kind="stable")
+    widest = int((end - first).max(initial=0))
+    start, stop = (np.searchsorted(entry[order], x, side="left") for x in (low - widest + 1, high + 1))
+    count = stop - start
+    step = np.repeat(np.arange(len(low)), count)
+    each = np.arange(len(step)) - np.repeat(np.cumsum(count) - count - start, count)
+    band, row = np.divmod(order[each], len(away))
+    return step, band, row
+
+
+def _sums(first: np.ndarray, end: np.ndarray, *, mirror: bool) -> np.ndarray:
+    """Running sums of the level prices of each band's cells (band, cell + 1)."""
+    cells = first[:, None] + np.arange(int((end - first).max(initial=0)))
+    price = price_of(-cells if mirror else cells)
+    return np.concatenate([np.zeros((len(first), 1)), np.cumsum(price, axis=1)], axis=1)
+
+
+def standing_at(market: Market, assumptions: Assumptions, at: Any = None, lookback: Any = None) -> Standing:
+    """All that stands at a moment, of what was opened within the lookback; ValueError where no bar had closed."""
+    bars = bars_by(market, at)
+    inputs, survival = ledger_run(market, assumptions).until(bars)
+    opens = market.candles.index[:bars]
+    stamps, first = nanoseconds(opens), 0
+    if lookback is not None:
+        alive = stamps[-1] + market.step.as_unit("ns").value - timedelta(lookback).as_unit("ns").value
+        first = int(np.searchsorted(stamps[inputs.bar], alive))
+    return Standing(inputs, survival, pd.DatetimeIndex(opens), first)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from liqlab.maps.heatmaps import heatmap
+from liqlab.maps.heatmaps import heatmap, shown_edges
 from liqlab.market.market import Market
+from liqlab.market.provenance import Provenance
+from liqlab.models._assumptions import Assumptions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,8 +20,9 @@ __all__ = ["combine"]
 
 def combine(
     markets: Sequence[Market],
-    model: str = "open_interest",
+    model: str | None = None,
     *,
+    assumptions: Assumptions | Any = None,
     start: Any = None,
     end: Any = None,
     price_range: tuple[float, float] | None = None,
@@ -36,7 +38,7 @@ def combine(
     ----------
     markets : sequence of Market
         Two or more, of the same coin and time frame. The first lends its candles to the picture.
-    model, start, end, price_range, price_step, **options
+    model, assumptions, start, end, price_range, price_step, **options
         As in `heatmap`, the same for all. start and end default to the span that all markets share.
 
     Returns
@@ -68,12 +70,12 @@ def combine(
     first, last = max(m.start for m in markets), min(m.end for m in markets)
     if first >= last:
         raise ValueError(f"the markets have no time in common: they end by {last}, one begins at {first}")
-    shared: dict[str, Any] = {"start": start or first, "end": end or last, **options}
+    start, end = start or first, end or last
     if price_range is None or price_step is None:  # the bins of the first venue, for all
-        edges = heatmap(markets[0], model, price_range=price_range, price_step=price_step, **shared)["price_edge"]
-        low, high, step = float(edges[0]), float(edges[-1]), float(edges[1] - edges[0])
-        price_range, price_step = (low, high), step
-    heats = [heatmap(m, model, price_range=price_range, price_step=price_step, **shared) for m in markets]
+        edges = shown_edges(markets[0], start, end, price_range, price_step)
+        price_range, price_step = (float(edges[0]), float(edges[-1])), float(edges[1] - edges[0])
+    shown: dict[str, Any] = {"start": start, "end": end, "price_range": price_range, "price_step": price_step}
+    heats = [heatmap(m, model, assumptions=assumptions, **shown, **options) for m in markets]
     return _added(heats, [m.exchange or f"venue {k}" for k, m in enumerate(markets)])
 
 
@@ -90,11 +92,8 @@ def _added(heats: list[xr.Dataset], venues: list[str]) -> xr.Dataset:
     each = [heat["notional"].sum([d for d in heat["notional"].dims if d != "time"]) for heat in heats]
     share = xr.concat(each, dim="venue").transpose("time", "venue")
     total["venue_share"] = share / share.sum("venue").where(lambda x: x > 0)
-    attrs = {name: " + ".join(dict.fromkeys(heat.attrs[name] for heat in heats))
-             for name in ("open_interest", "taker", "tiers", "touch")}  # fmt: skip
-    attrs["exchange"] = " + ".join(venues)
-    sources = {venue: json.loads(heat.attrs["sources"]) for venue, heat in zip(venues, heats, strict=True)}
-    return total.assign_coords(venue=venues).assign_attrs(attrs, sources=json.dumps(sources))
+    made = Provenance.combined([Provenance.of(heat) for heat in heats], venues)
+    return total.assign_coords(venue=venues).assign_attrs(made.attrs())
 
 
 def _check(markets: Sequence[Market]) -> None:

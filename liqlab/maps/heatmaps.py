@@ -5,22 +5,23 @@ All amounts are *estimated* from market data; none is read from accounts.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from liqlab import __version__
-from liqlab.engine.inputs import EngineInputs, build_inputs
-from liqlab.engine.ledger import run_ledger
+from liqlab.engine.grid import STEP
+from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.records import SIDES, Columns, Record
+from liqlab.engine.shared_run import ledger_run
+from liqlab.maps.stacking import own_attrs
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
+from liqlab.market.provenance import Provenance
 from liqlab.market.resample import bar_number, origin_of
-from liqlab.models._law import Law
+from liqlab.models._assumptions import Assumptions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,8 +37,9 @@ MAX_COLUMNS, MAX_BINS = 2_000, 2_500
 
 def heatmap(
     market: Market,
-    model: str = "open_interest",
+    model: str | None = None,
     *,
+    assumptions: Assumptions | Any = None,
     start: Any = None,
     end: Any = None,
     lookback: Any = None,
@@ -45,8 +47,6 @@ def heatmap(
     price_range: tuple[float, float] | None = None,
     price_step: float | None = None,
     by_leverage: bool = False,
-    same_bar_share: float = 0.5,
-    law: str | Law | Mapping[float, float] = "measured",
     **options: Any,
 ) -> xr.Dataset:
     """Estimated liquidation heatmap: notional that would be liquidated, by time, price and side.
@@ -55,8 +55,10 @@ def heatmap(
     ----------
     market : Market
         Everything in it before `start` warms the ledger.
-    model : str
+    model : str, optional
         ``open_interest`` (default), ``volume``, ``decay``; see `liqlab.models`.
+    assumptions : Assumptions or Calibration, optional
+        Everything that is assumed, in one value, instead of `model` and the options.
     start, end : time-like, optional
         What is shown, half-open, UTC; default: all.
     lookback : duration, optional
@@ -69,12 +71,9 @@ def heatmap(
         Width of a bin [quote]; default: a round number near 5 bp of the first price shown.
     by_leverage : bool
         Keep the classes of the law apart in a further dimension ``leverage``.
-    same_bar_share : float
-        Share [0..1] of the positions reached within the bar of their opening that counts as liquidated.
-    law : str, Law or mapping {leverage: share}
-        How far from their entries positions are liquidated; see `liqlab.law`.
     **options
-        The model's own, and ``entries``, ``position_notional``, shared by all models.
+        The assumptions as plain keywords: ``law``, ``entries``, ``position_notional``, ``same_bar_share``, and the
+        model's own; see `liqlab.Assumptions`.
 
     Returns
     -------
@@ -88,7 +87,8 @@ def heatmap(
     Raises
     ------
     ValueError, TypeError
-        A range without candles, a column that is no multiple of the time frame, an unknown model or option.
+        A range without candles, a column that is no multiple of the time frame, an unknown model or option, or
+        assumptions given both ways.
 
     Assumptions
     -----------
@@ -102,14 +102,14 @@ def heatmap(
     >>> heat["notional"].dims, heat.sizes["time"]
     (('time', 'price', 'side'), 96)
     """
-    inputs = build_inputs(market, model, law=law, **options)
+    run = ledger_run(market, Assumptions.given(assumptions, model, options))
+    inputs = run.inputs
     last, width, frame = _columns(market, start, end, time_step)
     edges = edges_for(frame, price_range, price_step)
     last_step = np.searchsorted(inputs.bar, last, side="right") - 1
     alive = _alive(market, inputs, last, lookback)
-    columns = Columns(last_step, alive, edges, by_leverage)
-    record = run_ledger(inputs.steps, inputs.ladder, columns=columns, same_bar_share=same_bar_share)
-    attrs = provenance(market, model, inputs, width, lookback, same_bar_share)
+    record = run.columns(Columns(last_step, alive, edges, by_leverage))
+    attrs = provenance(market, inputs, width, lookback).attrs()
     return dataset(record, frame, edges, inputs.ladder.leverage if by_leverage else None, attrs)
 
 
@@ -119,7 +119,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     Parameters
     ----------
     heat : Dataset
-        From `heatmap`.
+        From `heatmap`, or several maps in one (`lookback_heatmaps`, `model_heatmaps`).
     at : time-like, optional
         UTC; default: the last column.
 
@@ -145,7 +145,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     row = int(np.searchsorted(closes, moment, side="right")) - 1
     if row < 0:
         raise ValueError(f"no column had closed by {utc(at)}; the first closes at {closes[0]} UTC")
-    return heat.isel(time=row)
+    return own_attrs(heat.isel(time=row))
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
@@ -194,6 +194,13 @@ def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
     return (int(stamps[-1] - stamps[0]) // (MAX_COLUMNS * step) + 1) * step
 
 
+def shown_edges(
+    market: Market, start: Any, end: Any, price_range: tuple[float, float] | None, price_step: float | None
+) -> np.ndarray:
+    """Edges of the bins of a map of this range."""
+    return edges_for(_columns(market, start, end, None)[2], price_range, price_step)
+
+
 def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, price_step: float | None) -> np.ndarray:
     """Edges of the bins: whole multiples of the step, which comes from the first price shown.
 
@@ -234,25 +241,30 @@ def _alive(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any
     return np.searchsorted(inputs.bar, bar, side="left")
 
 
-def provenance(
-    market: Market, model: str, inputs: EngineInputs, width: int, lookback: Any, same_bar_share: float
-) -> dict[str, str]:
-    """Provenance, in strings, so that a Dataset can be saved."""
-    return {
-        "title": "Estimated liquidation heatmap",
-        "symbol": market.symbol,
-        "exchange": market.exchange,
-        "timeframe": market.timeframe,
-        "time_step": timeframe_of(pd.Timedelta(width, unit="ns")),
-        "quote": market.quote,
-        "coin": market.coin,
-        "model": model,
-        "lookback": "" if lookback is None else timeframe_of(timedelta(lookback)),
-        **inputs.used,
-        "parameters": json.dumps({**inputs.parameters, "same_bar_share": same_bar_share}),
-        "sources": json.dumps({name: dict(source) for name, source in market.sources.items()}),
-        "liqlab": __version__,
-    }
+def provenance(market: Market, inputs: EngineInputs, width: int, lookback: Any) -> Provenance:
+    """What a map of these inputs is made from and how."""
+    assumed = inputs.assumptions
+    more = {"grid_step": STEP, "same_bar_share": assumed.same_bar_share}
+    return Provenance(
+        symbol=market.symbol,
+        exchange=market.exchange,
+        timeframe=market.timeframe,
+        time_step=timeframe_of(pd.Timedelta(width, unit="ns")),
+        quote=market.quote,
+        coin=market.coin,
+        model=assumed.model,
+        lookback="" if lookback is None else timeframe_of(timedelta(lookback)),
+        taker=inputs.taker,
+        open_interest=inputs.open_interest,
+        law=assumed.law.name,
+        tiers=inputs.tiers,
+        touch=inputs.touch,
+        closing=inputs.closing,
+        parameters={**assumed.parameters(), **more},
+        assumptions=assumed.record(),
+        sources={name: dict(source) for name, source in market.sources.items()},
+        liqlab=__version__,
+    )
 
 
 def dataset(

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.grid import price_of
-from liqlab.engine.inputs import EngineInputs, build_inputs
-from liqlab.engine.ledger import run_ledger, survival_to_end
+from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.records import SIDES, Record
-from liqlab.market.clock import between, nanoseconds
+from liqlab.engine.shared_run import ledger_run
+from liqlab.market.clock import between, nanoseconds, utc
 from liqlab.market.market import Market
+from liqlab.models._assumptions import Assumptions
 
 __all__ = ["balance", "expected_liquidations", "levels"]
 
@@ -23,13 +24,18 @@ MAX_LEVEL_ROWS = 5_000_000
 
 
 def expected_liquidations(
-    market: Market, model: str = "open_interest", *, unit: str = "quote", same_bar_share: float = 0.5, **options: Any
+    market: Market,
+    model: str | None = None,
+    *,
+    assumptions: Assumptions | Any = None,
+    unit: str = "quote",
+    **options: Any,
 ) -> pd.DataFrame:
     """Estimated liquidations per bar and side: what the bar's prices reached of what stood before, and in it.
 
     Parameters
     ----------
-    market, model, same_bar_share, **options
+    market, model, assumptions, **options
         As in `heatmap`.
     unit : 'quote' or 'coins'
         Coins × level price, or coins.
@@ -41,8 +47,8 @@ def expected_liquidations(
     """
     if unit not in ("quote", "coins"):
         raise ValueError(f"unit must be 'quote' or 'coins', got {unit!r}")
-    inputs = build_inputs(market, model, **options)
-    record = run_ledger(inputs.steps, inputs.ladder, flows=True, same_bar_share=same_bar_share)
+    run = ledger_run(market, Assumptions.given(assumptions, model, options))
+    inputs, record = run.inputs, run.flows
     amount = record.liquidated_notional if unit == "quote" else record.liquidated
     table = pd.DataFrame(np.add.reduceat(amount, inputs.first, axis=0), index=market.candles.index, columns=SIDES)
     table.attrs["unit"] = unit
@@ -51,17 +57,17 @@ def expected_liquidations(
 
 def balance(
     market: Market,
-    model: str = "open_interest",
+    model: str | None = None,
     *,
+    assumptions: Assumptions | Any = None,
     by_leverage: bool = False,
-    same_bar_share: float = 0.5,
     **options: Any,
 ) -> pd.DataFrame:
     """The ledger's balance sheet: what opened, left and stands, per bar and side, in coins.
 
     Parameters
     ----------
-    market, model, same_bar_share, **options
+    market, model, assumptions, **options
         As in `heatmap`.
     by_leverage : bool
         One row per bar and leverage level instead of one per bar.
@@ -74,8 +80,8 @@ def balance(
         attributed + unattributed wherever it is known; coverage [0..1] = attributed ÷ (attributed + unattributed). By
         leverage: the first four only.
     """
-    inputs = build_inputs(market, model, **options)
-    record = run_ledger(inputs.steps, inputs.ladder, flows=True, by_level=by_leverage, same_bar_share=same_bar_share)
+    run = ledger_run(market, Assumptions.given(assumptions, model, options))
+    inputs, record = run.inputs, run.by_level() if by_leverage else run.flows
     first = inputs.first
     final = np.append(first[1:], len(inputs.bar)) - 1
     index = market.candles.index
@@ -93,19 +99,19 @@ def balance(
 
 def levels(
     market: Market,
-    model: str = "open_interest",
+    model: str | None = None,
     *,
+    assumptions: Assumptions | Any = None,
     start: Any = None,
     end: Any = None,
     at: Any = None,
-    same_bar_share: float = 0.5,
     **options: Any,
 ) -> pd.DataFrame:
     """Every liquidation level on its own row: for lessons and small windows.
 
     Parameters
     ----------
-    market, model, same_bar_share, **options
+    market, model, assumptions, **options
         As in `heatmap`.
     start, end : time-like, optional
         Only positions opened in this range; earlier ones still count in the ledger.
@@ -124,17 +130,26 @@ def levels(
     ValueError
         Where the table would pass five million rows.
     """
-    market = market if at is None else market.until(at)
-    inputs = build_inputs(market, model, **options)
-    record = run_ledger(inputs.steps, inputs.ladder, flows=True, same_bar_share=same_bar_share)
-    chosen = between(nanoseconds(market.candles.index)[inputs.bar], start, end)
-    table = _level_table(inputs, record, np.flatnonzero(chosen))
-    opens = market.candles.index
+    run = ledger_run(market, Assumptions.given(assumptions, model, options))
+    bars = bars_by(market, at)
+    inputs, survival = run.until(bars)
+    opens = market.candles.index[:bars]
+    chosen = between(nanoseconds(opens)[inputs.bar], start, end)
+    table = _level_table(inputs, survival, np.flatnonzero(chosen))
     table.insert(0, "opened_at", opens[table.pop("bar")])
     touched = table.pop("touched_bar").to_numpy()
     table["touched_at"] = opens[np.maximum(touched, 0)].where(touched >= 0)
-    table.attrs["at"] = market.end
+    table.attrs["at"] = opens[-1] + market.step
     return table
+
+
+def bars_by(market: Market, at: Any) -> int:
+    """How many candles had closed by a moment; None: all. ValueError where none had."""
+    if at is None:
+        return len(market.candles)
+    step = market.step.as_unit("ns").value
+    bars = int(np.searchsorted(nanoseconds(market.candles.index) + step, utc(at).as_unit("ns").value, side="right"))
+    return bars or len(market.until(at).candles)
 
 
 def _by_level(
@@ -159,7 +174,7 @@ def _by_level(
     return pd.concat(tables, axis=1)
 
 
-def _level_table(inputs: EngineInputs, record: Record, chosen: np.ndarray) -> pd.DataFrame:
+def _level_table(inputs: EngineInputs, survival: np.ndarray, chosen: np.ndarray) -> pd.DataFrame:
     """Rows (step × side × leverage level × entry cell) with their touch and what is left of them; no kernel is used."""
     steps, ladder = inputs.steps, inputs.ladder
     width = (steps.entry_high - steps.entry_low + 1)[chosen]
@@ -172,7 +187,6 @@ def _level_table(inputs: EngineInputs, record: Record, chosen: np.ndarray) -> pd
     step = np.repeat(chosen, width)
     entry = np.concatenate([np.arange(a, b + 1) for a, b in zip(steps.entry_low[chosen], steps.entry_high[chosen],
                                                                 strict=True)] or [np.empty(0, int)])  # fmt: skip
-    survival = survival_to_end(record.survival)
     _, level = np.unique(np.vstack([ladder.tier_version, ladder.leverage, ladder.cells]), axis=1, return_inverse=True)
     cohorts = [
         np.flatnonzero(level == k) for k in range(level.max() + 1)

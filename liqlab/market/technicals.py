@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
+from liqlab.market.extras import require
 from liqlab.market.joins import at_close
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_number, origin_of
@@ -125,12 +126,7 @@ def _candles(count: int, name: str, fewest: int) -> int:
 
 
 def _talib() -> Any:
-    try:
-        import talib
-    except ImportError as error:
-        raise ImportError("indicators need TA-Lib for RSI and ATR; install it with pip install 'liqlab[research]'"
-                          ) from error  # fmt: skip
-    return talib
+    return require("talib", "lq.indicators (RSI and ATR)")
 
 
 def _rsi(close: np.ndarray, count: int) -> np.ndarray:
@@ -221,8 +217,8 @@ def _checked(table: pd.DataFrame) -> pd.Series:
 
 def _chosen(market: Market, rsi: int, atr: int, vwap: Any, funding_window: Any, change: Any) -> dict[str, Any]:
     spans = {"vwap": vwap, "funding_window": funding_window, "open_interest_change": change}
-    kinds = {name: f"{source.get('kind', 'own')} {source.get('exchange', '')}".strip()
-             for name, source in market.sources.items() if name in ("open_interest", "funding_rate")}  # fmt: skip
+    proxies = {name: source.get("exchange", "") for name, source in market.sources.items()
+               if name in ("open_interest", "funding_rate") and source.get("kind") == "proxy"}  # fmt: skip
     names = {"symbol": market.symbol, "exchange": market.exchange, "timeframe": market.timeframe,
              "quote": market.quote, "coin": market.coin, "talib": _talib().__version__}  # fmt: skip
     return {
@@ -230,5 +226,5 @@ def _chosen(market: Market, rsi: int, atr: int, vwap: Any, funding_window: Any, 
         "rsi": rsi,
         "atr": atr,
         **{n: timeframe_of(timedelta(x)) for n, x in spans.items()},
-        "kinds": kinds,
+        "proxies": proxies,
     }

@@ -85,21 +85,35 @@ class Law:
         """Class of every leverage level (leverage_level,)."""
         return np.repeat(self.leverage, self.counts)
 
+    def record(self) -> dict[str, Any]:
+        """As JSON has it, for `recorded`."""
+        return {"name": self.name, "leverage": self.leverage.tolist(), "long": self.long.tolist(),
+                "short": self.short.tolist(), "reason": self.reason, "spread": self.counts.tolist()}  # fmt: skip
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, Any]) -> Law:
+        """The very law of a record: its shares are not normalised again, which could change their last digit."""
+        law = cls(**record)
+        for side in ("long", "short"):
+            object.__setattr__(law, side, np.array(record[side], float))
+        return law
+
     def __repr__(self) -> str:
         shares = (f"{x:g}x {a:.1%}/{b:.1%}" for x, a, b in zip(self.leverage, self.long, self.short, strict=True))
         return f"Law {self.name!r} (long/short): {', '.join(shares)}"
 
 
-def law(law: str | Law | Mapping[float, float] | Sequence[float] = "measured") -> Law:
+def law(law: str | Law | Mapping[float, float] | Sequence[float] | Any = "measured") -> Law:
     """A law by name, or from your own shares.
 
     Parameters
     ----------
-    law : str, Law, mapping {leverage: share} or sequence of leverages
+    law : str, Law, Calibration, mapping {leverage: share} or sequence of leverages
         ``measured`` (the default of every model): the distances measured on isolated Hyperliquid positions, long
         and short apart, put on the leverages that traders name. ``retail``: a mix with much high leverage, as maps
         of vendors commonly assume it. ``uniform``: every leverage of the presets alike. A mapping gives your own
-        shares, for both sides, and is normalised; a sequence of leverages gives them equal shares.
+        shares, for both sides, and is normalised; a sequence of leverages gives them equal shares. A calibration
+        gives the law that it fitted.
 
     Returns
     -------
@@ -123,6 +137,7 @@ def law(law: str | Law | Mapping[float, float] | Sequence[float] = "measured") -
     >>> law([25, 50, 100]).name
     'uniform 25x 50x 100x'
     """
+    law = getattr(law, "law", law)  # of a calibration
     if isinstance(law, Law):
         return law
     if isinstance(law, Mapping):
@@ -155,7 +170,7 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
     Returns
     -------
     distance : ndarray (side, leverage_level)
-        ``|ln(liquidation price / entry price)|`` > 0; long first. Leverage levels are those of `Law.rungs`.
+        ``|ln(liquidation price / entry price)|`` > 0; long first. Leverage levels are those of `Law.leverage_levels`.
     share : ndarray (side, leverage_level)
         The law's shares without the leverages that the tier forbids, rescaled to sum to 1.
 

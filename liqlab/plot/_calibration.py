@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE, heading, view
+from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE, heading, raw, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -52,7 +53,7 @@ def calibration(result: Calibration, *, level: float = 0.9, kind: str = "pointwi
 
 
 def uncertainty(
-    heat: xr.Dataset, *, at: Any = None, price_range: tuple[float, float] | None = None, title: str | None = None
+    heat: xr.Dataset, *, at: Any = None, ylim: tuple[float, float] | None = None, title: str | None = None
 ) -> hv.Overlay:
     """Draw the map of one moment with its band: what the ensemble of laws leaves open.
 
@@ -62,7 +63,7 @@ def uncertainty(
         From `Calibration.heatmaps`: with notional_low and notional_high.
     at : time-like, optional
         The last column closed at or before it; default: the last.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote].
     title : str, optional
         Replaces the first line of the title.
@@ -79,8 +80,9 @@ def uncertainty(
     bokeh_hooks.use_bokeh()
     if "notional_low" not in heat:
         raise ValueError("this heatmap carries no band; make it with lq.calibrate(market).heatmaps(market)")
+    heat = one_heatmap(heat)
     snap = liquidation_map(heat, at=at)
-    low, high = price_range or view(heat)
+    low, high = ylim or view(heat)
     snap = snap.sel(price=slice(low, high))
     together = max(-(-snap.sizes["price"] // MAX_BARS), 1)
     if together > 1:
@@ -105,7 +107,7 @@ def uncertainty(
     first = title or f"Estimated map, {heat.attrs['band_level']:.0%} band, {closed} UTC"
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
-            title=heading(heat, first), ylim=(low, high), ylabel=f"price [{quote}]", fontsize=FONT, toolbar=None,
+            title=raw(heading(heat, first)), ylim=(low, high), ylabel=f"price [{quote}]", fontsize=FONT, toolbar=None,
             xlabel=f"estimated [{quote} per {2 * half:.6g} {quote} of price]", xlim=(0, most), xticks=3,
             legend_position="bottom", legend_cols=2, hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
             **{**WIDE, "height": 500},
@@ -137,7 +139,7 @@ def _law(result: Calibration, row: int, side: str, colour: str, level: float, ki
     parts.append(hv.Curve((move, fitted), "move", "share", label="calibrated").opts(color=colour, line_width=3))
     words = "fall" if side == "long" else "rise"
     return hv.Overlay(parts).opts(
-        title=f"Law of distances, {side}s (estimated)\n{result.source}\nmodel {result.model}, loss {result.loss}",
+        title=raw(f"Law of distances, {side}s (estimated)\n{result.source}\nmodel {result.model}, loss {result.loss}"),
         logx=True, xlim=(0.2, 90), xticks=[(x, f"{x:g}") for x in (0.3, 1, 3, 10, 30)],
         ylim=(0, 103), xlabel=f"{words} that liquidates [%]", ylabel="share of coins [%]", legend_position="right",
         show_legend=True, **PANEL,
@@ -173,7 +175,7 @@ def _loss(result: Calibration) -> hv.Overlay:
         if len(part):
             dots.append(hv.Points((part["share_of_volume"], part["loss"]), label=label).opts(color=colour, size=9))
     return hv.Overlay([line, bars, *dots]).opts(
-        title=f"How well each κ can explain\nwhat was observed (0: best)\n{result.source}", logx=True,
+        title=raw(f"How well each κ can explain\nwhat was observed (0: best)\n{result.source}"), logx=True,
         xlabel="κ, share of the volume that opens", ylabel="loss per bar beyond the best", xticks=_ticks(table),
         legend_position="right", xlim=_room(table), **PANEL,
     )  # fmt: skip
@@ -190,7 +192,7 @@ def _ridge(result: Calibration) -> hv.Overlay:
         curves.append(hv.Points(data).opts(color=colour, size=7))
     top = 115 * max(table["distance_long"].max(), table["distance_short"].max())
     return hv.Overlay(curves).opts(
-        title=f"The ridge (estimated):\neach κ has a law of its own\n{result.source}", logx=True, ylim=(0, top),
+        title=raw(f"The ridge (estimated):\neach κ has a law of its own\n{result.source}"), logx=True, ylim=(0, top),
         xlabel="κ, share of the volume that opens",
         ylabel="median distance [%]", legend_position="right", xticks=_ticks(table), xlim=_room(table), **PANEL,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pictures of a cascade: its ladder, step by step, and how far every shock would be carried. Public through `plot`."""
+"""Pictures of a cascade: its ladder, step by step, and how far every shock would be carried."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from liqlab.cascades._cascade import Cascade
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT
+from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -59,9 +59,9 @@ def cascade(result: Cascade, *, table: pd.DataFrame | None = None, title: str | 
     first = title or f"Estimated cascade after {result.shock:+.2%}"
     ends = f"{result.start_price:,.6g} → {result.shocked_price:,.6g} → {result.final_price:,.6g}"
     ladder = hv.Overlay(parts).opts(
-        title=_heading(n, first, f"{ends}, {verdict}"), ylim=(low, high), xlim=(0, 1.5 * widest), show_legend=False,
-        xlabel=f"estimated, liquidated in the step [{n['quote']}]", ylabel=f"price [{n['quote']}]", xticks=4,
-        hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.prices, bokeh_hooks.borders], **LOOK,
+        title=raw(_heading(n, first, f"{ends}, {verdict}")), ylim=(low, high), xlim=(0, 1.5 * widest),
+        show_legend=False, xlabel=f"estimated, liquidated in the step [{n['quote']}]", ylabel=f"price [{n['quote']}]",
+        xticks=4, hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.prices, bokeh_hooks.borders], **LOOK,
     )  # fmt: skip
     if table is None:
         return ladder
@@ -119,7 +119,7 @@ def amplification(
         dot = hv.Points([(100 * mark.shock, 100 * sign * mark.amplification * abs(mark.shock))], ["shock", "move"])
         parts.append(dot.opts(size=10, color="#333333", line_color="white"))
     return hv.Overlay(parts).opts(
-        title=_heading(table.attrs, title or "Estimated move after every shock", ""), xlabel="shock [%]",
+        title=raw(_heading(table.attrs, title or "Estimated move after every shock", "")), xlabel="shock [%]",
         ylabel="whole move [%]", legend_position="bottom_right", show_grid=True, xticks=5, hooks=[bokeh_hooks.borders],
         **LOOK,
     )  # fmt: skip
@@ -172,6 +172,6 @@ def _heading(notes: Mapping[Any, Any], first: str, second: str) -> str:
     who = " · ".join(notes[name] for name in ("symbol", "exchange") if notes[name])
     made = ", ".join(f"{name} {notes[name]}" for name in ("model", "law") if notes[name])
     at = f"map of {notes['at']} UTC" if notes["at"] else ""
-    share = "" if notes["scale"] == "1" else f", {float(notes['scale']):.3g} of the map"
+    share = "" if notes["scale"] == 1 else f", {notes['scale']:.3g} of the map"
     lines = [first, second, who, at, made, f"impact {notes['depth']}{share}"]
     return "\n".join(line for line in lines if line)

@@ -72,10 +72,10 @@ def hover(tooltips: list[tuple[str, str]]) -> Any:
 
 
 def si_colorbar(plot: Any, element: Any) -> None:
-    from bokeh.models import CustomJSTickFormatter
+    from bokeh.models import CustomJSTickFormatter, NoOverlap
 
     if "colorbar" in plot.handles:
-        plot.handles["colorbar"].formatter = CustomJSTickFormatter(code=SI)
+        plot.handles["colorbar"].update(formatter=CustomJSTickFormatter(code=SI), major_label_policy=NoOverlap())
 
 
 def si_axis(which: str) -> Any:
@@ -91,6 +91,15 @@ def si_axis(which: str) -> Any:
 def borders(plot: Any, element: Any) -> None:
     """The same margins above and below, so that the strip's hours stand under the heatmap's."""
     plot.state.min_border_left, plot.state.min_border_right = 72, 12
+    apart(plot, element)
+
+
+def apart(plot: Any, element: Any) -> None:
+    """Hours and days that would run into each other on a phone are left out."""
+    from bokeh.models import NoOverlap
+
+    for axis in plot.state.xaxis:
+        axis.major_label_policy = NoOverlap(min_distance=6)
 
 
 def prices(plot: Any, element: Any) -> None:

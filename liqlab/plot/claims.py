@@ -1,4 +1,4 @@
-"""Claims as pictures: the table as a forest, first-touch curves of the magnet test. Public through `plot`."""
+"""Claims as pictures: the table as a forest, first-touch curves of the magnet test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, MIN_WIDTH_PX
+from liqlab.plot.style import FONT, MIN_WIDTH_PX, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -72,7 +72,7 @@ def claims_table(table: pd.DataFrame, *, title: str | None = None) -> hv.Overlay
     heading = f"{heading}\n95 % intervals, one block of 8 days left out\nat a time, all markets of a date together"
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
-            title=heading, xlabel="← the opposite · 1 = would matter · as claimed →", ylabel="", yaxis=None,
+            title=raw(heading), xlabel="← the opposite · 1 = would matter · as claimed →", ylabel="", yaxis=None,
             ylim=(-0.7, len(rows)), xlim=(-MAX_EFFECT_MARGINS - 0.2, MAX_EFFECT_MARGINS + 0.2), show_grid=True,
             toolbar=None, fontsize=FONT, legend_position="bottom", hooks=[_legend, _no_rows], responsive=True,
             min_width=MIN_WIDTH_PX, height=FRAME + TALL * len(rows),

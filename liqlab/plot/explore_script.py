@@ -46,13 +46,19 @@ const most = [0, 0];
 });
 const picture = cells.data.image[0];
 const cut = threshold.value / 100 * high, scale = 254 / Math.log(high / low);
+let whole = 0, dim = 0, hidden = 0;
 for (let k = 0; k < bright.length; k++) {
   const here = bright[k];
+  whole += here;
+  if (here < cut) hidden += here; else if (here < low) dim += here;
   picture[k] = here <= 0 || here < cut ? 0
     : Math.min(Math.max(Math.floor(1 + scale * Math.log(here / low)), 1), 255);
 }
 cells.change.emit();
-bar.setv({low, high});
+bar.color_mapper.setv({low, high});
+const share = (part) => (100 * part / whole).toFixed(1) + " % of the notional";
+bar.title = [about.unit, hidden > 0 ? "hidden: " + share(hidden) : dim > 0 ? "below: " + share(dim) : ""]
+  .filter(Boolean).join("\\n");
 main.title.text = about.titles[place];
 """
 

@@ -1,4 +1,4 @@
-"""Figures for lessons: levels one by one, who stands behind a band, the law of distances. Public through `plot`."""
+"""Figures for lessons: levels one by one, who stands behind a band, the law of distances."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from liqlab.margin import Tiers, tiers_for
 from liqlab.market.clock import naive
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE
+from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -50,7 +50,7 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
         )
     return hv.Overlay(lines).opts(
         hv.opts.Segments(tools=["hover"], line_width=1.5),
-        hv.opts.Overlay(title=title, xlabel="", ylabel=f"liquidation price [{quote}]", fontsize=FONT,
+        hv.opts.Overlay(title=raw(title), xlabel="", ylabel=f"liquidation price [{quote}]", fontsize=FONT,
                         legend_position="top_left", hooks=[bokeh_hooks.prices], **WIDE),
     )  # fmt: skip
 
@@ -105,7 +105,7 @@ def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay
         "legend_position": "top_left",
         "hooks": [bokeh_hooks.prices],
     }
-    return hv.Overlay([path, band, *dots]).opts(hv.opts.Overlay(title=title, **look, **WIDE))
+    return hv.Overlay([path, band, *dots]).opts(hv.opts.Overlay(title=raw(title), **look, **WIDE))
 
 
 def _named(leverages: pd.Series) -> str:

@@ -25,18 +25,23 @@ def public_functions() -> dict[str, Any]:
 
 @cache
 def rooms() -> dict[str, dict[str, Any]]:
-    """Rooms in the order of the table of contents, models and pictures included."""
+    """Rooms in the order of the table of contents: the names of the front door, then what else a room offers."""
     import liqlab as lq
     from liqlab import models
 
     found: dict[str, dict[str, Any]] = {}
     for room, names in lq._ROOMS.items():
-        if room != "plot":
-            found[room] = {name: getattr(lq, name) for name in names}
-        if room == "laws":
-            found["models"] = {f"models.{name}": models.find(name) for name in models.names()}
-    pictures = {f"plot.{name}": getattr(lq.plot, name) for name in lq.plot.__all__}
-    return found | {"plot": {name: thing for name, thing in pictures.items() if callable(thing)}}
+        if room in ("engine", "report"):
+            continue
+        module = import_module(f"liqlab.{room}")
+        inside = {f"{room}.{name}": getattr(module, name) for name in module.__all__ if name not in names}
+        found[room] = {name: getattr(lq, name) for name in names if room != "plot"}
+        found[room] |= {name: thing for name, thing in inside.items() if callable(thing)}
+        if room == "models":
+            found[room] |= {f"models.{name}": models.find(name) for name in models.names()}
+        elif room == "plot":
+            found[room] |= {f"plot.{name}": getattr(lq.plot, name) for name in names}
+    return found
 
 
 def anchor(name: str) -> str:
@@ -45,7 +50,9 @@ def anchor(name: str) -> str:
     >>> anchor("plot.four_maps"), anchor("Law")
     ('api-plot-four-maps', 'api-class-law')
     """
-    kind = "class-" if name[:1].isupper() else ""  # `Law` and `law` are two things; addresses know no capitals
+    kind = (
+        "class-" if name.rpartition(".")[2][:1].isupper() else ""
+    )  # `Law` and `law` are two things; addresses know no capitals
     return f"api-{kind}" + re.sub(r"[._]+", "-", name).lower()
 
 
@@ -58,14 +65,18 @@ def reference() -> str:
     body = "\n".join(parts)
     return f"""# API
 
-Every public name, grouped by what it deals with; `import liqlab as lq` brings them. Made from the functions themselves.
+Every public name, grouped by what it deals with; `import liqlab as lq` brings them. Names with a room before them are
+found in that room. Made from the functions themselves.
 Amounts carry their units in brackets; what rests on assumptions lists them. *Education, not advice.*
 
 {body}"""
 
 
 def _entry(name: str, thing: Any) -> str:
-    shown = f"lq.{name}" if not name.startswith("models.") else f'model="{name.removeprefix("models.")}"'
+    from liqlab import models
+
+    model = name.removeprefix("models.")
+    shown = f'model="{model}"' if name != model and model in models.names() else f"lq.{name}"
     code = f"```python\n{_signature(name, thing)}\n```\n"
     return f"({anchor(name)})=\n### {shown}\n\n{code}\n{docstring(inspect.getdoc(thing) or '')}\n"
 

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.kernels import Bounds
 from liqlab.report.pages import ReportError, choose, give, list_pages, one_page, read_assignments
 
 __all__ = ["build_page", "build_site"]
@@ -38,6 +39,8 @@ def build_site(
     jobs: int | None = None,
     notebooks: str | Path | None = None,
     rerun: bool = False,
+    time_limit: float = Bounds.seconds,
+    output_limit: float = Bounds.output,
 ) -> list[dict[str, Any]]:
     """Run the notebooks and build the site from them.
 
@@ -56,6 +59,10 @@ def build_site(
     rerun : bool
         Run every chosen page. Default: only those whose notebook, parameters, data, package or libraries have changed
         since the site was built.
+    time_limit : float
+        Longest that one notebook may run [s].
+    output_limit : float
+        Most that one notebook may show and print [MB].
 
     Returns
     -------
@@ -71,6 +78,7 @@ def build_site(
     from liqlab.report.run import run_pages
     from liqlab.report.site import keep_failed, replace_site, work_folder, write_site
 
+    bounds = _bounds(time_limit, output_limit)
     every = list_pages(notebooks)
     chosen = give(choose(every, only), read_assignments(parameters))
     target = Path(output).expanduser().resolve()
@@ -78,7 +86,8 @@ def build_site(
     with work_folder(target) as work:
         kept = _kept(target, read_report(target), keys, rerun=rerun)
         stale = [page for page in chosen if page.name not in kept]
-        runs = run_pages(stale, folder=work / "executed", jobs=os.cpu_count() or 1 if jobs is None else jobs)
+        runs = run_pages(stale, folder=work / "executed", jobs=os.cpu_count() or 1 if jobs is None else jobs,
+                         bounds=bounds)  # fmt: skip
         failed = [run for run in runs if run.error]
         if failed:
             raise ReportError(keep_failed(failed, target))
@@ -94,6 +103,13 @@ def build_site(
         {"page": row["page"], "seconds": seconds.get(row["page"]), "bytes": row["bytes"], "path": target / row["file"]}
         for row in table
     ]
+
+
+def _bounds(time_limit: float, output_limit: float) -> Bounds:
+    for name, value, unit in (("time_limit", time_limit, "s"), ("output_limit", output_limit, "MB")):
+        if not 0 < value < float("inf"):
+            raise ReportError(f"{name} must be a number > 0 [{unit}], got {value!r}")
+    return Bounds(time_limit, output_limit)
 
 
 def _kept(target: Path, earlier: dict[str, Any], keys: dict[str, str], *, rerun: bool) -> dict[str, Any]:
@@ -113,6 +129,9 @@ def build_page(
     *,
     parameters: Mapping[str, Any] | Sequence[str] = (),
     notebooks: str | Path | None = None,
+    force: bool = False,
+    time_limit: float = Bounds.seconds,
+    output_limit: float = Bounds.output,
 ) -> Path:
     """Run one notebook and write it as one HTML file that needs nothing else.
 
@@ -126,11 +145,20 @@ def build_page(
         Parameters that differ from the notebook's own.
     notebooks : path, optional
         Folder of the notebooks. Default: those that come with liqlab.
+    force : bool
+        Replace a file at `output` that no report has written.
+    time_limit, output_limit : float
+        As in `build_site`.
 
     Returns
     -------
     Path
         The file that was written.
+
+    Raises
+    ------
+    ReportError
+        Where a name is unknown, the notebook fails, or `output` is no place for a page; what was there stays.
     """
     from liqlab.report.page import write_page
     from liqlab.report.run import run_pages
@@ -138,12 +166,33 @@ def build_page(
 
     (page,) = give([one_page(name, notebooks)], read_assignments(parameters))
     target = Path(output or f"{page.name}.html").expanduser().resolve()
-    if target.is_dir():
-        raise ReportError(f"{target} is a folder; pass --output with the file to write, for instance {page.name}.html")
+    _check_place(target, f"{page.name}.html", force=force)
+    bounds = _bounds(time_limit, output_limit)
     with work_folder(target) as work:
-        (run,) = run_pages([page], folder=work / "executed", jobs=1)
+        (run,) = run_pages([page], folder=work / "executed", jobs=1, bounds=bounds)
         if run.error:
             raise ReportError(keep_failed([run], target))
         written = write_page(run.path, page=page, folder=work)
         os.replace(written, target)
     return target
+
+
+def _check_place(target: Path, name: str, *, force: bool) -> None:
+    """Refuse places where a page would take the place of something else."""
+    if target.is_dir():
+        raise ReportError(f"{target} is a folder; pass --output with the file to write, for instance {name}")
+    if not target.exists():
+        return
+    if not target.is_file():
+        raise ReportError(f"{target} is no file but a device or the like; pass --output with a file, such as {name}")
+    try:
+        with target.open("rb") as file:
+            ours = not (head := file.read(2_000_000)) or any(mark in head for mark in _OURS)
+    except OSError as error:
+        raise ReportError(f"{target} cannot be read ({error.strerror}); pass --output with another file") from error
+    if not ours and not force:
+        raise ReportError(f"{target} is a file that no report has written; pass --force to replace it, or another "
+                          "place with --output")  # fmt: skip
+
+
+_OURS = (b'name="generator" content="liqlab', b".lq-figure")  # the second stands in pages of earlier versions

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from liqlab.report.pages import ReportError
+from liqlab.report.texts import defuse_tex
 
 _LOADERS = ("application/vnd.holoviews_load.v0+json", "application/vnd.bokehjs_load.v0+json")
 _WIDGETS = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")
@@ -24,6 +25,7 @@ _SESSION = ("panel.models.browser.BrowserInfo", "panel.models.comm_manager.CommM
 _DOCUMENT = re.compile(r"\bdocs_json\s*=\s*(?=\{)")
 _ITEMS = re.compile(r"\brender_items\s*=\s*(?=\[)")
 _NOT_SHOWN = re.compile(r"<(script|style|link)\b.*?(</\1>|/>)|<[^>]*>|\s", re.DOTALL | re.IGNORECASE)
+_TEX = re.compile(r"\$\$|\\\\[(\[]")
 _DONE = '<div class="lq-figure"'
 _MIN_WIDTH_PX = 300  # [px] of a plot in a row of plots
 _WIDE = 400  # [px] from which a plot of fixed width stretches, also beside others
@@ -125,10 +127,8 @@ def _roots(data: Any, where: str) -> list[Any]:
     shown = {root for item in items for root in item["root_ids"]}
     roots = []
     for content in _documents(script):
-        if "$$" in json.dumps(content):
-            raise ReportError(f"{where}: TeX in a figure would load MathJax from another host; write plain text there")
         try:
-            document = Document.from_json(content)
+            document = Document.from_json(defuse_tex(content) if _TEX.search(json.dumps(content)) else content)
         except DeserializationError as error:
             raise ReportError(f"{where}: the figure needs a library that pages do not carry ({error}); show a plain "
                               "HoloViews, hvPlot or Bokeh figure without widgets") from error  # fmt: skip

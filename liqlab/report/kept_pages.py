@@ -7,6 +7,9 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+from liqlab.loaders.bounded import gunzip
+from liqlab.report.pages import ReportError
+
 KEPT = "_notebooks"  # folder in the site
 
 
@@ -19,9 +22,13 @@ def read_kept(path: Path) -> Any:
     """An executed notebook, packed or not."""
     import nbformat
 
-    if path.suffix == ".gz":
-        return nbformat.reads(gzip.decompress(path.read_bytes()).decode(), as_version=4)
-    return nbformat.read(path, as_version=4)
+    if path.suffix != ".gz":
+        return nbformat.read(path, as_version=4)
+    try:
+        return nbformat.reads(gunzip(path.read_bytes(), path.name).decode(), as_version=4)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ReportError(f"{path}, kept by an earlier report, cannot be read ({error}); run the report with --all, or "
+                          "remove the site") from error  # fmt: skip
 
 
 def keep(notebook: Any, site: Path, name: str) -> None:

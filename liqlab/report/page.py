@@ -9,7 +9,8 @@ from typing import Any
 from liqlab.report.kept_pages import read_kept
 from liqlab.report.mathml import mathml
 from liqlab.report.pages import Page
-from liqlab.report.site import THEME, copy_bokeh, describe, with_title
+from liqlab.report.site import THEME, copy_bokeh, describe, in_markdown, with_title
+from liqlab.report.texts import texts_of, with_texts_as_text
 
 _CSS = """
 main { max-width: 58rem; margin: 0 auto; padding: 0 0.75rem; }
@@ -21,11 +22,13 @@ main { max-width: 58rem; margin: 0 auto; padding: 0 0.75rem; }
 def write_page(executed: Path, *, page: Page, folder: Path) -> Path:
     """Write the page into `folder` and return the file."""
     from liqlab.report.figures import with_plain_figures
+    from liqlab.report.provenance import parameters_used
 
     notebook = read_kept(executed)
-    title = describe(notebook, page)["title"]
-    with_title(with_plain_figures(notebook, name=page.name), title)
-    notebook.metadata["title"] = title
+    told = describe(notebook, page)
+    with_texts_as_text(with_plain_figures(notebook, name=page.name), texts_of(parameters_used(notebook, page)))
+    with_title(notebook, in_markdown(told, "title", case=page.case))
+    notebook.metadata["title"] = told["title"]
     html = _exporter().from_notebook_node(notebook, resources=_resources(notebook, folder))[0]
     target = folder / f"{page.name}.html"
     target.write_text(html, encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 CASE_NOTEBOOK = "06_case_study"
+_NAME = re.compile(r"\w[\w.-]*")  # of a page: it stands in links and in the names of files
 
 
 class ReportError(Exception):
@@ -40,6 +43,8 @@ class Page:
 def list_pages(notebooks: str | Path | None = None) -> list[Page]:
     """Every page in reading order: the notebooks by name, the case notebook once per file in ``cases``.
 
+    Names that begin with an underscore, such as that of the template, are left out.
+
     Parameters
     ----------
     notebooks : path, optional
@@ -48,7 +53,7 @@ def list_pages(notebooks: str | Path | None = None) -> list[Page]:
     folder = _folder(notebooks)
     cases = sorted((folder / "cases").glob("*.yml"))
     pages: list[Page] = []
-    for path in sorted(folder.glob("*.ipynb")):
+    for path in sorted(folder.glob("[!_]*.ipynb")):
         if path.stem == CASE_NOTEBOOK and cases:
             pages += [_case(case, path) for case in cases]
         else:
@@ -126,7 +131,23 @@ def parameters_of(notebook: Path) -> list[str]:
         import papermill
     except ImportError as error:
         raise ReportError("reports need further packages; pip install 'liqlab[report]'") from error
+    _check_notebook(notebook)
     return list(papermill.inspect_notebook(str(notebook)))
+
+
+def _check_notebook(path: Path) -> None:
+    """Refuse what is no notebook before libraries, whose words are about themselves, read it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{path} is no notebook: not JSON ({error}); save it again in Jupyter") from error
+    cells = found.get("cells") if isinstance(found, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) and "cell_type" in cell for cell in cells):
+        raise ReportError(f"{path} is no notebook of format 4: it has no list of cells; save it again in Jupyter")
+    if not isinstance(found.get("metadata"), dict) or found.get("nbformat") != 4:
+        raise ReportError(f"{path} is no notebook of format 4: it lacks metadata or nbformat; save it again in Jupyter")
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], what: str) -> None:
@@ -137,21 +158,26 @@ def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], what: str) -
 
 
 def _case(path: Path, notebook: Path) -> Page:
-    values = _yaml(path.read_text(encoding="utf-8"), str(path))
+    if not _NAME.fullmatch(path.stem):
+        raise ReportError(f"{path.name!r} cannot name a page; rename the file to letters, digits, '_', '-' and '.'")
+    from liqlab.loaders.cases import text_of
+
+    try:
+        values = _yaml(text_of(path), str(path))
+    except ValueError as error:
+        raise ReportError(str(error)) from error
     if not isinstance(values, dict):
         raise ReportError(f"{path} must hold `name: value` lines, the parameters of {notebook.name}")
     return Page(path.stem, notebook, values, case=True)
 
 
 def _yaml(text: str, where: str) -> Any:
-    import yaml
-
-    from liqlab.loaders.cases import TextDates
+    from liqlab.loaders.cases import read_yaml
 
     try:
-        return yaml.load(text, Loader=TextDates)
-    except yaml.YAMLError as error:
-        raise ReportError(f"{where} is not YAML: {error}") from error
+        return read_yaml(text, where)
+    except ValueError as error:
+        raise ReportError(str(error)) from error
 
 
 def _folder(notebooks: str | Path | None) -> Path:

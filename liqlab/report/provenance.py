@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
 import platform
 import re
 import secrets
@@ -19,6 +20,7 @@ from typing import Any
 from liqlab.report.pages import Page
 
 REPORT = "report.json"
+_KEPT_WORDS = {"page", "picture", "key", "seconds"}  # of a page, for the next report
 LIBRARIES = ("numpy", "pandas", "xarray", "numba", "scipy", "holoviews", "hvplot", "bokeh", "matplotlib", "papermill",
              "sphinx", "myst-nb", "pydata-sphinx-theme")  # fmt: skip
 _FIGURE = re.compile(r'<div class="lq-figure" role="figure" aria-label="([^"]*)">\s*<div class="lq-plot" id="([^"]+)"')
@@ -28,8 +30,8 @@ def read_report(site: Path) -> dict[str, Any]:
     """The pages that the site at `site` holds, by name; none where there is no readable report."""
     try:
         told = json.loads((site / REPORT).read_text(encoding="utf-8"))
-        return {entry["page"]: entry for entry in told["pages"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {entry["page"]: entry for entry in told["pages"] if set(entry) >= _KEPT_WORDS}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 
@@ -113,7 +115,17 @@ def write_report(folder: Path, pages: Sequence[Mapping[str, Any]], made: str) ->
     import liqlab
 
     told = {"liqlab": liqlab.__version__, "made": made, "versions": versions(), "pages": list(pages)}
-    (folder / REPORT).write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    text = json.dumps(_finite(told), indent=1, ensure_ascii=False, default=str, allow_nan=False)
+    (folder / REPORT).write_text(text + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    """What JSON can say: NaN and infinite numbers become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 @cache

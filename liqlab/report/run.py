@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.kernels import Bounds, allowed, execute, watch_parent
 from liqlab.report.pages import Page, ReportError
 
 KERNEL = "liqlab-report"
@@ -27,33 +31,62 @@ class Run:
     error: str = ""
 
 
-def run_pages(pages: Sequence[Page], *, folder: Path, jobs: int) -> list[Run]:
+def run_pages(pages: Sequence[Page], *, folder: Path, jobs: int, bounds: Bounds | None = None) -> list[Run]:
     """Execute pages into `folder`, several at a time; a page that fails does not stop the others.
 
-    The kernel works in the current folder, so a path in a parameter means what it means at the prompt.
+    The kernel works in the current folder, so a path in a parameter means what it means at the prompt. A signal that
+    stops the report ends every kernel.
     """
-    from tqdm.auto import tqdm
-
     if jobs < 1:
         raise ReportError(f"jobs must be >= 1, got {jobs}; it is the number of notebooks that run at the same time")
     folder.mkdir(parents=True, exist_ok=True)
     if not pages:
         return []
     runs: dict[str, Run] = {}
-    with tempfile.TemporaryDirectory(prefix="liqlab-kernel-") as private:
+    # beside the results: where the report is killed, the next one sweeps both
+    with _stoppable(), tempfile.TemporaryDirectory(prefix="kernels-", dir=folder.parent) as private:
         environment = _environment(Path(private))
         workers = min(jobs, len(pages))
         spawn = multiprocessing.get_context("spawn")  # a forked kernel client inherits locks
         shared = (environment, spawn.RLock(), spawn.Value("i", 1))
         with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_enter, initargs=shared) as pool:
-            waiting = {pool.submit(_execute, page, folder / f"{page.name}.ipynb"): page for page in pages}
-            with tqdm(total=len(pages), desc="notebooks", unit="page") as bar:
-                for done in as_completed(waiting):
-                    page = waiting[done]
-                    runs[page.name] = _outcome(done, page, folder)
-                    bar.update()
-                    bar.set_postfix_str(page.name)
+            try:
+                _collect(pool, pages, folder, bounds or Bounds(), runs)
+            except BaseException:
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     return [runs[page.name] for page in pages]
+
+
+def _collect(pool: Any, pages: Sequence[Page], folder: Path, bounds: Bounds, runs: dict[str, Run]) -> None:
+    from tqdm.auto import tqdm
+
+    waiting = {pool.submit(_execute, page, folder / f"{page.name}.ipynb", bounds): page for page in pages}
+    with tqdm(total=len(pages), desc="notebooks", unit="page") as bar:
+        for done in as_completed(waiting):
+            page = waiting[done]
+            runs[page.name] = _outcome(done, page, folder)
+            bar.update()
+            bar.set_postfix_str(page.name)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM unwinds the report as Ctrl-C does, so that it tidies up; in other threads signals are not ours."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise SystemExit(143)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _environment(private: Path) -> dict[str, str]:
@@ -75,24 +108,33 @@ def _enter(environment: dict[str, str], lock: Any, rows: Any) -> None:
     """In a worker process, once: its surroundings, and the row of the console where its progress stands."""
     from tqdm.auto import tqdm
 
+    watch_parent()
     tqdm.set_lock(lock)
     with rows.get_lock():
-        os.environ.update(environment, LIQLAB_ROW=str(rows.value))
+        _ROW.append(rows.value)
         rows.value += 1
+    _FOUND.update(os.environ, **environment)
 
 
-def _execute(page: Page, output: Path) -> Run:
+_ROW: list[int] = []  # of the console, in a worker
+_FOUND: dict[str, str] = {}  # the environment that a worker found
+
+
+def _execute(page: Page, output: Path, bounds: Bounds) -> Run:
     """In a worker process: run one notebook; errors come back as text, because not every error can be pickled."""
-    import papermill
     from papermill.exceptions import PapermillExecutionError
 
     start, error = time.perf_counter(), ""
     # a bar of its own on a console; in a file it would only leave noise
-    bar = {"desc": page.name, "position": int(os.environ["LIQLAB_ROW"]), "leave": False, "disable": None}
+    bar = {"desc": page.name, "position": _ROW[0], "leave": False, "disable": None}
+    os.environ.clear()
+    os.environ.update(allowed(_FOUND, network=page.parameters.get("offline") is False))
     try:
-        papermill.execute_notebook(
-            str(page.notebook), str(output), parameters=dict(page.parameters), kernel_name=KERNEL, progress_bar=bar
-        )
+        met = execute(
+            str(page.notebook), str(output), kernel=KERNEL, bounds=bounds, parameters=dict(page.parameters),
+            progress_bar=bar,
+        )  # fmt: skip
+        error = f"{page.name}: {met}" if met else ""
     except PapermillExecutionError as failure:
         line = next((line for line in failure.source.splitlines() if line.strip()), "")
         error = f"{page.name}: cell In [{failure.exec_count}] ({line!r}) raised {failure.ename}: {failure.evalue}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -18,8 +20,16 @@ from typing import Any
 from liqlab.report.kept_pages import KEPT, keep, kept_file, read_kept, timeless
 from liqlab.report.pages import Page, ReportError
 from liqlab.report.run import Run
+from liqlab.report.texts import as_text, one_line, texts_of, with_texts_as_text
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 THEME = Path(__file__).parent / "theme"
+_LOCK = ".in-use"  # in a temporary folder
+_TOLD = ("title", "answers")
 _H1 = re.compile(r"^#[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 
 
@@ -28,13 +38,50 @@ def work_folder(target: Path) -> Iterator[Path]:
     """A temporary folder beside `target`, on the same disk, so that the result moves in by renaming."""
     if target.is_dir() and any(target.iterdir()) and not (target / KEPT).is_dir():
         raise ReportError(f"{target} holds files that no report has written; pass --output with a new folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _clear_failed(target)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        yield work
-    finally:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target)
+        _clear_failed(target)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise ReportError(f"{target} cannot be written ({error.strerror}); pass --output with a place where you may "
+                          "write") from error  # fmt: skip
+    with _locked(work):
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def sweep(target: Path) -> None:
+    """Remove the temporary folders of reports that were killed; a site that one of them had set aside comes back."""
+    for work in target.parent.glob(f".{glob.escape(target.name)}-????????"):
+        lock = work / _LOCK
+        if not lock.is_file() or not _free(lock):
+            continue
+        if (work / "old").is_dir() and not target.exists():
+            os.rename(work / "old", target)
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _locked(work: Path) -> Iterator[None]:
+    """While this lasts, another report sees that the folder is in use; the lock of one that was killed is free."""
+    with (work / _LOCK).open("wb") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _free(lock: Path) -> bool:
+    if fcntl is None:  # there an open file cannot be removed, so a day is waited for
+        return time.time() - lock.stat().st_mtime > 86_400
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
 
 
 def keep_failed(runs: Sequence[Run], target: Path) -> str:
@@ -118,11 +165,16 @@ def describe(notebook: Any, page: Page) -> dict[str, Any]:
     about = notebook.metadata.get("liqlab", {})
     given = notebook.metadata.get("papermill", {}).get("parameters", {})
     heading = _H1.search(next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), ""))
-    title = heading[1] if heading else page.name
+    title, answers = heading[1] if heading else page.name, about.get("answers", "")
     if page.case:
-        title = str(given.get("title") or f"{title} ({page.name})")
-    answers = str(given.get("answers") or about.get("answers", "")) if page.case else about.get("answers", "")
+        title = one_line(given.get("title") or f"{title} ({page.name})")
+        answers = one_line(given.get("answers") or answers)
     return {"name": page.name, "title": title, "answers": answers, "minutes": about.get("minutes")}
+
+
+def in_markdown(entry: Mapping[str, Any], name: str, *, case: bool) -> str:
+    """Title or answers of a page, for Markdown: those of a case are data, those of a notebook are Markdown."""
+    return as_text(entry[name]) if case else str(entry[name])
 
 
 def with_title(notebook: Any, title: str) -> Any:
@@ -151,9 +203,9 @@ def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict
     picture = source / "_static" / f"{page.name}.png"
     entry["picture"] = picture.is_file() or draw_thumbnail(notebook, picture, name=page.name)
     foot = _foot(page.name, command(page, entry["parameters"]))
-    plain = with_plain_figures(notebook, name=page.name)
+    plain = with_texts_as_text(with_plain_figures(notebook, name=page.name), texts_of(entry["parameters"]))
     keep(plain, html, page.name)
-    with_title(plain, entry["title"])
+    with_title(plain, in_markdown(entry, "title", case=page.case))
     entry["figures"] = figures_shown(plain)
     plain.cells.append(nbformat.v4.new_markdown_cell(foot))
     nbformat.write(timeless(plain), source / f"{page.name}.ipynb")
@@ -169,7 +221,7 @@ def _foot(name: str, command: str) -> str:
     return f"""<div class="lq-again">
 <details><summary>Make this page again</summary>
 <p>With all its parameters, at a prompt where liqlab is installed:</p>
-<pre>{escape(command)}</pre>
+<pre>{escape(command).replace(chr(10), "&#10;")}</pre>
 </details>
 <p><button type="button" class="lq-copy">Copy the parameters</button>
 <a class="lq-download" href="{KEPT}/{name}.ipynb" download>Download this notebook, to run it yourself</a></p>
@@ -179,9 +231,10 @@ def _foot(name: str, command: str) -> str:
 def _own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The pages that are no notebooks, in MyST Markdown, by name."""
     from liqlab.report.api_pages import reference
+    from liqlab.report.units_page import venue_units_page
     from liqlab.report.words import glossary
 
-    pages = {"index": _index(entries), "glossary": glossary(), "api": reference()}
+    pages = {"index": _index(entries), "glossary": glossary(), "units": venue_units_page(), "api": reference()}
     cases = [entry for entry in entries if entry["case"]]
     return {**pages, "cases": _gallery(cases)} if cases else pages
 
@@ -192,7 +245,7 @@ def _index(entries: Sequence[dict[str, Any]]) -> str:
 
     minutes = sum(entry["minutes"] or 0 for entry in entries)
     cases = any(entry["case"] for entry in entries)
-    names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + ["glossary", "api"]
+    names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + ["glossary", "units", "api"]
     more = "[the cases](cases.md) side by side, " if cases else ""
     titles = {entry["name"]: f"{_place(entry['name'])}{entry['title']} <{entry['name']}>" for entry in entries}
     lines = "\n".join(titles.get(name, name) for name in names)
@@ -203,7 +256,7 @@ question and answers it with code that you can run, change and check. What the m
 data; nobody's account was read. *Education, not advice.*
 
 Read in this order{f", {minutes} minutes in all" if minutes else ""}, or pick a question. Also here: {more}the
-[glossary](glossary.md), the [API](api.md).
+[glossary](glossary.md), [what venues count](units.md), the [API](api.md).
 
 {_cards(entries)}
 
@@ -251,13 +304,13 @@ def _place(name: str) -> str:
 
 
 def _card(entry: dict[str, Any]) -> str:
-    name, title = entry["name"], entry["title"]
+    name, title, answers = entry["name"], *(in_markdown(entry, each, case=entry["case"]) for each in _TOLD)
     picture = f"[![{title}](_static/{name}.png)]({name}.ipynb)\n\n" if entry["picture"] else ""
     minutes = f" *{entry['minutes']} minutes*" if entry["minutes"] else ""
     return f""":::{{container}} lq-card
 {picture}**{_place(name)}[{title}]({name}.ipynb)**
 
-{entry["answers"]}{minutes}
+{answers}{minutes}
 :::"""
 
 

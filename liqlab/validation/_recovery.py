@@ -14,6 +14,7 @@ from liqlab.engine.inputs import EngineInputs, build_inputs
 from liqlab.engine.ledger import run_ledger
 from liqlab.engine.records import SIDES, Columns
 from liqlab.market.market import Market
+from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law
 from liqlab.validation.calibration._calibrate import calibrate
 from liqlab.validation.calibration.design import SPREAD, classes_of
@@ -120,14 +121,14 @@ def _score(simulation: Any, options: dict[str, Any], moments: int, warmup: float
 
 
 def _inputs(
-    market: Market, *, model: str = "open_interest", touch: str = "range", maintenance: bool = True, **options: Any
+    market: Market, *, model: str | None = None, touch: str = "range", maintenance: bool = True, **options: Any
 ) -> EngineInputs:
     if not maintenance:
         free = {"tier": 1, "min_notional": 0.0, "max_notional": 1e12, "maintenance_margin_rate": 1e-12,
                 "max_leverage": 125.0, "maintenance_amount": 0.0}  # fmt: skip
         who = {"exchange": market.exchange, "symbol": market.symbol, "as_of": market.start}
         market = replace(market, leverage_tiers=pd.DataFrame([who | free]))
-    inputs = build_inputs(market, model, **options)
+    inputs = build_inputs(market, Assumptions.given(None, model, options))
     if touch == "range":
         return inputs
     if touch != "close":

@@ -10,6 +10,7 @@ import pandas as pd
 
 from liqlab.engine.records import SIDES
 from liqlab.market.clock import nanoseconds, step_of
+from liqlab.market.extras import require
 from liqlab.market.market import Market
 
 __all__ = ["features", "hindsight"]
@@ -53,7 +54,7 @@ def hindsight(
     It sees the whole bar, and is trained on days before and after: hindsight twice over. A ceiling of these features
     and these trees, not of what could be known.
     """
-    from sklearn.ensemble import HistGradientBoostingRegressor
+    trees = require("sklearn.ensemble", "the hindsight ceiling of lq.score (baselines=False leaves it out)")
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     x = np.concatenate([features(market, frame, side).reindex(observed.index).to_numpy(float) for side in SIDES])
@@ -69,8 +70,8 @@ def hindsight(
             train = (fold != k) & known
             if train.sum() < MIN_TRAINING_ROWS:
                 continue
-            trees = HistGradientBoostingRegressor(**TREES, random_state=seed).fit(x[train], y[train])
-            fit[fold == k] = trees.predict(x[fold == k])
+            fitted = trees.HistGradientBoostingRegressor(**TREES, random_state=seed).fit(x[train], y[train])
+            fit[fold == k] = fitted.predict(x[fold == k])
     return pd.DataFrame(np.expm1(fit).reshape(2, -1).T, index=observed.index, columns=SIDES)
 
 

@@ -15,6 +15,7 @@ from liqlab.engine.records import SIDES
 from liqlab.maps.tables import expected_liquidations
 from liqlab.market.clock import nanoseconds, step_of, timedelta
 from liqlab.market.market import Market
+from liqlab.models._assumptions import Assumptions
 from liqlab.validation.align import amounts
 from liqlab.validation.scoreboard import Scores
 from liqlab.validation.scoreboard import score as _score
@@ -56,9 +57,10 @@ class Walk:
 
 
 def walk_forward(
-    model: Model,
     market: Market,
+    model: Model | None = None,
     *,
+    assumptions: Assumptions | Any = None,
     fit: Callable[[Market], Any] | None = None,
     embargo: Any = "1d",
     folds: int = 3,
@@ -72,11 +74,13 @@ def walk_forward(
 
     Parameters
     ----------
-    model : str or callable
-        A name from `liqlab.models`, or a function ``market, **options → DataFrame (time × long, short)``: one row per
-        candle, made with what was known when the candle closed.
     market : Market
         With observed liquidations.
+    model : str or callable, optional
+        A name from `liqlab.models`, default ``open_interest``, or a function ``market, **options → DataFrame (time ×
+        long, short)``: one row per candle, made with what was known when the candle closed.
+    assumptions : Assumptions or Calibration, optional
+        Instead of `model` and the options: the same in every fold; what the fit returns comes on top.
     fit : callable, optional
         ``market → options``: gets the market as it was known when the training ended, and returns a mapping of options
         for the model, or the result of `liqlab.calibrate`, whose `estimate` then gives what is scored: amounts as the
@@ -121,12 +125,17 @@ def walk_forward(
     >>> from functools import partial
     >>> market = lq.load_example("btc-2024-07")
     >>> quick = partial(lq.score, baselines=False, resamples=50)
-    >>> walk = lq.walk_forward("open_interest", market, score=quick, checks=2, law="retail")
+    >>> walk = lq.walk_forward(market, score=quick, checks=2, law="retail")
     >>> len(walk.folds), walk.checks
     (3, 6)
     """
     if not isinstance(market, Market) or market.liquidations is None:
         raise ValueError("walk_forward needs a Market with observed liquidations; try lq.load_example('btc-2024-07')")
+    if assumptions is not None or not callable(model):
+        made = Assumptions.given(
+            assumptions, None if callable(model) else model, {} if assumptions is None else options
+        )
+        model, options = made.model, made.changed() if assumptions is not None else options
     name = model if isinstance(model, str) else getattr(model, "__name__", type(model).__name__)
     run = _runner(model, unit)
     rows: list[dict[str, Any]] = []
@@ -166,12 +175,12 @@ def _options(found: Any) -> dict[str, Any]:
     """Options from a mapping or from a calibration."""
     if isinstance(found, Mapping):
         return dict(found)
-    if hasattr(found, "law"):
-        options = {"law": found.law, "same_bar_share": getattr(found, "same_bar_share", None),
-                   "share_of_volume": getattr(found, "share_of_volume", None),
-                   **getattr(found, "more", {})}  # fmt: skip
-        return {k: v for k, v in options.items() if v is not None and not (isinstance(v, float) and np.isnan(v))}
-    raise TypeError(f"fit must return a mapping of options or a calibration, got {type(found).__name__}; "
+    made = getattr(found, "assumptions", found)
+    if isinstance(made, Assumptions):
+        fitted = ("law", "same_bar_share", "share_of_volume")
+        own = {name: value for name, value in made.keywords().items() if name in fitted}
+        return {**{name: own[name] for name in fitted if name in own}, **made.changed()}
+    raise TypeError(f"fit must return a mapping of options, Assumptions or a calibration, got {type(found).__name__}; "
                     "for example {'law': 'retail'}")  # fmt: skip
 
 

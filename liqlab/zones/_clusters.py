@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
-from liqlab.maps.attribution import explain
+from liqlab.maps.attribution import cell_edges, standing_at
 from liqlab.maps.heatmaps import liquidation_map
+from liqlab.maps.stacking import one_heatmap, own_attrs
 from liqlab.market.checks import no_text
-from liqlab.models._law import Law
+from liqlab.market.provenance import Provenance
+from liqlab.models._assumptions import Assumptions
 from liqlab.zones.profile_peaks import smoother, zones_nb
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def clusters(
     >>> bool((zones["low"] < zones["peak"]).all()), bool(zones["notional"].is_monotonic_decreasing)
     (True, True)
     """
+    heat = one_heatmap(heat)
     snap = liquidation_map(heat, at=at)
     row = int(np.searchsorted(heat["time"].to_numpy(), snap["time"].to_numpy()))
     found = every_cluster(heat, width=width, false_alarms=false_alarms, columns=slice(row, row + 1))
@@ -197,12 +199,13 @@ def _too_coarse(heat: xr.Dataset, width: float) -> np.ndarray:
 def origin(heat: xr.Dataset) -> dict[Any, Any]:
     """What a table of zones says of the map that it was read from."""
     names = ("quote", "symbol", "exchange", "timeframe", "model", "law", "lookback", "open_interest")
-    return {name: heat.attrs.get(name, "") for name in names}
+    attrs = own_attrs(heat).attrs
+    return {name: attrs.get(name, "") for name in names}
 
 
 def by_side(heat: xr.Dataset) -> np.ndarray:
     """Notional (side, time, price) as the kernels want it; what is not a number holds nothing."""
-    amount = heat["notional"]
+    amount = one_heatmap(heat)["notional"]
     if "leverage" in amount.dims:
         amount = amount.sum("leverage")
     values = amount.transpose("side", "time", "price").sel(side=list(SIDES)).to_numpy()
@@ -243,22 +246,20 @@ def named(leverage: np.ndarray, share: np.ndarray) -> str:
 
 def _aged(table: pd.DataFrame, heat: xr.Dataset, market: Market, moment: pd.Timestamp) -> pd.DataFrame:
     """Age and leverages of each zone, from those who stand at its peak in one bin of the map."""
-    used = json.loads(heat.attrs["parameters"])
-    used.pop("grid_step")
-    [(name, shares)], spread = used.pop("law").items(), used.pop("law_spread")
-    weights = np.array(list(shares.values()))
-    used["law"] = Law(name, np.array(list(shares), float), weights[:, 0], weights[:, 1], spread=spread)
-    edge = heat["price_edge"].to_numpy()
-    age, leverages = np.full(len(table), np.nan), []
-    for k, (side, peak) in enumerate(zip(table["side"], table["peak"], strict=True)):
-        who = explain(market, heat.attrs["model"], price=float(peak), at=moment, price_step=float(edge[1] - edge[0]),
-                      lookback=heat.attrs["lookback"] or None, **used)  # fmt: skip
-        who = who[who["side"] == side]
-        share = who["notional"] / who["notional"].sum()
-        days = who["age"].dt.total_seconds() / 86_400
-        age[k] = float((days * share).sum()) if len(who) else np.nan
-        by = share.groupby(who["leverage"]).sum()
-        leverages.append(named(by.index.to_numpy(), by.to_numpy()))
+    standing = standing_at(market, Assumptions.of(heat), moment, Provenance.of(heat).lookback or None)
+    edge, day = heat["price_edge"].to_numpy(), np.timedelta64(1, "D")
+    days = (standing.opens[-1] - standing.opens).to_numpy() / day
+    classes, age, leverages = np.unique(standing.inputs.ladder.leverage), np.full(len(table), np.nan), [""] * len(table)
+    for side in SIDES:
+        zones = np.flatnonzero((table["side"] == side).to_numpy())
+        lots = standing.lots(side, cell_edges(table["peak"].to_numpy()[zones], float(edge[1] - edge[0])))
+        place = lots.band * len(classes) + np.searchsorted(classes, lots.leverage)
+        held = np.bincount(place, lots.notional, len(zones) * len(classes)).reshape(len(zones), len(classes))
+        total = held.sum(axis=1)
+        weighted = np.bincount(lots.band, lots.notional * days[lots.bar], len(zones))
+        age[zones] = np.divide(weighted, total, out=np.full(len(zones), np.nan), where=total > 0)
+        for zone, by_leverage, whole in zip(zones, held, total, strict=True):
+            leverages[zone] = named(classes, by_leverage / whole) if whole > 0 else ""
     return table.assign(age=age, leverages=table.get("leverages", leverages))
 
 

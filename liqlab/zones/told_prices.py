@@ -55,7 +55,7 @@ def compare_levels(
     >>> market = lq.load_example("btc-2024-05")
     >>> heat = lq.heatmap(market, start="2024-05-01", end="2024-05-02")
     >>> moments = ["2024-05-01 07:00", "2024-05-01 15:30"]
-    >>> lq.compare_levels(heat, market.candles, [(56_620, 19.22)], moments=moments, width=130)["traded"].iloc[0]
+    >>> lq.zones.compare_levels(heat, market.candles, [(56_620, 19.22)], moments=moments, width=130)["traded"].iloc[0]
     Timestamp('2024-05-01 17:15:00+0000', tz='UTC')
     """
     times = [utc(moment) for moment in moments]
@@ -159,7 +159,7 @@ def swing_sweeps(market: Market, *, side: str, window: Any = "7d", horizon: Any 
     Examples
     --------
     >>> import liqlab as lq
-    >>> len(lq.swing_sweeps(lq.load_example("tia-2023"), side="short"))
+    >>> len(lq.zones.swing_sweeps(lq.load_example("tia-2023"), side="short"))
     76
     """
     if side not in ("long", "short"):

@@ -61,7 +61,7 @@ def track(
     DataFrame
         In the order of their births: side, born and last_seen (close of the first and last column in which it was
         found, UTC), died (close of the column that decided its end, NaT while it stands), status, born_peak, low,
-        peak, high [quote] (the last three as last seen), notional_born, notional_max, notional_last [quote], grew =
+        peak, high [quote] (the last three as last seen), notional_born, notional_max, notional_last [quote], growth =
         notional_last ÷ notional_born [1], columns (in which it was found) [1], age [days] from birth to the end or to
         the last column.
 

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 import liqlab as lq
 from liqlab import models
 from liqlab.engine.grid import STEP
-from liqlab.engine.inputs import ENTRIES, EngineInputs, build_inputs
+from liqlab.engine.inputs import EngineInputs, build_inputs
 from liqlab.engine.ledger import run_ledger
 from liqlab.engine.records import State
 from liqlab.market.market import Market
-from liqlab.models import Flow
+from liqlab.market.provenance import OpenInterestUse, TakerUse
+from liqlab.models import ENTRIES, Assumptions, Flow, _discovery
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gap.s.")
@@ -126,29 +127,32 @@ def test_a_table_may_have_one_row_so_far(table: str) -> None:
         check_no_look_ahead(told, "open_interest", START + pd.Timedelta(minutes=minutes), law={10: 1})
 
 
+USES = OpenInterestUse("not used", reason="made up"), TakerUse("none")
+
+
 def next_bar(market: Market) -> Flow:
     """Opens what the *next* bar trades."""
     volume = np.append(market.candles["volume"].to_numpy()[1:], 0.0)
-    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan))
+    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan), *USES)
 
 
 def todays_interest(market: Market) -> Flow:
     """Scales all of history by the last open interest."""
     volume = market.candles["volume"].to_numpy() * float(market.open_interest["open_interest"].iloc[-1])
-    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan))
+    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan), *USES)
 
 
 def whole_maximum(market: Market) -> Flow:
     """Measures every bar against the greatest of the whole window."""
     volume = market.candles["volume"].to_numpy() / market.candles["volume"].max()
-    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan))
+    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan), *USES)
 
 
 def interpolated(market: Market) -> Flow:
     """Joins an hourly open interest by straight lines, the hour's end included."""
     stamps, table = market.candles.index + market.step, market.open_interest["open_interest"]
     level = np.interp(stamps.as_unit("ns").asi8, table.index.as_unit("ns").asi8, table)
-    return Flow(np.ones((2, len(stamps))), level)
+    return Flow(np.ones((2, len(stamps))), level, OpenInterestUse("own"), USES[1])
 
 
 @pytest.mark.parametrize("cheat", [next_bar, todays_interest, whole_maximum, interpolated])
@@ -157,7 +161,7 @@ def test_a_model_that_cheats_is_caught(cheat: Any, monkeypatch: pytest.MonkeyPat
     module = ModuleType(f"liqlab.models.{cheat.__name__}")
     setattr(module, cheat.__name__, cheat)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(models, "names", lambda: sorted([*MODELS, cheat.__name__]))
+    monkeypatch.setattr(_discovery, "names", lambda: sorted([*MODELS, cheat.__name__]))
     rows = [(at_cell(C + k), at_cell(C + k + 2), at_cell(C + k - 2), at_cell(C + k), 1.0 + k % 5) for k in range(12)]
     honest = market(rows, open_interest=oi([40, 44, 47, 45], every="1h"))
     moment = START + pd.Timedelta("45min")
@@ -194,14 +198,14 @@ def test_coins_are_conserved(model: str, law: str, market: Market) -> None:
     leverage_levels = lq.balance(market, model, law=LAWS[law], by_leverage=True).unstack("leverage")  # noqa: PD010
     left = leverage_levels["opened"] - leverage_levels["liquidated"] - leverage_levels["closed"]
     close(leverage_levels["attributed_oi"].diff().fillna(leverage_levels["attributed_oi"]), left, coins(market))
-    check_stored(build_inputs(market, model, law=LAWS[law]), coins(market))
+    check_stored(build_inputs(market, Assumptions(model, law=LAWS[law])), coins(market))
 
 
 @pytest.mark.parametrize("name", WITH_INTEREST)
 def test_coins_are_conserved_in_every_case(name: str) -> None:
     market = lq.load_example(name)
     check_conservation(market, "open_interest")
-    check_stored(build_inputs(market, "open_interest"), coins(market))
+    check_stored(build_inputs(market, Assumptions()), coins(market))
 
 
 def check_stored(inputs: EngineInputs, scale: float) -> None:
@@ -226,7 +230,7 @@ def test_openings_respect_the_accounting_identity(market: Market, kappa: float) 
 
     So no closing is negative.
     """
-    inputs = build_inputs(market, "open_interest", share_of_volume=kappa)
+    inputs = build_inputs(market, Assumptions(share_of_volume=kappa))
     level = lq.balance(market, share_of_volume=kappa)["open_interest"]["long"].to_numpy()
     volume, opened = market.candles["volume"].to_numpy(), inputs.opened
     total = opened.sum(axis=0)
@@ -318,7 +322,7 @@ def test_the_size_of_one_position_and_not_of_the_market_chooses_the_tier() -> No
 # --- faults of other tools ------------------------------------------------------------------------------------------
 
 
-def test_the_book_never_exceeds_the_open_interest() -> None:
+def test_the_ledger_never_exceeds_the_open_interest() -> None:
     """10,000 bars that trade a hundred times the open interest each."""
     n = 10_000
     walk = C + np.cumsum(np.random.default_rng(7).integers(-20, 21, n))

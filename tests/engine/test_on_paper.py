@@ -18,6 +18,7 @@ import liqlab as lq
 from liqlab.engine.inputs import build_inputs
 from liqlab.engine.ledger import run_ledger
 from liqlab.market.market import Market
+from liqlab.models import Assumptions
 from tests.markets import START, at_cell, candles, market, oi, tiers
 
 C = 92_103
@@ -201,7 +202,7 @@ def test_closing_by_age_takes_the_short_lived_half_first(interest: float, short_
     rows = flat([(0, 0, 0, 0), (0, 0, 10, 10), (0, 0, 0, 0)])
     market = Market(candles(rows), open_interest=oi([0, 0, 10, interest]), symbol="X/USDT:USDT", exchange="venue",
                     leverage_tiers=tiers())  # fmt: skip
-    inputs = build_inputs(market, "open_interest", law=TEN)
+    inputs = build_inputs(market, Assumptions(law=TEN))
     record = run_ledger(inputs.steps, inputs.ladder, by_level=True)
     for side in (0, 1):
         assert record.by_level[-1, side, :, 0].tolist() == pytest.approx([short_lived, lasting], rel=1e-9)

@@ -95,6 +95,22 @@ def test_a_year_over_http_is_the_source_to_the_last_bit(venue: Any, tmp_path: Pa
     assert market.sources["candles"]["origin"] == "binanceusdm /fapi/v1/klines"
 
 
+def test_a_damaged_month_is_fetched_again(venue: Any, tmp_path: Path) -> None:
+    """One bit of the rows: nothing of the file is used, it is kept aside, and the month comes from the venue anew."""
+    server = venue(candles=60_000)
+    get(tmp_path, 60_000)
+    whole, (file, _) = contents(tmp_path), sorted(tmp_path.rglob("*.parquet"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 16
+    file.write_bytes(bytes(data))
+    before = server.asked("/klines")
+    with pytest.warns(UserWarning, match=r"2024-01: the stored file is damaged .*fetched again where its source"):
+        market = get(tmp_path, 60_000)
+    same(market.candles, server.truth())
+    assert contents(tmp_path) == whole and 0 < server.asked("/klines") - before <= 31
+    assert [aside.read_bytes() for aside in tmp_path.rglob("*.damaged")] == [bytes(data)]
+
+
 def test_all_faults_mixed_leave_the_same_bytes_in_the_store(venue: Any, tmp_path: Path, waits: list[float]) -> None:
     rows = 525_600 if LONG else 30_000
     server = venue(candles=rows)
@@ -123,7 +139,8 @@ def test_one_fault_that_does_not_end_is_an_error_and_the_store_stays_whole(
         same(get(tmp_path, 4000).candles, server.truth())
     elif fault == "empty":  # told, and not taken for an answer: the next run finds the rest
         with pytest.warns(
-            UserWarning, match=r"candles of .* end at 2024-01-02 00:59, asked for up to 2024-01-03 18:40"
+            UserWarning,
+            match=r"1,500 of 4,000 row\(s\) that are due; nothing from 2024-01-02 01:00 to 2024-01-03 18:40",
         ):
             get(tmp_path, 4000)
         server.faults.clear()
@@ -157,11 +174,11 @@ def test_ctrl_c_keeps_what_came_in(venue: Any, tmp_path: Path, monkeypatch: pyte
     server = venue(candles=9000)
     real, count = binance.page, [0]
 
-    def page(*given: Any) -> pd.DataFrame:
+    def page(*given: Any, **options: Any) -> pd.DataFrame:
         count[0] += 1
         if count[0] == 4:
             raise KeyboardInterrupt
-        return real(*given)
+        return real(*given, **options)
 
     monkeypatch.setattr(binance, "page", page)
     with pytest.raises(KeyboardInterrupt):
@@ -405,8 +422,8 @@ def test_leverage_tiers_need_a_key_which_is_never_shown(
 def test_the_order_book(venue: Any) -> None:
     venue()
     book = lq.fetch_depth(BTC)
-    assert book.groupby("side", sort=False)["price"].first().to_dict() == {"buy": 39999.9, "sell": 40000.1}
-    assert book.groupby("side")["quantity"].sum().to_dict() == {"buy": 13.5, "sell": 10.5}
+    assert book.groupby("side", sort=False)["price"].first().to_dict() == {"bid": 39999.9, "ask": 40000.1}
+    assert book.groupby("side")["quantity"].sum().to_dict() == {"bid": 13.5, "ask": 10.5}
     assert book.attrs["symbol"] == BTC
 
 
@@ -528,3 +545,102 @@ def test_progress_bars_count_rows(venue: Any, tmp_path: Path, capfd: pytest.Capt
         lq.fetch(BTC, timeframe="1m", start=START, end=after(3000), kinds=["candles"], store=tmp_path)
     shown = capfd.readouterr().err
     assert "BTC/USDT:USDT candles: 100%" in shown and "3000/3000" in shown and "rows/s" in shown
+
+
+# --- short and empty answers ------------------------------------------------------------------------------------------
+
+
+def command(store: Path, *more: str, kinds: str = "candles", end: str = "2024-01-03") -> Any:
+    given = ["fetch", BTC, "--timeframe", "1m", "--start", "2024-01-01", "--end", end, "--kinds", kinds, "--store",
+             str(store), "--quiet", *more]  # fmt: skip
+    return CliRunner().invoke(app, given)
+
+
+def said(done: Any) -> str:
+    return " ".join(done.output.split())
+
+
+def test_a_short_answer_is_told_and_changes_the_exit_code(venue: Any, tmp_path: Path) -> None:
+    """1,500 of 5,472 rows, then the rest: first 3, then 0."""
+    server = venue(candles=6000, faults=[None, *["empty"] * 20])
+    done = command(tmp_path, end="2024-01-04 19:12")
+    assert done.exit_code == 3
+    assert "short: candles of BTC/USDT:USDT on binanceusdm: 1,500 of 5,472 row(s) that are due" in said(done)
+    assert "nothing from 2024-01-02 01:00 to 2024-01-04 19:12" in said(done)
+    assert "candles 1,500 rows" in said(done)
+    server.faults.clear()
+    assert command(tmp_path, end="2024-01-04 19:12").exit_code == 0
+
+
+def test_an_empty_answer_is_told_and_changes_the_exit_code(venue: Any, tmp_path: Path) -> None:
+    venue(candles=3000, faults=["empty"] * 20)
+    done = command(tmp_path)
+    assert done.exit_code == 3
+    assert "candles 0 rows" in said(done)
+    assert "0 of 2,880 row(s) that are due; nothing from 2024-01-01 00:00 to 2024-01-03 00:00" in said(done)
+
+
+@pytest.mark.parametrize("kind", ["mark_candles", "funding_rate"])
+def test_every_kind_is_looked_at(venue: Any, tmp_path: Path, kind: str) -> None:
+    server = venue(candles=3000)
+    whole = server.answer
+    ending = {"mark_candles": "markPriceKlines", "funding_rate": "fundingRate"}[kind]
+    server.answer = lambda path, *rest: (200, b"[]") if path.endswith(ending) else whole(path, *rest)
+    done = command(tmp_path, kinds=f"candles,{kind}")
+    assert done.exit_code == 3
+    assert f"short: {kind} of" in said(done) and "short: candles of" not in said(done)
+    with pytest.warns(UserWarning, match=rf"{kind} of .*: 0 of (about )?[\d,]+ row\(s\) that are due"):
+        get(tmp_path, 2880, kinds=["candles", kind])
+
+
+def test_a_hole_in_the_middle_is_told_every_time(venue: Any, tmp_path: Path) -> None:
+    venue(candles=3000, gaps=((1000, 1090),))
+    for _ in range(2):
+        done = command(tmp_path)
+        assert done.exit_code == 3
+        assert "2,790 of 2,880 row(s) that are due; nothing from 2024-01-01 16:40 to 2024-01-01 18:10" in said(done)
+
+
+def test_what_is_not_due_is_not_short(venue: Any, tmp_path: Path) -> None:
+    """Before the listing, after now, and what the venue says it no longer keeps."""
+    server = venue(candles=35 * 288, step="5m", now="2024-02-05 00:03:00")
+    given = ["fetch", BTC, "--timeframe", "5m", "--start", "2023-12-20", "--store", str(tmp_path), "--quiet"]
+    for _ in range(2):
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 0, done.output
+        assert "keeps 30d only" in said(done) and "short" not in said(done)
+    assert f"candles {35 * 288:,} rows" in said(done) and server.asked("/klines") > 0
+
+
+def test_months_stored_with_both_sides_are_refused(tmp_path: Path) -> None:
+    """Bybit's open interest as it was kept before it was halved: no mixture of the two."""
+    end = after(48, 60)
+    old = {"exchange": "bybit", "origin": "ccxt fetchOpenInterestHistory"}
+    hours = pd.date_range(START, end, freq="h", name="time")
+    candles = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "volume"), 100.0), index=hours[:-1])
+    table = pd.DataFrame({"open_interest": 2_000.0}, index=hours)
+    shelf.append(shelf.Key("bybit", BTC, "candles", "1h"), candles, START, end, store=tmp_path, origin=old)
+    key = shelf.Key("bybit", BTC, "open_interest", "1h")
+    until = end + pd.Timedelta(1, "ms")
+    given = {"exchange": "bybit", "timeframe": "1h", "start": START, "end": end, "kinds": ["open_interest"]}
+    shelf.append(key, table, START, until, store=tmp_path, origin=old)
+    with pytest.raises(
+        ValueError, match=r"2024-01 was stored with both sides of each trade counted.*delete .*fetch it again"
+    ):
+        lq.fetch(BTC, store=tmp_path, progress=False, **given)
+    for file in key.folder(tmp_path).rglob("*.parquet"):
+        file.unlink()
+    shelf.append(key, table / 2, START, until, store=tmp_path, origin=old | {"sides": "both → one"})
+    market = lq.fetch(BTC, store=tmp_path, progress=False, **given)
+    assert market.sources["open_interest"]["note"] == "stamps every 1h; sides: both → one"
+    assert set(market.open_interest["open_interest"]) == {1_000.0}
+
+
+def test_open_interest_that_moves_more_than_was_traded_is_refused(venue: Any, tmp_path: Path) -> None:
+    server = venue(candles=30 * 288, step="5m", now="2024-01-31 00:00:00")
+    server.interest = server.interest * 1000.0  # contracts of 0.001 coins
+    with pytest.raises(
+        ValueError, match=r"open interest of BTC/USDT:USDT on binanceusdm moves by more coins than were"
+    ):
+        lq.fetch(BTC, timeframe="5m", start="2024-01-10", end="2024-01-20", kinds=["open_interest"], store=tmp_path,
+                 progress=False)  # fmt: skip

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 import liqlab as lq
 from liqlab import models
 from liqlab.engine.grid import STEP
-from liqlab.engine.inputs import ENTRIES, build_inputs
+from liqlab.engine.inputs import build_inputs
 from liqlab.market.market import Market
+from liqlab.models import ENTRIES, Assumptions
 from tests import reference
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
 
@@ -58,7 +59,7 @@ def some_market(model: str = "volume", **tables: Any) -> Market:
 def test_map_and_sheet_equal_the_plain_twin(model: str, law: str, market: Market, entries: str) -> None:
     """Every column, with lookback, by leverage; the balance sheet; expected liquidations in both units."""
     options: dict[str, Any] = {"law": LAWS[law], "time_step": market.timeframe, "entries": entries}
-    inputs = build_inputs(market, model, law=LAWS[law], entries=entries)
+    inputs = build_inputs(market, Assumptions(model, law=LAWS[law], entries=entries))
     final = np.append(np.flatnonzero(np.diff(inputs.bar)), len(inputs.bar) - 1)
     twin = reference.play(inputs.steps, inputs.ladder, grid=STEP, at=tuple(final))
     heat = lq.heatmap(market, model, **options)

@@ -47,7 +47,7 @@ def same(ledger: Live, market: Market, model: str, **options: Any) -> None:
 
 @pytest.mark.parametrize("model", models.names())
 @pytest.mark.parametrize("case", ["btc-2024-05", "btc-2025-12"])
-def test_a_book_fed_bar_by_bar_is_one_run_bit_for_bit(model: str, case: str, tmp_path: Path) -> None:
+def test_a_ledger_fed_bar_by_bar_is_one_run_bit_for_bit(model: str, case: str, tmp_path: Path) -> None:
     """Hourly open interest on quarter hours, and one for every candle; saved and read again half-way."""
     whole = lq.load_example(case)
     begin = whole.candles.index[len(whole.candles) // 2]

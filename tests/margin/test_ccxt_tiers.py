@@ -277,11 +277,11 @@ def test_whole_tables_survive_a_file_and_the_company_of_others(tmp_path: Any) ->
     mexc = table_of("mexc", MEXC, price=60_000)
     path = tmp_path / "tiers.csv"
     pd.concat([mexc, table_of("gate", GATE)], ignore_index=True).to_csv(path, index=False)
-    both = lq.check_leverage_tiers(pd.read_csv(path))
+    both = lq.market.check_leverage_tiers(pd.read_csv(path))
     one, other = (tiers_for(name, BTC, leverage_tiers=both) for name in ("mexc", "gate"))
     assert (one.whole, one.reference_price) == (True, 60_000) and not other.whole and np.isnan(other.reference_price)
     assert lp(60_000, side="long", leverage=50, quantity=5, leverage_tiers=one) == pytest.approx(59_040)
     with pytest.raises(ValueError, match="rates hold for the whole position, so maintenance_amount must be 0"):
-        lq.check_leverage_tiers(mexc.assign(maintenance_amount=[0, 1, 2]))
+        lq.market.check_leverage_tiers(mexc.assign(maintenance_amount=[0, 1, 2]))
     with pytest.raises(ValueError, match="reference_price must be > 0, or NaN"):
-        lq.check_leverage_tiers(mexc.assign(reference_price=0.0))
+        lq.market.check_leverage_tiers(mexc.assign(reference_price=0.0))

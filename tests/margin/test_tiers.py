@@ -153,7 +153,7 @@ CCXT = [
 
 def test_tiers_from_ccxt() -> None:
     table = tiers_from_ccxt(CCXT, symbol=BTC, exchange="binanceusdm", as_of=AS_OF)
-    assert lq.check_leverage_tiers(table).equals(table)
+    assert lq.market.check_leverage_tiers(table).equals(table)
     assert table["maintenance_amount"].tolist() == [0.0, 50.0, 2550.0]
     assert table["tier"].tolist() == [1, 2, 3] and math.isinf(table["max_notional"].iloc[-1])
     case = {"side": "long", "leverage": 20, "quantity": 1, "as_of": AS_OF}

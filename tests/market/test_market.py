@@ -24,13 +24,13 @@ ROWS = [(10.0, 12.0, 9.0, 11.0, 5.0, 2.0), (11.0, 13.0, 10.0, 12.0, 6.0, 6.0), (
 OHLC = [row[:4] for row in ROWS]
 
 CHECKS: dict[str, tuple[Callable[..., pd.DataFrame], Callable[[], pd.DataFrame]]] = {
-    "candles": (lq.check_candles, lambda: candles(ROWS)),
-    "mark_candles": (lq.check_mark_candles, lambda: frame(OHLC, "open high low close")),
+    "candles": (lq.market.check_candles, lambda: candles(ROWS)),
+    "mark_candles": (lq.market.check_mark_candles, lambda: frame(OHLC, "open high low close")),
     "path": (rooms.check_path, lambda: frame([row[:5] for row in ROWS], "open high low close volume")),
-    "open_interest": (lq.check_open_interest, lambda: oi([5, 6, 7])),
-    "funding_rate": (lq.check_funding_rate, lambda: frame([1e-4, -2e-4, 3e-4], "funding_rate", every="8h")),
-    "liquidations": (lq.check_liquidations, lambda: frame([(0, 1), (2, 3), (4, 5)], "long short", every="1h")),
-    "taker": (lq.check_taker, lambda: frame([0.0, 0.5, 1.0], "taker_buy_share", every="1h")),
+    "open_interest": (lq.market.check_open_interest, lambda: oi([5, 6, 7])),
+    "funding_rate": (lq.market.check_funding_rate, lambda: frame([1e-4, -2e-4, 3e-4], "funding_rate", every="8h")),
+    "liquidations": (lq.market.check_liquidations, lambda: frame([(0, 1), (2, 3), (4, 5)], "long short", every="1h")),
+    "taker": (lq.market.check_taker, lambda: frame([0.0, 0.5, 1.0], "taker_buy_share", every="1h")),
 }
 NAMES = list(CHECKS)
 
@@ -69,13 +69,13 @@ def test_the_resolution_of_the_index_does_not_matter(name: str, unit: str) -> No
 
 def test_integers_and_text_that_are_numbers_pass_and_other_columns_are_dropped() -> None:
     table = candles(ROWS).astype({"volume": int}).assign(note="x", open=["10", "11", "12"])
-    found = lq.check_candles(table)
+    found = lq.market.check_candles(table)
     assert found["open"].tolist() == [10, 11, 12] and "note" not in found
 
 
 def test_taker_buys_of_a_candle_may_be_missing() -> None:
     rows = [(*ROWS[0][:5], NAN), *ROWS[1:]]
-    assert math.isnan(lq.check_candles(candles(rows))["taker_buy_volume"].iloc[0])
+    assert math.isnan(lq.market.check_candles(candles(rows))["taker_buy_volume"].iloc[0])
 
 
 # --- faults of every table ------------------------------------------------------------------------------------------
@@ -232,9 +232,9 @@ def test_an_impossible_value_is_refused_with_its_place(name: str, column: str, v
 
 def test_values_at_their_bounds_pass() -> None:
     """A flat bar, no volume, all of it bought, no open interest, shares of 0 and 1."""
-    lq.check_candles(candles([(1.0, 1.0, 1.0, 1.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0, 3.0, 3.0)]))
-    assert lq.check_open_interest(oi([0.0, 0.0])).sum().item() == 0
-    assert lq.check_taker(frame([0.0, 1.0], "taker_buy_share")).sum().item() == 1
+    lq.market.check_candles(candles([(1.0, 1.0, 1.0, 1.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0, 3.0, 3.0)]))
+    assert lq.market.check_open_interest(oi([0.0, 0.0])).sum().item() == 0
+    assert lq.market.check_taker(frame([0.0, 1.0], "taker_buy_share")).sum().item() == 1
 
 
 TWO = ((0.0, 1000.0, 0.01, 0.0, 50.0), (1000.0, 5000.0, 0.02, 10.0, 20.0))
@@ -263,7 +263,7 @@ def test_impossible_tiers_are_refused_with_symbol_and_date(column: str, row: int
     table = tiers(*TWO)
     table.loc[row, column] = value
     with pytest.raises(ValueError, match=words) as error:
-        lq.check_leverage_tiers(table)
+        lq.market.check_leverage_tiers(table)
     said(error, "X/USDT:USDT", "venue", "2024-01-01")
 
 
@@ -271,13 +271,13 @@ def test_tiers_are_sorted_and_dated() -> None:
     """Dates may be text, of one form or of several."""
     later = tiers(*TWO, as_of="2024-06-01").iloc[::-1].assign(as_of="2024-06-01 12:00")
     both = pd.concat([later, tiers(*TWO).assign(as_of="2024-01-01")], ignore_index=True)
-    found = lq.check_leverage_tiers(both)
+    found = lq.market.check_leverage_tiers(both)
     assert found["tier"].tolist() == [1, 2, 1, 2] and str(found["as_of"].dt.tz) == "UTC"
     assert found["as_of"].iloc[[0, 2]].tolist() == [utc("2024-01-01"), utc("2024-06-01 12:00")]
     with pytest.raises(ValueError, match=r"leverage_tiers lacks the column.*max_leverage"):
-        lq.check_leverage_tiers(both.drop(columns="max_leverage"))
+        lq.market.check_leverage_tiers(both.drop(columns="max_leverage"))
     with pytest.raises(TypeError, match="leverage_tiers must be a pandas DataFrame, got list"):
-        lq.check_leverage_tiers([])
+        lq.market.check_leverage_tiers([])
 
 
 # --- the market -----------------------------------------------------------------------------------------------------

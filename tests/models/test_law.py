@@ -158,7 +158,7 @@ def test_a_spread_class_keeps_its_label_and_its_share() -> None:
     assert law.leverage_levels[2:4] == pytest.approx([10 * 4**0.25, 10 * 4**0.75])
     assert law.leverage_levels[:2] == pytest.approx([2.5 * 4**0.25, 2.5 * 4**0.75])
     assert law.leverage_levels[4:] == pytest.approx([40 * 2**0.25, 40 * 2**0.75])
-    tiers = lq.tiers_for("binanceusdm", "BTC/USDT:USDT", "2024-05-01")
+    tiers = lq.margin.tiers_for("binanceusdm", "BTC/USDT:USDT", "2024-05-01")
     distance, share = distances(law, tiers, position_notional=10_000)
     assert share[0] == pytest.approx([0.25, 0.25, 0.125, 0.125, 0.125, 0.125])
     assert distance[0] == pytest.approx(np.log(0.996 / (1 - 1 / law.leverage_levels)))
@@ -191,7 +191,7 @@ def test_an_inverse_table_is_in_coins(notional: float, rate: float) -> None:
         {"tier": 2, "min_notional": 5, "max_notional": 1e6, "maintenance_margin_rate": 0.01, "max_leverage": 100,
          "maintenance_amount": 0.03},
     ]  # fmt: skip
-    tiers = lq.tiers_for("binancecoinm", "BTC/USD:BTC", leverage_tiers=pd.DataFrame([who | row for row in rows]))
+    tiers = lq.margin.tiers_for("binancecoinm", "BTC/USD:BTC", leverage_tiers=pd.DataFrame([who | row for row in rows]))
     distance, _ = distances(lq.law({10: 1}), tiers, position_notional=notional, price=50_000.0)
     amount = 0.03 / 20 if rate == 0.01 else 0.0  # "cum" relative to the position's 20 coins
     assert distance[0, 0] == pytest.approx(-np.log((1 + rate) / (1 + 0.1 + amount)), abs=1e-9)

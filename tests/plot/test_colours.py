@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import liqlab as lq
+from liqlab.plot.colour_bar import EMPTY, GAP, HATCH, palette
 from liqlab.plot.style import LONG, SHORT
 
 SEEN = {
@@ -30,9 +31,9 @@ def lab(rgb: np.ndarray, eyes: str) -> np.ndarray:
 
 
 def scale(name: str) -> np.ndarray:
-    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
 
-    return colormaps[lq.plot.SCALES[name]](np.linspace(0, 1, 65))[:, :3]
+    return np.array([to_rgb(colour) for colour in palette(name)[::4]])
 
 
 @pytest.mark.parametrize("eyes", SEEN)
@@ -55,3 +56,15 @@ def test_longs_and_shorts_are_told_apart(eyes: str) -> None:
 
     longs, shorts = (lab(np.array(to_rgb(colour)), eyes) for colour in (LONG, SHORT))
     assert np.linalg.norm(longs - shorts) > 23
+
+
+@pytest.mark.parametrize("eyes", SEEN)
+@pytest.mark.parametrize("name", lq.plot.SCALES)
+def test_nothing_and_no_data_are_told_from_every_amount(name: str, eyes: str) -> None:
+    """Empty is darker than the least amount; no data is grey, which some eyes see in a scale too, and hatched."""
+    from matplotlib.colors import to_rgb
+
+    empty, gap, hatch = (lab(np.array(to_rgb(colour)), eyes) for colour in (EMPTY, GAP, HATCH))
+    shades = lab(scale(name), eyes)
+    assert empty[0] < shades[0, 0] and np.linalg.norm(shades - empty, axis=1).min() > 15
+    assert np.linalg.norm(empty - gap) > 40 and abs(gap[0] - hatch[0]) > 15

@@ -90,12 +90,12 @@ def main_of(picture: Any) -> hv.Overlay:
 
 def test_image_holds_the_map(heat: xr.Dataset) -> None:
     """Colour is longs + shorts; the hover has each; a cell spans its column from open to close."""
-    image = image_of(lq.plot.heatmap(heat, price_range=RANGE))
+    image = image_of(lq.plot.heatmap(heat, ylim=RANGE))
     shown = heat["notional"].sel(price=slice(*RANGE))
     assert [d.name for d in image.vdims] == ["estimated", "longs", "shorts"]
     for name, expected in (("estimated", shown.sum("side")), ("longs", shown.sel(side="long")),
                            ("shorts", shown.sel(side="short"))):  # fmt: skip
-        values = image.dimension_values(name, flat=False)  # (price, time)
+        values = np.nan_to_num(image.dimension_values(name, flat=False))  # (price, time); nothing is drawn where is 0
         np.testing.assert_allclose(values, expected.transpose("price", "time").to_numpy(), rtol=1e-6)
     _, bottom, _, top = image.bounds.lbrt()
     assert span(image) == (utc(START), utc(END))
@@ -106,8 +106,8 @@ def test_image_holds_the_map(heat: xr.Dataset) -> None:
 def test_bins_are_summed_to_what_a_screen_can_show(heat: xr.Dataset) -> None:
     """No level is lost: 2,500 bins become at most 400, and every column keeps its sum."""
     low, high = heat["price_edge"].to_numpy()[[0, -1]]
-    image = image_of(lq.plot.heatmap(heat, price_range=(low, high)))
-    values = image.dimension_values("estimated", flat=False)
+    image = image_of(lq.plot.heatmap(heat, ylim=(low, high)))
+    values = np.nan_to_num(image.dimension_values("estimated", flat=False))
     whole = heat["notional"].sum(["price", "side"]).to_numpy()
     assert values.shape[0] <= 400 < heat.sizes["price"]
     group = -(-heat.sizes["price"] // 400)
@@ -115,7 +115,7 @@ def test_bins_are_summed_to_what_a_screen_can_show(heat: xr.Dataset) -> None:
     kept = heat["notional"].isel(price=slice(0, heat.sizes["price"] - rest)).sum(["price", "side"]).to_numpy()
     np.testing.assert_allclose(values.sum(axis=0), kept, rtol=1e-5)
     assert kept.sum() > 0.99 * whole.sum()
-    narrow = image_of(lq.plot.heatmap(heat, price_range=(50_000.0, 50_000.0 + 25 * 401)))
+    narrow = image_of(lq.plot.heatmap(heat, ylim=(50_000.0, 50_000.0 + 25 * 401)))
     assert narrow.bounds.lbrt()[3] >= 50_000.0 + 25 * 401  # rather a bin more than one less
 
 
@@ -137,28 +137,53 @@ def test_candles_hold_the_data_and_lie_over_the_image(heat: xr.Dataset) -> None:
         assert (table["time1"].to_numpy() < opens[on] + np.timedelta64(900, "s")).all()
 
 
-@pytest.mark.parametrize(("scale", "colours"), lq.plot.SCALES.items())
-def test_the_four_scales_are_there_by_name(heat: xr.Dataset, scale: str, colours: str) -> None:
-    """The empty cell is the low end of its scale; limits are quantiles, so that no few cells black out the rest."""
-    image = image_of(lq.plot.heatmap(heat, scale=scale, strip=False, profile=False))
-    assert option(image, "cmap", "style") == colours
-    assert option(image, "bgcolor") == mpl.colors.to_hex(mpl.colormaps[colours](0.0))
+@pytest.mark.parametrize(("scale", "name"), [*lq.plot.SCALES.items(), ("cividis", "cividis")])
+def test_the_four_scales_are_there_by_name_and_matplotlibs(heat: xr.Dataset, scale: str, name: str) -> None:
+    """The upper end is that of the colour map; a cell in which nothing stands has a colour that no amount has."""
+    image = image_of(lq.plot.heatmap(heat, cmap=scale, strip=False, profile=False))
+    shades = option(image, "cmap", "style")
+    assert shades[-1] == mpl.colors.to_hex(mpl.colormaps[name](1.0))
+    assert len(shades) == 256 and option(image, "bgcolor") == "#0a0a0a" not in shades
+
+
+def test_logarithmic_colours_begin_low_and_say_what_lies_below(each_heat: xr.Dataset) -> None:
+    """At most a hundredth of the notional, and at most a tenth of the brightest colour; the bar says how much it is."""
+    image = image_of(lq.plot.heatmap(each_heat))
     values = image.dimension_values("estimated")
+    values = values[values > 0]
     low, high = image.vdims[0].range
-    assert (low, high) == pytest.approx(tuple(np.quantile(values[values > 0], [0.35, 0.999])), rel=1e-5)
-    assert option(image, "logz") is True
+    assert option(image, "cnorm") == "log" and high == pytest.approx(np.quantile(values, 0.999), rel=1e-5)
+    assert low <= 0.1001 * high
+    below = values[values < low].sum() / values.sum()
+    assert below <= 0.0101
+    assert option(image, "clabel").splitlines()[1] == f"below: {100 * below:.1f} % of the notional"
 
 
 def test_linear_colours_begin_at_nothing(heat: xr.Dataset) -> None:
-    image = image_of(lq.plot.heatmap(heat, log=False))
-    assert image.vdims[0].range[0] == 0 and not option(image, "logz")
+    image = image_of(lq.plot.heatmap(heat, logz=False))
+    assert image.vdims[0].range[0] == 0 and option(image, "cnorm") == "linear"
+    assert len(option(image, "clabel").splitlines()) == 1  # nothing lies below
+
+
+def test_colours_by_rank_span_all_amounts(heat: xr.Dataset, said: list[str], tmp_path: Path) -> None:
+    from bokeh.models import EqHistColorMapper
+
+    picture = lq.plot.heatmap(heat, cnorm="eq_hist", strip=False, profile=False)
+    values = image_of(picture).dimension_values("estimated")
+    mapper = hv.render(picture, backend="bokeh").select_one({"type": EqHistColorMapper})
+    assert (mapper.low, mapper.high) == pytest.approx((np.nanmin(values), np.nanmax(values)), rel=1e-5)
+    assert said == []
+    assert lq.plot.png(heat, tmp_path / "ranks.png", cnorm="eq_hist").stat().st_size > 5_000
 
 
 def test_threshold_hides_dimmer_cells_and_no_others(heat: xr.Dataset) -> None:
     values = image_of(lq.plot.heatmap(heat)).dimension_values("estimated", flat=False)
     image = image_of(lq.plot.heatmap(heat, threshold=0.8))
+    values = np.nan_to_num(values)
     left = image.dimension_values("estimated", flat=False)
     bright = values >= 0.8 * image.vdims[0].range[1]
+    hidden = 100 * values[~bright].sum() / values.sum()
+    assert option(image, "clabel").endswith(f"hidden: {hidden:.1f} % of the notional")
     assert 0 < bright.sum() < 0.5 * bright.size
     assert np.array_equal(np.isfinite(left), bright)
     assert np.array_equal(left[bright], values[bright])
@@ -167,10 +192,11 @@ def test_threshold_hides_dimmer_cells_and_no_others(heat: xr.Dataset) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scale": "rainbow"}, r"scale must be one of purple-yellow, black-yellow, green-red, .*got 'rainbow'"),
+        ({"cmap": "rainbow-blue"}, r"cmap must be one of purple-yellow, .*matplotlib's, got 'rainbow-blue'"),
+        ({"cnorm": "sqrt"}, r"cnorm must be one of linear, log, eq_hist, got 'sqrt'"),
         ({"threshold": 1.0}, r"threshold is a share of the brightest colour in \[0, 1\), got 1\.0"),
         ({"threshold": -0.1}, r"threshold .*got -0\.1"),
-        ({"price_range": (1.0, 2.0)}, r"price_range \(1, 2\) holds no bin; bins run from \d+ to \d+"),
+        ({"ylim": (1.0, 2.0)}, r"ylim \(1, 2\) holds no bin; bins run from \d+ to \d+"),
         ({"at": "2024-04-30"}, r"no column had closed by 2024-04-30.*the first closes at 2024-05-01T00:15"),
     ],
 )  # fmt: skip
@@ -201,6 +227,20 @@ def test_the_moment_asked_for_is_marked_and_mapped(heat: xr.Dataset) -> None:
     assert not parts(lq.plot.heatmap(heat), hv.VLine)
 
 
+def test_plain_hvplot_draws_the_dataset(heat: xr.Dataset, said: list[str]) -> None:
+    """As the README has it, no function of ours; logarithmic colours need a lower limit, since most cells are empty."""
+    import hvplot.xarray  # noqa: F401  (registers .hvplot)
+
+    assert parts(heat.notional.sum("side").hvplot.image(x="time", y="price", logz=True), hv.Image)
+    picture = heat.notional.sum("side").hvplot.image(x="time", y="price", logz=True, clim=(1e5, 1e7))
+    (image,) = parts(picture, hv.Image)
+    values = image.dimension_values(2, flat=False)
+    np.testing.assert_allclose(values, heat["notional"].sum("side").transpose("price", "time").to_numpy())
+    assert option(image, "logz") is True
+    hv.render(picture, backend="bokeh")
+    assert said == []
+
+
 # --- the map of one moment --------------------------------------------------------------------------------------------
 
 
@@ -223,8 +263,8 @@ def sums(overlay: Any) -> dict[str, float]:
 def test_profile_sums_equal_the_map(heat: xr.Dataset, at: Any) -> None:
     snap = lq.liquidation_map(heat, at=at)["notional"].sel(price=slice(*RANGE))
     expected = {f"{side}s": pytest.approx(float(snap.sel(side=side).sum())) for side in ("long", "short")}
-    assert sums(profile_of(lq.plot.heatmap(heat, at=at, price_range=RANGE))) == expected
-    assert sums(lq.plot.liquidation_map(heat, at=at, price_range=RANGE)) == expected
+    assert sums(profile_of(lq.plot.heatmap(heat, at=at, ylim=RANGE))) == expected
+    assert sums(lq.plot.liquidation_map(heat, at=at, ylim=RANGE)) == expected
 
 
 def test_a_map_on_its_own_names_itself_and_marks_prices(heat: xr.Dataset) -> None:
@@ -233,8 +273,8 @@ def test_a_map_on_its_own_names_itself_and_marks_prices(heat: xr.Dataset) -> Non
     assert first == "Estimated liquidation map, 01 May 2024 07:00 UTC"
     assert {"model open_interest", "law measured"} <= set(legend)
     assert [line.data for line in parts(alone, hv.HLine)] == [57_000, 58_000]
-    width = float(heat["price_edge"][1] - heat["price_edge"][0])
-    assert option(alone, "xlabel") == f"estimated [USDT per {width:g}]"
+    bars = parts(alone, hv.Rectangles)[0].dframe()
+    assert option(alone, "xlabel") == f"estimated [USDT per {(bars['top'] - bars['price']).iloc[0]:g} USDT]"
 
 
 def test_profile_and_heatmap_share_the_price_axis(heat: xr.Dataset) -> None:
@@ -270,7 +310,7 @@ def test_without_open_interest_the_strip_is_the_volume(heat: xr.Dataset) -> None
     assert option(strip, "ylabel") == "volume [BTC]"
 
 
-def test_coverage_is_the_placed_share(heat: xr.Dataset) -> None:
+def test_coverage_is_the_attributed_share(heat: xr.Dataset) -> None:
     snap = lq.liquidation_map(heat)
     share = (snap["attributed_oi"] / (snap["attributed_oi"] + snap["unattributed_oi"])).to_numpy()
     picture = lq.plot.heatmap(heat)
@@ -320,7 +360,7 @@ def test_odd_maps_are_drawn_without_a_word(heat: xr.Dataset, how: str, said: lis
 
 
 def test_one_bin_is_drawn(heat: xr.Dataset, said: list[str]) -> None:
-    picture = lq.plot.heatmap(heat, price_range=(57_000.0, 57_025.0))
+    picture = lq.plot.heatmap(heat, ylim=(57_000.0, 57_025.0))
     hv.render(picture, backend="bokeh")
     assert said == []
 
@@ -330,6 +370,27 @@ def test_a_hole_in_time_is_shown_as_a_hole(heat: xr.Dataset) -> None:
     values = image_of(lq.plot.heatmap(odd(heat, "hole in time"))).dimension_values("estimated", flat=False)
     assert values.shape[1] == 31
     assert np.flatnonzero(np.isfinite(values).any(axis=0)).tolist() == [0, 1, 2, 8, 9, 30]
+
+
+def hatched(picture: Any) -> list[tuple[Any, ...]]:
+    """Boxes of what there are no data of, with times as numbers of columns since the start."""
+    boxes = [box for box in parts(picture, hv.Rectangles) if box.group == "no data"]
+    rows = [row for box in boxes for row in box.dframe().itertuples(index=False)]
+    start = pd.Timestamp(START)
+    return [((a - start) / BAR, low, (b - start) / BAR, high) for a, low, b, high in rows]
+
+
+def test_a_gap_in_the_data_does_not_look_like_an_empty_map(heat: xr.Dataset) -> None:
+    """Missing columns are hatched from edge to edge, prices beyond the map's bins too; a whole map has no such box."""
+    assert hatched(lq.plot.heatmap(heat, ylim=RANGE)) == []
+    hole = lq.plot.heatmap(odd(heat, "hole in time"), ylim=RANGE)
+    assert hatched(hole) == [(3, RANGE[0], 8, RANGE[1]), (10, RANGE[0], 30, RANGE[1])]
+    bottom = float(heat["price_edge"][0])
+    beyond = lq.plot.heatmap(heat, ylim=(bottom - 5_000, 62_000), strip=False, profile=False)
+    ((left, low, right, high),) = hatched(beyond)
+    assert (left, low, right) == (0, bottom - 5_000, 96) and high == pytest.approx(bottom, abs=200)
+    glyphs = [renderer.glyph for renderer in hv.render(beyond, backend="bokeh").renderers]
+    assert [getattr(glyph, "hatch_pattern", None) for glyph in glyphs].count("right_diagonal_line") == 1
 
 
 def test_leverages_are_summed(market: lq.Market, heat: xr.Dataset) -> None:
@@ -358,14 +419,15 @@ def test_bokeh_draws_every_model_without_a_word(each_heat: xr.Dataset, market: l
 @pytest.mark.parametrize("case", ["btc-2024-05", "tia-2023", "btc-2025-10"])
 def test_show_draws_a_case_in_one_line(case: str, said: list[str]) -> None:
     """Its window, wider columns where there are too many, options sorted to where they belong."""
-    picture = lq.show(case, scale="black-yellow", lookback="7d")
+    picture = lq.show(case, cmap="black-yellow", lookback="7d")
     row = lq.examples().loc[case]
     image = image_of(picture)
     first, last = span(image)
     assert first == row["window_start"]
     assert last >= row["window_end"]
     assert image.dimension_values("estimated", flat=False).shape[1] <= 700
-    assert option(image, "cmap", "style") == "inferno" and "opened within 7d" in option(main_of(picture), "title")
+    assert option(image, "cmap", "style")[-1] == mpl.colors.to_hex(mpl.colormaps["inferno"](1.0))
+    assert "opened within 7d" in option(main_of(picture), "title")
     assert said == []
 
 
@@ -394,13 +456,40 @@ def test_levels_run_from_opening_to_touch(market: lq.Market) -> None:
 
 
 def test_png_is_written_without_a_browser(heat: xr.Dataset, tmp_path: Path) -> None:
-    path = lq.plot.png(heat, tmp_path / "map.png", scale="green-red", width=6.0, dpi=50, title="A day")
+    path = lq.plot.png(heat, tmp_path / "map.png", cmap="green-red", width=6.0, dpi=50, title="A day")
     assert path == tmp_path / "map.png"
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert mpl.image.imread(path).shape[:2] == (168, 300)
     assert [file.name for file in tmp_path.iterdir()] == ["map.png"]
-    with pytest.raises(ValueError, match="scale must be one of"):
-        lq.plot.png(heat, path, scale="rainbow")
+    with pytest.raises(ValueError, match="cmap must be one of"):
+        lq.plot.png(heat, path, cmap="rainbow-blue")
+
+
+@pytest.mark.parametrize(("name", "begins"), [("map.svg", b"<?xml"), ("map.PDF", b"%PDF-"), ("a.b.png", b"\x89PNG")])
+def test_the_ending_of_the_name_says_what_is_written(
+    heat: xr.Dataset, tmp_path: Path, name: str, begins: bytes
+) -> None:
+    assert lq.plot.png(heat, tmp_path / name, width=5.0, dpi=50).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["map.jpg", "map", "map.html"])
+def test_what_cannot_be_written_is_refused(heat: xr.Dataset, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"written as .png, .svg or .pdf, got '{name}'"):
+        lq.plot.png(heat, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_side_panel_of_a_file_has_the_cells_of_its_map(heat: xr.Dataset, tmp_path: Path) -> None:
+    """The same unit stands at both, and the bars are as high as the cells."""
+    text = lq.plot.png(heat, tmp_path / "map.svg", ylim=(52_000, 70_000)).read_text()
+    assert "<!-- [USDT per 50 USDT] -->" in text and "estimated [USDT per 50 USDT]" in text
+    assert "% of the notional" in text
+
+
+def test_what_is_no_heatmap_is_told_what_is_wanted(market: lq.Market, tmp_path: Path) -> None:
+    for draw in (lq.plot.heatmap, lq.plot.liquidation_map, lambda x: lq.plot.png(x, tmp_path / "a.png")):
+        with pytest.raises(TypeError, match=r"needs a heatmap, as lq.heatmap\(market\) gives it, got Market"):
+            draw(market)
 
 
 def test_a_failing_write_leaves_the_old_file(heat: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from liqlab.report.pages import list_pages
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+TEMPLATE = ROOT / "notebooks" / "_template.ipynb"
 CASES = sorted((ROOT / "notebooks" / "cases").glob("*.yml"))
 TYPED = re.compile(r"^\w+: (str|float|int|bool|list) = .+  # \S.*$")
 
@@ -36,7 +39,7 @@ def parameters(path: Path) -> list[str]:
     return text(tagged[0]).splitlines()
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.fixture(params=[*NOTEBOOKS, TEMPLATE], ids=lambda p: p.stem)
 def notebook(request: Any) -> Path:
     return request.param
 
@@ -44,6 +47,11 @@ def notebook(request: Any) -> Path:
 def test_there_are_notebooks_and_cases() -> None:
     assert {p.stem for p in NOTEBOOKS} >= {"00_quickstart", "06_case_study"}
     assert {p.stem for p in CASES} >= {"btc-56k-cascade", "tia-reversal"}
+
+
+def test_every_notebook_but_the_template_is_a_page() -> None:
+    pages = {page.notebook for page in list_pages(ROOT / "notebooks")}
+    assert pages == set(NOTEBOOKS) == {*(ROOT / "notebooks").glob("*.ipynb")} - {TEMPLATE}
 
 
 def test_the_skeleton_is_there_in_its_order(notebook: Path) -> None:

@@ -49,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notebooks run here and at once: what is tested is which of them are run, and what becomes of them."""
 
-    def run_pages(pages: list[Page], *, folder: Path, jobs: int) -> list[Run]:
+    def run_pages(pages: list[Page], *, folder: Path, jobs: int, bounds: Any = None) -> list[Run]:
         folder.mkdir(parents=True, exist_ok=True)
         return [execute(page, folder / f"{page.name}.ipynb") for page in pages]
 
@@ -264,6 +264,15 @@ def test_every_public_name_and_every_word_has_its_place(site: Path) -> None:
 
 
 # --- what is refused, and what a failure leaves ----------------------------------------------------------------------
+
+
+def test_the_units_of_the_venues_are_a_page(site: Path) -> None:
+    page = (site / "units.html").read_text(encoding="utf-8")
+    bybit = page.partition('<section id="bybit">')[2].partition("</section>")[0]
+    row = re.findall(r"<p>(.*?)</p>", bybit.partition("open_interest")[2].partition("</tr>")[0])
+    assert row == ["coins", "quote", "both → one", "instant"]
+    assert "singleOpenInterest" in bybit and "Read 2026-" in bybit
+    assert 'href="units.html"' in (site / "index.html").read_text(encoding="utf-8")
 
 
 def test_failing_notebook_leaves_the_site_as_it_was(tmp_path: Path) -> None:

@@ -181,7 +181,8 @@ def test_estimated_amounts_are_linear_in_the_shares(btc: Market) -> None:
     seen = observed_of(btc)
     leverage = classes_of(btc, 10_000)
     share = spread_law(lq.law("measured"), leverage)
-    design = design_of(btc, seen, Law("one", leverage, share[0], share[1], spread=2), "open_interest", **QUICK)
+    one = Law("one", leverage, share[0], share[1], spread=2)
+    design = design_of(btc, seen, lq.Assumptions(law=one, **QUICK))
     other = spread_law(lq.law("retail"), leverage)
     law = Law("other", leverage, other[0], other[1], spread=2)
     coins = lq.expected_liquidations(btc, law=law, same_bar_share=0.3, unit="coins", **QUICK)
@@ -244,17 +245,19 @@ def test_same_seed_same_ensemble(btc: Market, fitted: Calibration) -> None:
 @pytest.mark.parametrize("model", ["volume", "decay"])
 def test_every_model_can_be_calibrated(btc: Market, model: str) -> None:
     result = calibrate(btc, model=model, share_of_volume=1.0, resamples=2)
-    assert result.options["model"] == model
+    assert result.assumptions.model == model
     for rank, _ in scores(result.estimate(btc), btc):
         assert rank > 0.84
 
 
-def test_the_options_plug_into_maps_and_flows(fitted: Calibration, btc: Market) -> None:
+def test_the_assumptions_plug_into_maps_and_flows(fitted: Calibration, btc: Market) -> None:
     window: dict[str, Any] = {"start": "2024-07-04", "end": "2024-07-05"}
-    heat = lq.heatmap(btc, **fitted.options, **window)
+    heat = lq.heatmap(btc, assumptions=fitted, **window)
     assert heat.attrs["law"] == "calibrated"
-    assert fitted.options["share_of_volume"] == KAPPA and fitted.options["closing"] == "proportional"
-    flow = lq.expected_liquidations(btc, unit="coins", **fitted.options)
+    options = fitted.assumptions.options
+    assert options["share_of_volume"] == KAPPA and options["closing"] == "proportional"
+    assert lq.Assumptions.of(heat) == fitted.assumptions and lq.law(fitted) is fitted.law
+    flow = lq.expected_liquidations(btc, unit="coins", assumptions=fitted)
     bare = fitted.estimate(btc, throttled=False)
     np.testing.assert_allclose(bare, flow, rtol=1e-12)
     # the link by hand, of one hour

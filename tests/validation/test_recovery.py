@@ -10,11 +10,11 @@ from liqlab.validation._recovery import VARIANTS, recovery
 
 
 @pytest.fixture(scope="module")
-def simulation() -> lq.Simulation:
+def simulation() -> lq.simulation.Simulation:
     return lq.simulate(20, seed=5, positions_per_day=4000.0)
 
 
-def test_a_better_law_finds_more(simulation: lq.Simulation) -> None:
+def test_a_better_law_finds_more(simulation: lq.simulation.Simulation) -> None:
     """The measured law beats equal shares by far, on both sides; every figure is a correlation."""
     table = recovery([simulation], {"measured": {}, "uniform": {"law": "uniform"}}, moments=6)
     assert list(table.columns) == ["long", "short", "mean", "lowest", "highest"]
@@ -24,7 +24,7 @@ def test_a_better_law_finds_more(simulation: lq.Simulation) -> None:
     assert (table["lowest"] == table["mean"]).all() and (table["highest"] == table["mean"]).all()  # of one market
 
 
-def test_a_law_may_depend_on_the_market(simulation: lq.Simulation) -> None:
+def test_a_law_may_depend_on_the_market(simulation: lq.simulation.Simulation) -> None:
     """A function of the simulation as an option; the known law, put on the classes of a fit, is like any law."""
     known = VARIANTS["open_interest, law known"]["law"](simulation)
     one, two = recovery([simulation], {"a": {"law": lambda sim: known}, "b": {"law": known}}, moments=4).to_numpy()
@@ -33,13 +33,13 @@ def test_a_law_may_depend_on_the_market(simulation: lq.Simulation) -> None:
     assert fitted.name == "calibrated" and np.array_equal(fitted.leverage, known.leverage)
 
 
-def test_what_others_do_is_another_map(simulation: lq.Simulation) -> None:
+def test_what_others_do_is_another_map(simulation: lq.simulation.Simulation) -> None:
     """Touch by the close only, and liquidation at bankruptcy, give other figures than the rule they leave out."""
     table = recovery([simulation], {"ours": {}, "close": {"touch": "close"}, "bare": {"maintenance": False}}, moments=4)
     assert table["mean"].nunique() == 3
 
 
-def test_unknown_variants_explain_themselves(simulation: lq.Simulation) -> None:
+def test_unknown_variants_explain_themselves(simulation: lq.simulation.Simulation) -> None:
     with pytest.raises(TypeError, match="has no option 'half_life'"):
         recovery([simulation], {"x": {"half_life": "1d"}})
     with pytest.raises(ValueError, match="touch must be 'range' or 'close', got 'mark'"):

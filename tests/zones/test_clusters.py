@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 import liqlab as lq
+from liqlab.maps.stacking import stack_heatmaps
 from liqlab.zones import every_cluster
 from liqlab.zones._confluence import score_of
 from liqlab.zones.profile_peaks import CELLS, REACH, peaks_nb, smooth_all_nb, smoother
@@ -479,9 +480,17 @@ def test_leverages_of_a_real_map_meet() -> None:
 
 def test_windows_share_bins_and_are_nested(market: lq.Market) -> None:
     maps = lq.lookback_heatmaps(market, ["12h", "24h", "3d"], start="2024-05-01", end="2024-05-02")
-    assert list(maps) == ["12h", "24h", "3d"]
-    amounts = [heat["notional"].to_numpy() for heat in maps.values()]
-    assert all((a <= b * (1 + 1e-9) + 1e-6).all() for a, b in pairwise(amounts))
+    assert maps["lookback"].to_numpy().tolist() == ["12h", "24h", "3d"]
+    assert all((a <= b * (1 + 1e-9) + 1e-6).all() for a, b in pairwise(maps["notional"].to_numpy()))
+    apart = {name: maps.sel(lookback=name) for name in ("12h", "24h", "3d")}
+    assert lq.confluence(maps).equals(lq.confluence(apart))
+    assert lq.confluence(maps).attrs["layers"] == ["12h", "24h", "3d"]
+    assert lq.clusters(apart["24h"]).attrs["lookback"] == "24h"
+    for reader in (lq.clusters, lq.cumulative, lq.max_pain):
+        with pytest.raises(
+            ValueError, match=r"one map for each lookback \(12h, 24h, 3d\); choose one, .sel\(lookback='12h'"
+        ):
+            reader(maps)
     with pytest.raises(ValueError, match=r"a map of 30d .* would need a market from"):
         lq.lookback_heatmaps(market, ["30d"], start="2024-05-01", end="2024-05-02")
 
@@ -548,18 +557,42 @@ def test_zones_are_outlined_and_labelled(heat: xr.Dataset, market: lq.Market) ->
     assert not parts(lq.plot.clusters(zones.iloc[:0]), hv.Labels)
 
 
+def test_outlines_begin_where_the_zone_began() -> None:
+    """A zone of the fourth column on, one that was there from the start, and one that came, went and came again."""
+    old, new, again = (bump(x, 3e7, 0.001) for x in (56_000, 53_000, 50_000))
+    rows = np.stack([LONGS + old + (k >= 3) * new + (k in (0, 1, 4, 5)) * again for k in range(6)])
+    heat = heat_of(rows, np.tile(SHORTS, (6, 1)))
+    zones = lq.clusters(heat)
+    boxes = next(box for box in parts(lq.plot.clusters(zones, heat=heat), hv.Rectangles) if box.group == "long zones")
+    began = {round(peak, -3): list(heat["time"].to_numpy()).index(time)
+             for peak, time in zip(boxes["peak"], boxes["time"], strict=True)}  # fmt: skip
+    assert began == {56_000: 0, 53_000: 3, 50_000: 4}
+    whole = lq.plot.heatmap(heat, zones=zones, ylim=(45_000, 65_000), strip=False, profile=False)
+    drawn = next(box for box in parts(whole, hv.Rectangles) if box.group == "long zones")
+    assert drawn["time"].tolist() == boxes["time"].tolist()
+    early = lq.clusters(heat, heat["close_time"].to_numpy()[1])  # what came later is not looked at
+    box = next(b for b in parts(lq.plot.clusters(early, heat=heat), hv.Rectangles) if b.group == "long zones")
+    assert {list(heat["time"].to_numpy()).index(time) for time in box["time"]} == {0}
+
+
 def test_labels_keep_apart() -> None:
     long = LONGS + bump(55_000, 3e7, 0.001) + bump(55_000 * math.exp(5 * W), 2e7, 0.001) + bump(50_000, 2e7, 0.001)
     zones = lq.clusters(heat_of(long, SHORTS))
     assert len(zones) == 3
-    drawn = lq.plot.clusters(zones, price_range=(45_000, 65_000))
+    drawn = lq.plot.clusters(zones, ylim=(45_000, 65_000))
     labels = [y for each in parts(drawn, hv.Labels) for y in each["peak"]]
     assert sorted(np.round(labels, -2)) == [50_000, 55_000]
 
 
 def test_panels_of_windows_curves_and_confluence_say_what_the_tables_say(heat: xr.Dataset) -> None:
-    picture = lq.plot.lookback_heatmaps({"a": heat, "b": heat})
+    picture = lq.plot.lookback_heatmaps(stack_heatmaps({"12h": heat, "24h": heat}, "lookback"))
     assert len(parts(picture, hv.Image)) == 2
+    grid = hv.render(picture, backend="bokeh")
+    for figure, *_ in grid.children:
+        assert figure.height >= 500 and figure.xaxis[0].ticker.__class__.__name__ == "DatetimeTicker"
+        assert type(figure.xaxis[0].major_label_policy).__name__ == "NoOverlap"
+    with pytest.raises(ValueError, match="a Dataset with a dimension lookback"):
+        lq.plot.lookback_heatmaps(heat)
     hv.render(picture, backend="bokeh")
     curve, pain = lq.cumulative(heat), lq.max_pain(heat)
     drawn = lq.plot.cumulative(curve, pain=pain)

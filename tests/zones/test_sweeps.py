@@ -190,7 +190,7 @@ def test_no_sweep_no_row_but_the_same_columns() -> None:
     full = swept(TEN, (3, "short", 102, 105))
     empty = swept(TEN, (3, "short", 118, 119))
     assert empty.empty and (empty.dtypes == full.dtypes).all()
-    assert (lq.swing_controls(market(TEN)).dtypes == full.dtypes).all()
+    assert (lq.zones.swing_controls(market(TEN)).dtypes == full.dtypes).all()
 
 
 def test_a_map_that_has_ended_says_nothing_of_what_came_later() -> None:
@@ -302,29 +302,29 @@ def test_a_planted_zone_of_a_real_map_is_swept_with_its_size() -> None:
 def test_a_swing_by_hand_in_the_form_of_a_sweep() -> None:
     """A high of 105 with two lower bars on either side, known after them, first traded again three bars later."""
     rows = [FLAT] * 14 + [(100, 105, 100, 101, 1), FLAT, FLAT, FLAT, (100, 105.5, 100, 101, 1), FLAT, FLAT, FLAT]
-    controls = lq.swing_controls(market(rows), swing_bars=2, width=0.5)
+    controls = lq.zones.swing_controls(market(rows), swing_bars=2, width=0.5)
     (row,) = controls[controls["side"] == "short"].to_dict("records")
     assert (row["time"], row["zone_seen_at"]) == (stamp(18), stamp(17))
     assert row["low"] == row["peak"] == 105 and row["high"] == pytest.approx(105 + 0.5 * row["atr"])
     assert row["class"] == "swing failure" and row["penetration"] == pytest.approx(0.5 / 105)
     assert np.isnan(row["notional"])
     assert list(controls.columns) == list(swept(TEN, (3, "short", 102, 105)).columns)
-    assert lq.swing_controls(market(rows), swing_bars=2, window="45m").empty
-    assert lq.swing_controls(market(rows[:16]), swing_bars=2).empty
+    assert lq.zones.swing_controls(market(rows), swing_bars=2, window="45m").empty
+    assert lq.zones.swing_controls(market(rows[:16]), swing_bars=2).empty
 
 
 def test_a_swing_touched_during_a_visit_of_a_bright_zone_is_no_control() -> None:
     rows = [FLAT] * 14 + [(100, 105, 100, 101, 1), FLAT, FLAT, FLAT, (100, 105.5, 100, 101, 1), FLAT, FLAT, FLAT]
     visits = swept(rows, (17, "short", 102, 104))
     assert visits["time"].tolist() == [stamp(18)]
-    assert (lq.swing_controls(market(rows), visits, swing_bars=2)["side"] == "long").all()
+    assert (lq.zones.swing_controls(market(rows), visits, swing_bars=2)["side"] == "long").all()
 
 
 def test_the_future_changes_no_decided_control() -> None:
     example = lq.load_example("tia-2023")
-    whole = lq.swing_controls(example)
+    whole = lq.zones.swing_controls(example)
     for cut in (pd.Timestamp("2023-12-16 18:00", tz="UTC"), pd.Timestamp("2024-02-01", tz="UTC")):
-        part = lq.swing_controls(example.until(cut))
+        part = lq.zones.swing_controls(example.until(cut))
         known, decided = whole[whole["decided_at"] <= cut], part[part["decided_at"].notna()]
         pd.testing.assert_frame_equal(
             known.drop(columns=LATER).reset_index(drop=True), decided.drop(columns=LATER).reset_index(drop=True),
@@ -343,15 +343,15 @@ def test_matching_takes_the_nearest_of_the_same_kind_once() -> None:
         {**base, "first_bar_penetration_atr": 1.2}, {**base, "first_bar_penetration_atr": 1.1}, {**base, "atr": 1.6},
         {**base, "first_bar_penetration_atr": 1.6}, {**base, "time": stamp(32)}, {**base, "decided_at": pd.NaT},
     ])  # fmt: skip
-    found = lq.match_controls(sweeps, controls)
+    found = lq.zones.match_controls(sweeps, controls)
     assert found.index.tolist() == [7, 8] and found["first_bar_penetration_atr"].tolist() == [1.1, 1.2]
     assert found.attrs["unmatched"] == 1
     midnight = controls.iloc[[0]].assign(
         time=stamp(-4), first_bar_penetration_atr=1.0
     )  # an hour apart, on both sides of midnight
-    assert len(lq.match_controls(sweeps.iloc[[0]], midnight)) == 1
+    assert len(lq.zones.match_controls(sweeps.iloc[[0]], midnight)) == 1
     with pytest.raises(ValueError, match="volatility must be > 1"):
-        lq.match_controls(sweeps, controls, volatility=1.0)
+        lq.zones.match_controls(sweeps, controls, volatility=1.0)
 
 
 # --- stops and positions ----------------------------------------------------------------------------------------------
@@ -373,7 +373,7 @@ def test_where_a_stop_stands(side: str, stop: float, stop_location: list[str], s
     assert (table["stop_beyond_zone"] == stop_beyond_zone).all()
 
 
-def test_the_cushion_is_kept_from_every_cluster() -> None:
+def test_the_buffer_is_kept_from_every_cluster() -> None:
     """1 % of the edge: 92 → 92.92 and 90 → 89.1; where that reaches into the next cluster's buffer, further on."""
     table = lq.stop_zones(ZONES, price=100, stop={"long": 91.5, "short": 112.5}, buffer=0.01)
     assert table["side"].tolist() == ["long", "long", "short"]

@@ -76,8 +76,8 @@ class Venue(Protocol):
 def venues() -> dict[str, Venue]:
     """The files of this folder, by name.
 
-    >>> sorted(venues())
-    ['binance']
+    >>> "binance" in venues()
+    True
     """
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
     return {name: cast(Venue, import_module(f"{__name__}.{name}")) for name in names}

@@ -1,4 +1,4 @@
-"""`capabilities`: what each venue offers; `units`: what its numbers count; no request."""
+"""`capabilities`: what each venue offers; `venue_units`: what its numbers count; no request."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from liqlab.loaders.exchanges import Venue, venue_of, venues
+from liqlab.loaders.exchanges import Venue, _ccxt_units, venue_of, venues
 from liqlab.loaders.exchanges._instruments import BOTH, KINDS, Offer
+from liqlab.market.extras import require
 
-__all__ = ["capabilities", "units"]
+__all__ = ["capabilities", "venue_units"]
 
 
 def capabilities(exchange: str | None = None) -> pd.DataFrame:
@@ -37,13 +38,15 @@ def capabilities(exchange: str | None = None) -> pd.DataFrame:
     """
     if exchange is not None:
         return pd.DataFrame(_rows(exchange, venue_of(exchange)))
-    found = {name: venue_of(name) for name in _exchanges()}
-    own = _own()
+    ccxt = require("ccxt", "lq.capabilities")
+
+    own = [name for venue in venues().values() for name in venue.EXCHANGES]
+    found = {name: venue_of(name) for name in dict.fromkeys([*own, *ccxt.exchanges])}
     return pd.DataFrame([row for name, venue in found.items() if name in own or "candles" in venue.offers(name)
                          for row in _rows(name, venue)])  # fmt: skip
 
 
-def units(exchange: str | None = None) -> pd.DataFrame:
+def venue_units(exchange: str | None = None) -> pd.DataFrame:
     """What the numbers of each venue count. Nothing is asked of the network.
 
     What liqlab knows, no more: contracts of a venue without a row are refused until the caller says what they count.
@@ -65,25 +68,18 @@ def units(exchange: str | None = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> units("bybit").set_index("kind").loc["open_interest", ["linear", "inverse", "sides"]].tolist()
+    >>> venue_units("bybit").set_index("kind").loc["open_interest", ["linear", "inverse", "sides"]].tolist()
     ['coins', 'quote', 'both → one']
     """
-    names = _exchanges() if exchange is None else [exchange]
-    rows = [{"exchange": name, **asdict(unit)} for name in names for unit in venue_of(name).units(name)]
+    if exchange is not None:
+        found = {exchange: venue_of(exchange).units(exchange)}
+    else:  # without ccxt's own list: the rows are all that is known
+        own = {name: venue.units(name) for venue in venues().values() for name in venue.EXCHANGES}
+        found = own | {name: _ccxt_units.units(name) for name in _ccxt_units.EXCHANGES if name not in own}
+    rows = [{"exchange": name, **asdict(unit)} for name, known in found.items() for unit in known]
     columns = ["exchange", "kind", "linear", "inverse", "sides", "stamp", "source", "read", "tested"]
     table = pd.DataFrame(rows, columns=columns)
     return table.replace({"sides": {BOTH: f"{BOTH} → one"}})
-
-
-def _own() -> list[str]:
-    return [name for venue in venues().values() for name in venue.EXCHANGES]
-
-
-def _exchanges() -> list[str]:
-    """Those with a file of their own, then those that ccxt knows."""
-    import ccxt
-
-    return list(dict.fromkeys([*_own(), *ccxt.exchanges]))
 
 
 def _rows(exchange: str, venue: Venue) -> list[dict[str, object]]:

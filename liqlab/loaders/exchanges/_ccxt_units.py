@@ -14,7 +14,7 @@ from typing import Any
 
 from liqlab.loaders.exchanges._instruments import BOTH, COINS, CONTRACTS, ONE, QUOTE, Instrument, Unit
 
-READ, TESTED = "2026-11-28", "ccxt 4.5.76, 4.5.90"
+READ, TESTED = "2026-11-28", "ccxt 4.5.85, 4.5.90"
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,12 @@ ROWS = (
         no_liquidations="it is on the live stream allLiquidation only", funding_limit=200),
     Row(("okx", "myokx", "okxus"),
         "OKX V5, Get candlesticks (volCcy), Get contract open interest history (oi, oiCcy, oiUsd of the instrument), "
-        "Liquidation orders channel (sz in contracts, bkPx); up to ccxt 4.5.75 the history was of all contracts of a "
+        "Liquidation orders channel (sz in contracts, bkPx); up to ccxt 4.5.84 the history was of all contracts of a "
         "coin in USD",
         Count(COINS, COINS), Count(CONTRACTS, CONTRACTS),
         Interest(("info.2", COINS), ("info.2", COINS), ONE, 100, ("5m", "1h", "1d"), rows=1440, width=4,
                  other_width="three columns are the open interest and the volume [USD] of all contracts of the coin, "
-                 "as ccxt asked for them up to 4.5.75: pip install 'ccxt>=4.5.76'"),
+                 "as ccxt asked for them up to 4.5.84: pip install 'ccxt>=4.5.85'"),
         (Forced("posSide", "position", "sz", "ts", "bkPx"), Forced("side", "order", "sz", "ts", "bkPx")),
         no_liquidations="ccxt has no method for it, and the venue keeps a few days only"),
     Row(("gate", "gateeu"),
@@ -213,6 +213,7 @@ ROWS = (
     Row(("kraken",), "Kraken spot, OHLC: volume in coins", Count(), newest={"candles": 720}),
 )  # fmt: skip
 _BY_EXCHANGE = {name: row for row in ROWS for name in row.exchanges}
+EXCHANGES = tuple(_BY_EXCHANGE)
 UNKNOWN = Row((), "")
 
 

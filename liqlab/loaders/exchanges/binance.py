@@ -73,7 +73,9 @@ def units(exchange: str) -> tuple[Unit, ...]:
 def _unit(exchange: str, doc: str, kind: str, stamp: str, usdm: tuple[str, str], coinm: tuple[str, str]) -> Unit:
     unit, field = usdm if exchange == "binanceusdm" else coinm
     linear, inverse = (unit, "") if exchange == "binanceusdm" else ("", unit)
-    return Unit(kind, linear, inverse, stamp=stamp, source=f"{field}; {doc}", read="2026-11-28", tested="own endpoints")
+    return Unit(
+        kind, linear, inverse, stamp=stamp, source=f"{field}; {doc}", read="2026-11-28", tested="its own endpoints"
+    )
 
 
 # Kind, what its stamp means, and unit and field of USD-M and of COIN-M.
@@ -258,9 +260,9 @@ def parse_open_interest(rows: Any, item: Instrument) -> pd.DataFrame:
 
 
 def parse_depth(said: Any, item: Instrument) -> pd.DataFrame:
-    """Order book → side (``buy`` bids, ``sell`` asks), price, quantity [coins], best prices first on each side."""
+    """Order book → side (``bid`` or ``ask``), price, quantity [coins], best prices first on each side."""
     try:
-        sides = [("buy", said["bids"]), ("sell", said["asks"])]
+        sides = [("bid", said["bids"]), ("ask", said["asks"])]
         table = pd.DataFrame([(side, float(p), float(q)) for side, rows in sides for p, q, *_ in rows],
                              columns=["side", "price", "quantity"])  # fmt: skip
     except (KeyError, TypeError, ValueError):

@@ -27,8 +27,8 @@ class Family(Protocol):
 def families() -> dict[str, Family]:
     """The files of this folder, by name.
 
-    >>> sorted(families())[:2]
-    ['binance', 'bitmex']
+    >>> {"binance", "okx"} <= set(families())
+    True
     """
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
     return {name: cast(Family, import_module(f"{__name__}.{name}")) for name in names}

@@ -58,7 +58,7 @@ def magnet(
     market: Market | Mapping[str, Market],
     heat: xr.Dataset | None = None,
     *,
-    model: str = "open_interest",
+    model: str | None = None,
     horizon: Any = HORIZON,
     most_age: Any = MAX_ZONE_AGE,
     every: Any = EVERY,
@@ -75,7 +75,7 @@ def magnet(
         Several markets are pooled; those of one date count as one path.
     heat : Dataset, optional
         A heatmap of the one market, its columns the moments at which zones are frozen; default: made with `model`.
-    model : str
+    model : str, optional
         As in `liqlab.heatmap`.
     horizon : duration
         How long is looked on.
@@ -90,7 +90,8 @@ def magnet(
     seed : int
         Of these blocks.
     **options
-        Those of `liqlab.heatmap`: ``law="retail", lookback="7d"`` is nearer to what vendors publish.
+        Those of `liqlab.heatmap`, assumptions among them: ``law="retail", lookback="7d"`` is nearer to what vendors
+        publish.
 
     Returns
     -------

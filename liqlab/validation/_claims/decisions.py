@@ -38,7 +38,7 @@ class Claim:
     margin : float
         Smallest effect that would matter to a trader, chosen before the data were looked at.
     measure : callable
-        From the tables of `gathering` to an `Estimate`.
+        From the tables of `claim_samples` to an `Estimate`.
     against : tuple of str
         Claims of other sources that say the opposite.
     """

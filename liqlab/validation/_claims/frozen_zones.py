@@ -37,7 +37,7 @@ STEP = 0.0018  # [1] of a low price: narrower than the width of zones
 FEES = 0.001  # [1] in and out as a taker, 0.05 % each
 
 
-def frozen_map(market: Market, model: str = "open_interest", *, every: Any = EVERY, **options: Any) -> xr.Dataset:
+def frozen_map(market: Market, model: str | None = None, *, every: Any = EVERY, **options: Any) -> xr.Dataset:
     """A heatmap with wide columns, and bins fine enough for zones at all but the most extreme prices of a market."""
     low, high = (
         float(market.candles[name].quantile(q)) for name, q in (("low", TAIL_QUANTILE), ("high", 1 - TAIL_QUANTILE))

@@ -13,6 +13,7 @@ from liqlab import models
 from liqlab.margin import tier_history
 from liqlab.market.clock import step_of
 from liqlab.market.market import Market
+from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law, distances
 from liqlab.models._law import law as _named
 from liqlab.validation.calibration.design import SPREAD, Observed, classes_of, design_of, observed_of, spread_law
@@ -38,14 +39,14 @@ BEYOND = (0.0, 0.25)  # of what is opened, out of reach: large wallets on cross 
 def calibrate(
     market: Market,
     *,
-    model: str = "open_interest",
+    model: str | None = None,
+    assumptions: Assumptions | Any = None,
     loss: str = "censored",
-    prior: str | Law | Mapping[float, float] = "measured",
+    prior: str | Law | Mapping[float, float] | None = None,
     share_of_volume: float | Sequence[float] = KAPPAS,
     resamples: int = 100,
     level: float = 0.9,
     seed: int = 0,
-    position_notional: float = 10_000.0,
     **options: Any,
 ) -> Calibration:
     """Fit the law of distances, long and short apart, to observed liquidations.
@@ -61,8 +62,11 @@ def calibrate(
     ----------
     market : Market
         With `liquidations`; only what is in it is used, so ``calibrate(market.until(t))`` knows nothing after t.
-    model : str
+    model : str, optional
         As in `liqlab.heatmap`.
+    assumptions : Assumptions or Calibration, optional
+        Instead of `model` and the options: its law is the prior, its κ and same-bar share are fitted anew, and the rest
+        is held fixed.
     loss : 'censored', 'poisson' or 'rank'
         ``censored`` (default): normal in log(1 + amount) with a power link and a spread that goes with what is
         expected; of the largest 5 % of the amounts only is used that they are at least as large as the smallest of
@@ -70,8 +74,8 @@ def calibrate(
         is liquidated. ``poisson``: quasi-Poisson on the amounts themselves; for complete feeds only, since a few hours
         decide it. ``rank``: normal scores of the ranks; asks nothing of the amounts, and leaves scale and throttle
         undetermined.
-    prior : str, Law or mapping {leverage: share}
-        Where the law stays if the data are silent, as about distances that no price travelled.
+    prior : str, Law or mapping {leverage: share}, optional
+        ``measured`` by default: where the law stays if the data are silent, as about distances that no price travelled.
     share_of_volume : float or sequence of float
         κ, or the grid on which it is profiled. Ignored where the model has no such option.
     resamples : int
@@ -80,10 +84,9 @@ def calibrate(
         Of the day-block interval that decides which κ are allowed.
     seed : int
         The same seed gives the same ensemble.
-    position_notional : float
-        As in `liqlab.heatmap`.
     **options
-        Further options of the model, held fixed, and carried along in ``result.options``.
+        Further assumptions, held fixed, and carried along in the result: ``position_notional``, ``entries``, options of
+        the model.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def calibrate(
       smallest is taken: the least turnover that explains the observations. The ensemble mixes all of them.
     - Bars of one day err together: data count against the prior with as many bars as they are worth.
     - Observed amounts are published ones; ``throttle`` holds the link, not a law of nature. Longs and shorts are
-      published alike, so one link serves both, and a map drawn with ``result.options`` has both on one scale.
+      published alike, so one link serves both, and a map drawn with ``assumptions=result`` has both on one scale.
 
     References
     ----------
@@ -120,14 +123,15 @@ def calibrate(
     (0.3, 2)
     """
     _check(loss, resamples)
-    kappas = _kappas(model, share_of_volume)
+    base = _base(assumptions, model, options)
+    position_notional = base.position_notional
+    kappas = _kappas(base.model, share_of_volume)
     seen, leverage = observed_of(market), classes_of(market, position_notional)
-    share = spread_law(_named(prior), leverage)
+    share = spread_law(base.law if prior is None else _named(prior), leverage)
     first = Law("prior", leverage, share[0], share[1], spread=SPREAD)
     own: list[dict[str, Any]] = [{} if np.isnan(k) else {"share_of_volume": k} for k in kappas]
-    more = {**options, **({} if position_notional == 10_000.0 else {"position_notional": position_notional})}
     rng, offset = np.random.default_rng(seed), float(np.median(seen.amount[seen.amount > 0]))
-    designs = [design_of(market, seen, first, model, **more, **k) for k in own]
+    designs = [design_of(market, seen, base.replace(law=first, **k)) for k in own]
     how: dict[str, Any] = {"loss": loss, "offset": offset}
     how["spread"] = residual_spread(designs[len(designs) // 2], seen.amount, share, **how)
     fits = [minimise(design, seen.amount, share, **how) for design in designs]
@@ -135,7 +139,7 @@ def calibrate(
     away = _distance(market, first, position_notional)
     kept = np.flatnonzero(allowed(excess))
     # what a class loses depends a little on the law, through the closings: once more at the law that was found
-    closer = [design_of(market, seen, _law(fits[k], leverage), model, **more, **own[k]) for k in kept]
+    closer = [design_of(market, seen, base.replace(law=_law(fits[k], leverage), **own[k])) for k in kept]
     weight = worth(fits[kept[0]], seen)
     tempered = {"weight": np.full(seen.amount.shape[1], weight), **how}
     again = [minimise(d, seen.amount, share, begin=fits[k].point, **tempered)
@@ -152,11 +156,19 @@ def calibrate(
     }
     return Calibration(
         law=_law(again[0], leverage, whose, loss), share_of_volume=kappas[kept[0]],
-        same_bar_share=again[0].same_bar_share, model=model, loss=loss, source=whose, throttle=_throttle(again[0],
+        same_bar_share=again[0].same_bar_share, model=base.model, loss=loss, source=whose, throttle=_throttle(again[0],
         offset), step=_step(market), profile=profile, ensemble=tuple(_law(fit, leverage) for fit in draws),
         members=pd.DataFrame(members), tilt=rng.uniform(*TILT, (resamples, 2)), beyond=rng.uniform(*BEYOND, (resamples,
-        2)), silent=silent_laws(share, loss, rng), reached=reached, distance=away, span=_span(market, seen), more=more,
+        2)), silent=silent_laws(share, loss, rng), reached=reached, distance=away, span=_span(market, seen), base=base,
     )  # fmt: skip
+
+
+def _base(assumptions: Any, model: str | None, options: Mapping[str, Any]) -> Assumptions:
+    """What is held fixed, and the law that is the prior."""
+    fitted = [name for name in ("law", "same_bar_share") if name in options]
+    if fitted:
+        raise TypeError(f"{fitted[0]} is what calibrate fits; pass prior= for a law to begin with")
+    return Assumptions.given(assumptions, model, options)
 
 
 def _check(loss: str, resamples: int) -> None:

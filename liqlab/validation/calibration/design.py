@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from liqlab.maps.tables import balance
 from liqlab.margin import tier_history
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
+from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law
 
 __all__ = ["Design", "Observed", "classes_of", "design_of", "observed_of", "spread_law"]
@@ -119,18 +119,17 @@ def spread_law(law: Law, leverage: np.ndarray) -> np.ndarray:
     return share / share.sum(axis=1, keepdims=True)
 
 
-def design_of(market: Market, seen: Observed, law: Law, model: str, **options: Any) -> Design:
-    """Run the ledger under a law with every class open; divide each class by its share.
+def design_of(market: Market, seen: Observed, assumptions: Assumptions) -> Design:
+    """Run the ledger under a law that opens every class; divide each class by its share.
 
     What a class loses depends a little on the law itself, through the closings that liquidations use up: a fit repeats
     this at the law that it found.
     """
-    share = np.stack([law.long, law.short])
+    share = np.stack([assumptions.law.long, assumptions.law.short])
     parts = []
     for same_bar_share in (0.0, 1.0):
-        table = balance(market, model, by_leverage=True, law=law, same_bar_share=same_bar_share, **options)[
-            "liquidated"
-        ]
+        changed = assumptions.replace(same_bar_share=same_bar_share)
+        table = balance(market, assumptions=changed, by_leverage=True)["liquidated"]
         coins = table[SIDES].to_numpy().reshape(len(market.candles), -1, 2)
         parts.append(np.moveaxis(seen.sums(coins), 2, 0) / share[:, None, :])
     return Design(parts[0], np.maximum(parts[1] - parts[0], 0.0))

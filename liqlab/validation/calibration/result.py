@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from liqlab.maps.tables import expected_liquidations
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_opens, origin_of
+from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law
 from liqlab.validation.calibration.ensemble import band, quantiles_of
 
@@ -65,8 +66,8 @@ class Calibration:
         Log distances of the law's leverage levels under the tiers in force at the end.
     span : tuple of Timestamp
         First and last moment of the observations used.
-    more : dict
-        Further options of the model, as they were passed.
+    base : Assumptions
+        What was held fixed: the model and its other options, where positions open, how large they are.
     """
 
     law: Law
@@ -86,21 +87,21 @@ class Calibration:
     reached: np.ndarray
     distance: np.ndarray
     span: tuple[pd.Timestamp, pd.Timestamp]
-    more: dict[str, Any] = field(default_factory=dict)
+    base: Assumptions
 
     @property
-    def options(self) -> dict[str, Any]:
-        """To be splatted: ``lq.heatmap(market, **result.options)``, ``lq.expected_liquidations(…)``."""
-        return self._options(self.law, self.share_of_volume, self.same_bar_share)
+    def assumptions(self) -> Assumptions:
+        """What was fitted, as every function takes it: ``lq.heatmap(market, assumptions=result)``."""
+        return self._assumptions(self.law, self.share_of_volume, self.same_bar_share)
 
-    def member(self, draw: int) -> dict[str, Any]:
-        """Options of one member of the ensemble."""
+    def member(self, draw: int) -> Assumptions:
+        """Assumptions of one member of the ensemble."""
         row = self.members.iloc[draw]
-        return self._options(self.ensemble[draw], float(row["share_of_volume"]), float(row["same_bar_share"]))
+        return self._assumptions(self.ensemble[draw], float(row["share_of_volume"]), float(row["same_bar_share"]))
 
-    def _options(self, law: Law, kappa: float, same_bar_share: float) -> dict[str, Any]:
+    def _assumptions(self, law: Law, kappa: float, same_bar_share: float) -> Assumptions:
         own = {} if np.isnan(kappa) else {"share_of_volume": kappa}
-        return {"model": self.model, "law": law, "same_bar_share": same_bar_share, **own, **self.more}
+        return self.base.replace(law=law, same_bar_share=same_bar_share, **own)
 
     def shares(self, of: str = "opened") -> np.ndarray:
         """Shares of every member of the ensemble (draw, side, class).
@@ -205,7 +206,7 @@ class Calibration:
         """
         if unit not in ("coins", "quote"):
             raise ValueError(f"unit must be 'coins' or 'quote', got {unit!r}")
-        coins = expected_liquidations(market, unit="coins", **self.options)
+        coins = expected_liquidations(market, unit="coins", assumptions=self.assumptions)
         close = market.candles["close"]
         step, width = (x.as_unit("ns").value for x in (market.step, max(self.step, market.step)))
         stamps = nanoseconds(coins.index)
@@ -240,9 +241,11 @@ class Calibration:
         if not 2 <= members <= len(self.ensemble):
             raise ValueError(f"members must lie in 2..{len(self.ensemble)}, got {members!r}; calibrate with more "
                              "resamples for more")  # fmt: skip
-        heat = heatmap(market, **{**self.options, **options})
+        heat = heatmap(market, assumptions=self.assumptions, **options)
         chosen = np.linspace(0, len(self.ensemble) - 1, members).astype(int)
-        amounts = np.stack([heatmap(market, **{**self.member(k), **options})["notional"].to_numpy() for k in chosen])
+        amounts = np.stack(
+            [heatmap(market, assumptions=self.member(k), **options)["notional"].to_numpy() for k in chosen]
+        )
         low, high = np.quantile(amounts, [(1 - level) / 2, (1 + level) / 2], axis=0, method="weibull")
         dims = heat["notional"].dims
         told = {"band_level": level, "band_members": members}

@@ -1,4 +1,4 @@
-"""The scoreboard as a picture: every forecast with its interval, the ceiling as a line. Public through `plot`."""
+"""The scoreboard as a picture: every forecast with its interval, the ceiling as a line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FONT, MIN_WIDTH_PX
+from liqlab.plot.style import FONT, MIN_WIDTH_PX, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -92,7 +92,8 @@ def _panel(title: str, result: Scores, score: str, side: str, placebos: tuple[st
     room = 0.04 * (high - low) or 0.1
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
-            title=heading, xlabel=NAMES[score], ylabel="", yticks=list(zip(rows[line], rows["forecast"], strict=True)),
+            title=raw(heading), xlabel=NAMES[score], ylabel="",
+            yticks=list(zip(rows[line], rows["forecast"], strict=True)),
             ylim=(-0.7, len(rows) - 0.3), xlim=(low - room, high + room), show_grid=True, toolbar=None, fontsize=FONT,
             legend_position="bottom", hooks=[_small_legend], responsive=True, min_width=MIN_WIDTH_PX,
             height=FRAME + ROW * len(rows),

@@ -1,0 +1,328 @@
+"""The file of a live map: written whole under a seal, and taken over only after every part of it was checked.
+
+The kernels read and write memory by the numbers of a state, so nothing reaches them that could point outside an array
+or has no meaning as coins. The file is an .npz that numpy opens; the comment at its end names the form and the sha256
+of all bytes before these 64 digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from liqlab import models
+from liqlab.engine.ledger import check_same_bar_share
+from liqlab.engine.records import Ladder, State
+from liqlab.market import checks
+from liqlab.market.clock import timedelta
+
+__all__ = ["read_state", "write_state"]
+
+VERSION = 1
+MAX_FILE = 1_000_000_000  # bytes, packed and unpacked; a year of one market takes 15 MB
+MAX_CELL = 2_000_000  # cells from price 1, e^±100: beyond, a price is no number
+MAX_TOTAL = 1e18  # coins
+FIRST, LAST = 1_230_768_000 * 10**9, 7_258_118_400 * 10**9  # 2009 … 2200 [ns]
+_HEADER, _PIECE = 10_000, 16_384  # bytes of a header at most (numpy writes 128), packed bytes taken at once
+_MARK = f"liqlab live map {VERSION} sha256=".encode()
+_EOCD = b"PK\5\6"  # the record that ends a zip; its last two bytes count those of the comment
+_FLOATS, _OTHERS = ("level", "open_interest"), ("close", "step", "bars", "stamps", "since")
+_LAST = ("open", "high", "low", "close", "volume")
+_REMEDY = "start it anew with lq.live and its history, and save it again"
+
+
+def write_state(
+    path: str | Path,
+    state: State,
+    ladder: Ladder,
+    *,
+    memory: Mapping[str, Any],
+    edges: np.ndarray,
+    about: dict[str, Any],
+) -> Path:
+    """Write a live map to one file, under a temporary name first; `read_state` gives back the same arguments."""
+    path = Path(path)
+    arrays = {f"state_{f.name}": getattr(state, f.name) for f in fields(State)}
+    arrays |= {f"ladder_{f.name}": getattr(ladder, f.name) for f in fields(Ladder)}
+    arrays |= {"volume": memory["volume"], "edges": edges}
+    kept = {name: memory[name] for name in _OTHERS}
+    kept |= {name: None if math.isnan(memory[name]) else memory[name] for name in _FLOATS}
+    out = io.BytesIO()
+    text = json.dumps({**about, "memory": kept}, allow_nan=False)
+    np.savez_compressed(out, allow_pickle=False, about=np.array(text),
+                        **{name: array for name, array in arrays.items() if array is not None})  # fmt: skip
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(_sealed(out.getvalue()))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        told = f"the live map cannot be saved ({error.strerror}); save it where you may write, the map itself stays"
+        raise OSError(error.errno, told, str(path)) from error
+    finally:
+        if not path.is_dir() and path.parent.is_dir():
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_state(path: str | Path) -> tuple[State, Ladder, dict[str, Any], np.ndarray, dict[str, Any]]:
+    """State, ladder, memory, edges and what else was told of a live map.
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        Where the file is not what was written, of another form, or holds what no live map can be; the message says
+        which part, and what to do.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}; Live.save writes one")
+    if not path.is_file() or path.stat().st_size > MAX_FILE:
+        raise ValueError(f"{path} is no saved live map: not a file, or larger than {MAX_FILE / 1e9:g} GB; {_REMEDY}")
+    data = path.read_bytes()
+    try:
+        _check_seal(data)
+        about, arrays = _parts(data)
+        state, ladder = _state(arrays), _ladder(arrays)
+        memory = about.pop("memory") | {"volume": arrays["volume"]}
+        memory |= {name: math.nan if memory[name] is None else memory[name] for name in _FLOATS}
+        _check_ladder(ladder)
+        _check_ledger(state, ladder)
+        _check_memory(memory, state)
+        _check_edges(arrays["edges"])
+        _check_about(about, memory)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, SyntaxError, EOFError, MemoryError,
+            RecursionError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:  # fmt: skip
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} cannot be carried on: {reason}; {_REMEDY}") from error
+    return state, ladder, memory, arrays["edges"], about
+
+
+# --- seal and parts -------------------------------------------------------------------------------------------------
+
+
+def _sealed(data: bytes) -> bytes:
+    """The file with a comment at the end of its zip: the mark, and the sha256 of everything before the digits."""
+    if data[-22:-18] != _EOCD:
+        raise AssertionError("numpy has written no plain zip")
+    marked = data[:-2] + (len(_MARK) + 64).to_bytes(2, "little") + _MARK
+    return marked + hashlib.sha256(marked).hexdigest().encode()
+
+
+def _check_seal(data: bytes) -> None:
+    mark = data[-64 - len(_MARK) : -64]
+    if mark != _MARK:
+        other = re.fullmatch(rb"liqlab live map (\d{1,9}) sha256=", data[-128:-64].rpartition(b"\0")[2])
+        if other is not None and int(other[1]) > VERSION:
+            raise ValueError(f"its form is number {int(other[1])}, this liqlab knows {VERSION}: upgrade liqlab")
+        raise ValueError("it carries no seal, so it is no live map, cut off, or saved by an older liqlab")
+    if hashlib.sha256(memoryview(data)[:-64]).hexdigest().encode() != data[-64:]:
+        raise ValueError("it is not what was written (sha256 differs)")
+
+
+def _parts(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_FILE:
+            raise ValueError(f"it unpacks to {size / 1e9:.1f} GB, more than {MAX_FILE / 1e9:g}")
+        arrays = {member.filename.removesuffix(".npy"): _array(data, member) for member in archive.infolist()}
+    text = str(arrays.pop("about"))
+    about = json.loads(text, parse_constant=_refuse_constant)
+    if not isinstance(about, dict) or not isinstance(about.get("memory"), dict):
+        raise ValueError("what it tells of itself is no mapping with a memory")
+    return about, arrays
+
+
+def _array(data: bytes, member: zipfile.ZipInfo) -> np.ndarray:
+    """One array, whose header promises as many bytes as there are.
+
+    The seal has vouched for every byte, so the zip's own checksum, a sixth of the time of reading, is left alone.
+    """
+    head = member.header_offset
+    start = head + 30 + sum(int.from_bytes(data[head + k : head + k + 2], "little") for k in (26, 28))
+    packed = memoryview(data)[start : start + member.compress_size]
+    if member.compress_type != zipfile.ZIP_DEFLATED:
+        raise ValueError(f"{member.filename} is packed in another way than numpy packs")
+    unpacked, at, unpacker = np.empty(member.file_size, np.uint8), 0, zlib.decompressobj(-15)
+    for first in range(0, len(packed), _PIECE):
+        piece = unpacker.decompress(packed[first : first + _PIECE])
+        unpacked[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+        at += len(piece)
+    stream = io.BytesIO(unpacked[:_HEADER].tobytes())
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError(f"the header of {member.filename} is not numpy's of form 1.0")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != at - stream.tell():
+        raise ValueError(f"the header of {member.filename} promises another array than there is")
+    return np.frombuffer(unpacked.data, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"what it tells of itself holds {name}, which is no number")
+
+
+def _state(arrays: Mapping[str, np.ndarray]) -> State:
+    given: dict[str, Any] = {f.name: arrays[f"state_{f.name}"] for f in fields(State)}
+    _want(given["origin"], "state_origin", int, ())
+    return State(**(given | {"origin": int(given["origin"])}))
+
+
+def _ladder(arrays: Mapping[str, np.ndarray]) -> Ladder:
+    return Ladder(**{f.name: arrays[f"ladder_{f.name}"] for f in fields(Ladder)
+                     if f.name != "close_rate" or "ladder_close_rate" in arrays})  # fmt: skip
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def _want(array: np.ndarray, name: str, kind: type, shape: tuple[int, ...]) -> None:
+    """Type and shape of an array."""
+    dtype = np.dtype(np.int64 if kind is int else np.float64)
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, where {dtype} {shape} is needed")
+
+
+def _range(array: np.ndarray, name: str, low: float, high: float) -> None:
+    """Every number in [low, high]; NaN is in no range."""
+    inside = (array >= low) & (array <= high)
+    if not inside.all():
+        raise ValueError(f"{name} holds {array[~inside].flat[0]!s}, where numbers in [{low:g}, {high:g}] are allowed")
+
+
+def _check_ladder(ladder: Ladder) -> None:
+    levels = ladder.leverage.size
+    if levels == 0:
+        raise ValueError("ladder_leverage is empty")
+    _want(ladder.leverage, "ladder_leverage", float, (levels,))
+    _want(ladder.cells, "ladder_cells", int, (2, levels))
+    _want(ladder.share, "ladder_share", float, (2, levels))
+    _want(ladder.tier_version, "ladder_tier_version", int, (levels,))
+    _range(ladder.leverage, "ladder_leverage", 1e-9, 1e9)
+    _range(ladder.cells, "ladder_cells", 1, MAX_CELL)
+    _range(ladder.share, "ladder_share", 0, 1)
+    _range(ladder.tier_version, "ladder_tier_version", 0, levels - 1)
+    if (np.diff(ladder.tier_version) < 0).any():
+        raise ValueError("ladder_tier_version does not ascend")
+    if ladder.close_rate is not None:
+        _want(ladder.close_rate, "ladder_close_rate", float, (levels,))
+        _range(ladder.close_rate, "ladder_close_rate", 1e-9, 1e9)
+
+
+def _check_ledger(state: State, ladder: Ladder) -> None:
+    """Shapes fit together, every index lies in its array, and the coins of a group are those of its cells."""
+    group, group_version, _ = ladder.rate_groups
+    levels, groups, size = len(group), len(group_version), state.entries.shape[-1]
+    _want(state.entries, "state_entries", float, (2, groups, size))
+    _want(state.swept, "state_swept", float, (2, levels, size))
+    _want(state.top, "state_top", int, (2, levels))
+    _want(state.fresh, "state_fresh", int, (2, int(ladder.tier_version.max()) + 1))
+    _want(state.amounts, "state_amounts", float, (2, groups, 2))
+    _want(state.total, "state_total", float, (2, 1))
+    _want(state.standing, "state_standing", float, (2, levels))
+    if not 0 < size <= 2 * MAX_CELL or not -MAX_CELL <= state.origin <= state.origin + size - 1 <= MAX_CELL:
+        raise ValueError(f"its grid of {size} cells from {state.origin} leaves [-{MAX_CELL}, {MAX_CELL}]")
+    _range(state.top, "state_top", -1, size - 1)
+    _range(state.fresh, "state_fresh", -1, size - 1)
+    _range(state.entries, "state_entries", 0, MAX_TOTAL * 2.0**64)  # amounts are stored by a scale down to 2^-64
+    _range(state.amounts[:, :, 0], "state_amounts", 0, MAX_TOTAL * 2.0**64)
+    _range(state.amounts[:, :, 1], "the scale in state_amounts", 2.0**-64, 1)
+    _range(state.total, "state_total", -1e-6 * MAX_TOTAL, MAX_TOTAL)
+    if not (np.isnan(state.standing) | ((state.standing >= 0) & (state.standing <= MAX_TOTAL))).all():
+        raise ValueError(f"state_standing holds numbers outside of [0, {MAX_TOTAL:g}]")
+    _check_coins(state, ladder, group)
+
+
+def _check_coins(state: State, ladder: Ladder, group: np.ndarray) -> None:
+    """Of each level stands what was opened less what was swept: never less than nothing, and together the amounts."""
+    opened, standing = np.zeros(state.amounts.shape[:2]), np.zeros(state.amounts.shape[:2])
+    for side in range(2):
+        ever = state.entries[side].sum(axis=1)
+        for level, number in enumerate(group):
+            gone = state.swept[side, level]
+            if not (gone >= 0).all() or not (gone <= state.entries[side, number]).all():
+                raise ValueError(f"state_swept of side {side}, level {level} is not within what was opened there")
+            share = ladder.share[side, level]
+            standing[side, number] += share * (ever[number] - gone.sum())
+            opened[side, number] += share * ever[number]
+    if (abs(standing - state.amounts[:, :, 0]) > 1e-6 * opened + 1e-9).any():
+        raise ValueError("state_amounts are not the coins that stand by state_entries and state_swept")
+
+
+def _check_memory(memory: Mapping[str, Any], state: State) -> None:
+    close, step, bars = (_whole(memory, name) for name in ("close", "step", "bars"))
+    if not FIRST <= close <= LAST:
+        raise ValueError(f"its last bar closes at {close} ns since 1970, which is not between 2009 and 2200")
+    if not 10**9 <= step <= 400 * 86_400 * 10**9:
+        raise ValueError(f"its time frame is {step} ns, which is not between a second and 400 days")
+    volume = memory["volume"]
+    _want(volume, "volume", float, (volume.size,))
+    if not 1 <= volume.size <= bars + 1:
+        raise ValueError(f"volume holds {volume.size} sums for {bars} bars")
+    _range(volume, "volume", 0, 1e300)
+    if (np.diff(volume) < 0).any():
+        raise ValueError("volume, a running sum, falls")
+    for name in _FLOATS:
+        if not isinstance(memory[name], int | float) or memory[name] < 0 or memory[name] > MAX_TOTAL:
+            raise ValueError(f"{name} is {memory[name]!r}, where coins >= 0 are needed")
+    stamps, since = (_whole_list(memory, name) for name in ("stamps", "since"))
+    if len(stamps) > 4 or stamps != sorted(stamps) or any(not FIRST <= stamp <= close for stamp in stamps):
+        raise ValueError(f"stamps of open interest are {stamps}, where up to four ascend to the last close")
+    cells = state.origin, state.origin + state.entries.shape[2] - 1
+    if since and not (len(since) == 3 and since[0] >= 1 and cells[0] <= since[1] <= since[2] <= cells[1]):
+        raise ValueError(f"since is {since}, where bars and two cells of the grid are needed")
+
+
+def _whole(memory: Mapping[str, Any], name: str) -> int:
+    value = memory[name]
+    if type(value) is not int or not 0 < value < 2**63:
+        raise ValueError(f"{name} is {value!r}, where a whole number > 0 is needed")
+    return value
+
+
+def _whole_list(memory: Mapping[str, Any], name: str) -> list[int]:
+    value = memory[name]
+    if not isinstance(value, list) or any(type(each) is not int or abs(each) >= 2**63 for each in value):
+        raise ValueError(f"{name} is {value!r}, where a list of whole numbers is needed")
+    return value
+
+
+def _check_edges(edges: np.ndarray) -> None:
+    _want(edges, "edges", float, (max(edges.size, 2),))
+    _range(edges, "edges", 1e-40, 1e40)
+    if (np.diff(edges) <= 0).any():
+        raise ValueError("edges, those of the price bins, do not ascend")
+
+
+def _check_about(about: Mapping[str, Any], memory: Mapping[str, Any]) -> None:
+    """Model, options, words and the last bar."""
+    models.one_bar(about["model"])
+    options, known = about["options"], models.options_of(about["model"])
+    if not isinstance(options, dict) or set(options) != set(known):
+        raise ValueError(f"options are {options!r}, where the model {about['model']} has {', '.join(known)}")
+    share = about["same_bar_share"]
+    if type(share) not in (int, float):
+        raise ValueError(f"same_bar_share is {share!r}, where a number in [0, 1] is needed")
+    check_same_bar_share(share)
+    attrs, last = about["attrs"], about["last"]
+    if not isinstance(attrs, dict) or not all(isinstance(value, str) for value in attrs.values()):
+        raise ValueError("attrs must be a mapping of names to text")
+    if timedelta(attrs["timeframe"]).as_unit("ns").value != memory["step"] or attrs["model"] != about["model"]:
+        raise ValueError(f"its time frame or model is not that of its attrs, {attrs['timeframe']} and {attrs['model']}")
+    checks.bar({name: last[name] for name in _LAST}, None, None)
+    if "time" in last and last["time"] + memory["step"] != memory["close"]:
+        raise ValueError("the last bar does not close when the map does")

@@ -1,0 +1,47 @@
+"""Models by name: every file of this folder without a leading underscore is one."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from liqlab.models._flow import Flow
+
+
+def names() -> list[str]:
+    """Names of all models, alphabetically.
+
+    >>> "open_interest" in names()
+    True
+    """
+    return sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if not m.name.startswith("_"))
+
+
+def find(model: str) -> Callable[..., Flow]:
+    """The function of a model, by name; ValueError names the models there are."""
+    if model not in names():
+        raise ValueError(f"no model is called {model!r}; there are: {', '.join(names())}")
+    return getattr(import_module(f"liqlab.models.{model}"), model)
+
+
+def one_bar(model: str) -> Callable[..., Flow]:
+    """A model's rule for a single bar, for maps that live; ValueError where it has none."""
+    find(model)
+    rule = getattr(import_module(f"liqlab.models.{model}"), "one_bar", None)
+    if rule is None:
+        raise ValueError(f"the model {model!r} has no rule for one bar; add one_bar(bar, **options) to its file")
+    return rule
+
+
+def options_of(model: str) -> dict[str, Any]:
+    """Options of a model with their defaults.
+
+    >>> options_of("volume")
+    {'share_of_volume': 1.0}
+    """
+    parameters = list(inspect.signature(find(model)).parameters.values())[1:]
+    return {p.name: p.default for p in parameters}
