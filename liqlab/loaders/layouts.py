@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from liqlab.market.checks import TIER_COLUMNS
@@ -74,6 +75,7 @@ class Layout:
     sides: str = ""
 
 
+@lru_cache(maxsize=4096)
 def fold(name: Any) -> str:
     """A column name as it is compared: letters of any script and figures, in lower case.
 

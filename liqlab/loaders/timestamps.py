@@ -112,7 +112,7 @@ def _quick(values: pd.Series) -> pd.DatetimeIndex | None:
     """ISO times that all carry an offset, or none of them, by arrow; None where it is not that simple."""
     import pyarrow as pa
 
-    if pd.api.types.is_numeric_dtype(values.dtype):
+    if pd.api.types.is_numeric_dtype(values.dtype) or not all(isinstance(one, str) for one in values.head(3)):
         return None
     for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):
         with contextlib.suppress(pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):

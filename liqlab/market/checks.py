@@ -76,7 +76,7 @@ def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
         row = int(np.flatnonzero(np.diff(index.as_unit("ns").asi8) < 0)[0]) + 1
         raise ValueError(f"{name}: row {row} ({index[row]}) stands before the row above it ({index[row - 1]}); "
                          "use frame.sort_index()")  # fmt: skip
-    clean = table.copy()
+    clean = table.copy(deep=False)  # pandas copies what either side writes to
     clean.index = index.tz_convert("UTC").rename("time")
     clean.columns.name = None
     return clean
