@@ -168,7 +168,7 @@ def _ends(table: Opened, said: Said) -> pd.Series | None:
 def _candles(table: Opened, frame: pd.DataFrame, said: Said, size: float | None) -> pd.DataFrame:
     part = table.parts[0]
     known = claims.instrument_of(said.symbol, part, said.exchange)
-    claim = claims.volume_claim(part, said.exchange, said.units, size, known)
+    claim = claims.volume_claim(part, said.exchange or part.venue, said.units, size, known)
     settled, note = volume_units.candle_volume(frame, file=table.label, claim=claim)
     table.notes.append(note)
     return settled
@@ -181,7 +181,7 @@ def _interest(
     table = opened["open_interest"]
     part = table.parts[0]
     known = claims.instrument_of(said.symbol, part, said.exchange)
-    claim = claims.interest_claim(part, said.exchange, said.units, said.contract_size, known)
+    claim = claims.interest_claim(part, said.exchange or part.venue, said.units, said.contract_size, known)
     if len(table.parts) == 1 and "open_interest" not in said.units and claim.unit != CONTRACTS:
         price = price_at(candles, frame.index, step)
         read = claims.ccxt_interest(part, said.exchange, said.contract_size, known, price, table.label)

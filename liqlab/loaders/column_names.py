@@ -47,6 +47,8 @@ class Parsed:
         The rows as they were, in the same order.
     stored : bool
         It is a month of the store, whose units are ours.
+    venue : str
+        Whose reply it is, where the reply shows it.
     """
 
     frame: pd.DataFrame
@@ -55,6 +57,7 @@ class Parsed:
     ends: pd.Series | None
     found: pd.DataFrame
     stored: bool = False
+    venue: str = ""
 
 
 _IN_QUOTE = ("holds open interest in quote (USD) and not in coins, so every price move would look like positions; "
@@ -154,7 +157,8 @@ def parse(
         ends = None if ends is None else ends.iloc[order]
     if layout.name == METRICS:
         clean = _without_holes(clean, file)
-    return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")))
+    return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")),
+                  str(frame.attrs.get("venue", "")))  # fmt: skip
 
 
 def _without_holes(table: pd.DataFrame, file: str) -> pd.DataFrame:
