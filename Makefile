@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report lab test test-all lint bench lock clean
+.PHONY: help setup report lab test test-base test-all lint bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1   \2/p' Makefile
@@ -43,11 +43,14 @@ lint: $(READY)  ## style and types
 test: lint  ## style, types, tests and doctests, with reduced counts
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
+test-base: $(READY)  ## the wheel without extras in an empty environment, and the README's calls in it
+	$(BIN)/python -m tests.base_install
+
 test-all: lint  ## the same with long counts
 	LIQLAB_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-bench: $(READY)  ## how fast the book and the maps are here
-	$(BIN)/python -m tests.bench
+bench: $(READY)  ## how fast the ledger and the maps are here
+	$(BIN)/python -m bench
 
 lock: $(READY)  ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --universal --python-version 3.11.0 --generate-hashes \

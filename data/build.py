@@ -27,7 +27,9 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # a bare clone has liqlab beside data/, not installed
 
-from liqlab import datasets, market  # noqa: E402, RUF100 (only after the line above)
+from liqlab.loaders import _examples  # noqa: E402, RUF100 (only after the line above)
+from liqlab.margin.tiers import FILE as TIER_FILE  # noqa: E402, RUF100
+from liqlab.market import market  # noqa: E402, RUF100
 
 LIMIT = 12_000_000
 CANDLES = (*market.PRICES, "volume", "taker_buy_volume")
@@ -133,7 +135,7 @@ def make_table(entry: dict[str, Any], raw: Path, manifest: pd.DataFrame) -> pd.D
     figures = {role: read_raw(raw, manifest, file) for role, file in entry["raw"].items()}
     start, end = map(market.utc, entry["range"])
     instants_ = entry["recipe"] in ("instants", "hour_ends")
-    return datasets.crop(RECIPES[entry["recipe"]](**figures), start, end, instants=instants_)
+    return _examples.crop(RECIPES[entry["recipe"]](**figures), start, end, instants=instants_)
 
 
 def make_file(stem: str, spec: dict[str, Any], raw: Path, manifest: pd.DataFrame, out: Path) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def make_file(stem: str, spec: dict[str, Any], raw: Path, manifest: pd.DataFrame
 
 def make_tiers(spec: dict[str, Any], raw: Path, manifest: pd.DataFrame, out: Path) -> dict[str, Any]:
     """Make leverage_tiers.csv and return its line of the registry."""
-    entry, path = spec["tiers"], out / datasets.TIERS
+    entry, path = spec["tiers"], out / _examples.TIERS
     tiers = read_raw(raw, manifest, entry["raw"])
     write_tiers(tiers, path)
     return {
@@ -186,7 +188,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 def cases_text(spec: dict[str, Any], out: Path) -> str:
     """The cases: one table of facts, then one line each in words."""
-    known = datasets.describe_cases(out)
+    known = _examples.describe_cases(out)
     days = {key: known[key].dt.strftime("%Y-%m-%d") for key in ("start", "end", "window_start", "window_end")}
     facts = pd.DataFrame({
         "case": "`" + known.index + "`", "market": known["symbol"] + " on " + known["exchange"],
@@ -270,6 +272,8 @@ def build(raw: Path, out: Path) -> None:
             "agreement": agreement_text(spec, raw, manifest),
         })  # fmt: skip
         check(draft, spec)
+        if out.resolve() == HERE:  # the tiers are part of the package
+            os.replace(draft / _examples.TIERS, TIER_FILE)
         for path in sorted(draft.iterdir()):
             os.replace(path, out / path.name)
 
@@ -279,7 +283,7 @@ def check(draft: Path, spec: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in spec["cases"]:
-            datasets.load_case(name, draft)
+            _examples.load_case(name, draft)
     size = sum(path.stat().st_size for path in draft.iterdir())
     if size > LIMIT:
         raise ValueError(f"data/ would hold {size:,} bytes, at most {LIMIT:,} are allowed; crop a range in cases.yml")

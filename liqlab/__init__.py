@@ -11,36 +11,23 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "market": ["Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations",
-               "check_taker", "check_mark_candles", "check_leverage_tiers"],
+               "check_taker", "check_mark_candles", "check_leverage_tiers", "indicators"],
     "margin": ["liquidation_price", "bankruptcy_price", "tiers_for", "tiers_from_ccxt"],
-    "laws": ["Law", "law"],
-    "maps": ["heatmap", "liquidation_map"],
-    "tables": ["expected_liquidations", "balance", "levels"],
-    "bands": ["explain"],
-    "zones": ["clusters", "track", "confluence", "windows", "cumulative", "max_pain"],
-    "aggregate": ["combine"],
-    "carried": ["Live", "live", "load_live"],
-    "liquidity": ["price_impact"],
-    "impact": ["amplification", "cascade", "critical_zones"],
-    "beside": ["indicators"],
-    "sweeping": ["sweeps"],
-    "controls": ["matched", "swing_controls"],
-    "stops": ["positions", "stop_zones"],
-    "happened": ["around", "observed"],
-    "validation.calibration": ["Calibration", "calibrate"],
-    "validation": ["Scores", "Walk", "score", "walk_forward"],
-    "validation.magnets": ["Magnet", "magnet"],
-    "validation.ledger": ["claims"],
-    "stories": ["told_levels", "episodes", "swing_sweeps"],
-    "synthetic": ["Simulation", "simulate"],
-    "datasets": ["examples", "load_example"],
-    "cases": ["Case", "read_case"],
-    "sources": ["read", "fetch", "fetch_depth", "capabilities"],
+    "models": ["Law", "law"],
+    "engine": [],
+    "maps": ["heatmap", "liquidation_map", "expected_liquidations", "balance", "levels", "explain", "combine",
+             "Live", "live", "load_live", "observed_heatmap"],
+    "zones": ["clusters", "track", "confluence", "lookback_heatmaps", "cumulative", "max_pain", "sweeps",
+              "match_controls", "swing_controls", "assess_positions", "stop_zones", "event_windows", "compare_levels",
+              "summarise_periods", "swing_sweeps"],
+    "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
+    "simulation": ["Simulation", "simulate"],
+    "loaders": ["examples", "load_example", "Case", "read_case", "read", "fetch", "fetch_depth", "capabilities"],
+    "validation": ["Calibration", "calibrate", "Scores", "Walk", "score", "walk_forward", "Magnet", "magnet", "claims"],
     "plot": ["show"],
+    "report": [],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-_SUBMODULES = ["market", "margin", "laws", "models", "maps", "tables", "validation", "stories", "synthetic", "datasets",
-               "store", "sources", "plot", "report", "cli"]  # fmt: skip
 
 __all__ = sorted([*_ROOM_OF, "plot"])
 
@@ -48,7 +35,7 @@ __all__ = sorted([*_ROOM_OF, "plot"])
 def __getattr__(name: str) -> Any:
     if name in _ROOM_OF:
         return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
-    if name in _SUBMODULES:
+    if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"liqlab has no {name!r}; it has: {', '.join(__all__)}")
 

@@ -1,12 +1,10 @@
-"""The command line: ``liqlab report`` runs the notebooks and builds the site, ``liqlab page`` makes one file."""
+"""The command line: `report` and `page` run notebooks, `fetch` fills the store, `data` looks into it."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
-
-from liqlab.cli_data import app as data
-from liqlab.cli_fetch import fetch
 
 app = typer.Typer(
     help="Research notebook kit for crypto liquidation heatmaps. Education, not advice.",
@@ -14,8 +12,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+data = typer.Typer(
+    help="The local store of what was fetched: list what it holds, verify every file.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 app.add_typer(data, name="data")
-app.command()(fetch)
 
 Parameters = Annotated[
     list[str] | None,
@@ -29,6 +31,10 @@ Parameters = Annotated[
 ]
 Notebooks = Annotated[
     Path | None, typer.Option(help="Folder of the notebooks.", show_default="those that come with liqlab")
+]
+Store = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of the store.", show_default="LIQLAB_STORE, else the user's data folder"),
 ]
 
 
@@ -105,6 +111,112 @@ def page(
     except ReportError as error:
         _fail(error)
     print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command()
+def fetch(
+    symbol: Annotated[str, typer.Argument(help="BTC/USDT:USDT, ccxt's spelling.")],
+    start: Annotated[str, typer.Option(help="First moment, UTC: 2024-01-01 or '2024-01-01 07:00'.")],
+    exchange: Annotated[
+        str, typer.Option(help="binanceusdm, binancecoinm or the ccxt name of another.")
+    ] = "binanceusdm",
+    timeframe: Annotated[str, typer.Option(help="Of the candles: 1m, 5m, 15m, 1h, 1d …")] = "5m",
+    end: Annotated[str | None, typer.Option(help="End (not included).", show_default="all that has closed")] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kinds",
+            metavar="KIND",
+            help="candles, open_interest, funding_rate, mark_candles, liquidations; repeat, or join with commas.",
+            show_default="all that the exchange has",
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of the store.", show_default="the user's data folder")
+    ] = None,
+    volume_unit: Annotated[str, typer.Option(help="coins, contracts or quote, where liqlab does not know.")] = "",
+    archive: Annotated[bool, typer.Option("--archive", help="Binance: past days from its public archive.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+) -> None:
+    """Fetch a market into the local store. Only what is missing is asked for; stop and go on as you like.
+
+    Keys are read from the environment alone, proxies and certificates from the usual variables.
+    """
+    import warnings
+
+    from liqlab.loaders import filling
+    from liqlab.loaders.http import FetchError
+
+    named = [name.strip() for one in kinds for name in one.split(",") if name.strip()] if kinds else None
+    try:
+        if named and "leverage_tiers" in named:
+            raise ValueError("leverage_tiers hold as of today and are not stored; in Python, "
+                             "lq.fetch(…, kinds=['candles', 'leverage_tiers']) puts them into the market")  # fmt: skip
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            plan = filling.plan(symbol, exchange, timeframe, start, end, named, store, volume_unit, archive)
+            plan = filling.fill(plan, progress=not quiet)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was fetched is in the store, the same command goes on there", err=True)
+        raise typer.Exit(130) from None
+    except (FetchError, ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    for text in [*plan.missing_kinds, *(str(one.message) for one in caught)]:
+        typer.echo(f"note: {text}", err=True)
+    for row in filling.summary(plan):
+        print(f"{row['kind']:<15}{row['rows']:>12,} rows   {row['first']} … {row['last']}")
+
+
+@data.command("list")
+def list_(store: Store = None) -> None:
+    """One line per series: rows, the range known as complete, holes in it, size."""
+    from liqlab.loaders.store import folder, listing
+
+    found = listing(store)
+    if found.empty:
+        print(f"{folder(store)} holds nothing yet; liqlab fetch fills it")
+        return
+    rows = [["exchange", "symbol", "kind", "step", "rows", "from", "until", "holes", "MB"]]
+    for series in found.to_dict("records"):
+        amounts = f"{series['rows']:,}", f"{series['bytes'] / 1e6:.2f}"
+        name = [series["exchange"], series["symbol"], series["kind"], series["timeframe"] or "-"]
+        rows.append([*name, amounts[0], _day(series["start"]), _day(series["end"]), str(series["holes"]), amounts[1]])
+    _print(rows, right=(4, 7, 8))
+    print(f"\n{folder(store)}  ({found['bytes'].sum() / 1e6:.1f} MB)")
+    if unreadable := int(found["unreadable"].sum()):
+        typer.echo(f"{unreadable} file(s) cannot be read; run: liqlab data verify", err=True)
+        raise typer.Exit(1)
+
+
+@data.command()
+def verify(store: Store = None) -> None:
+    """Read every file and test it; the exit code is 1 where one is wrong."""
+    from liqlab.loaders.store import folder
+    from liqlab.loaders.store import verify as verified
+
+    found = verified(store)
+    for file in found[found["note"] != ""].to_dict("records"):
+        print(f"note   {file['file']}: {file['note']}")
+    wrong = found[~found["ok"].astype(bool)]
+    for file in wrong.to_dict("records"):
+        typer.echo(f"WRONG  {file['file']}: {file['problem']}", err=True)
+    print(f"{folder(store)}: {len(found)} file(s), {int(found['rows'].sum()):,} rows, {len(wrong)} wrong")
+    if len(wrong):
+        raise typer.Exit(1)
+
+
+def _day(stamp: Any) -> str:
+    """Without the hour where it is midnight."""
+    return f"{stamp:%Y-%m-%d %H:%M}".removesuffix(" 00:00") if isinstance(stamp, datetime) else "-"
+
+
+def _print(rows: list[list[str]], right: tuple[int, ...]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.rjust(width) if column in right else cell.ljust(width)
+                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        print("  ".join(cells).rstrip())
 
 
 def _fail(error: Exception) -> NoReturn:

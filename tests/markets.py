@@ -1,6 +1,6 @@
 """Small markets: made by hand, and drawn at random to be as nasty as real ones.
 
-`steps_and_ladders` draws the book's own input in cells (fast, far nastier than prices can be); `markets` draws whole
+`steps_and_ladders` draws the ledger's own input in cells (fast, far nastier than prices can be); `markets` draws whole
 markets with tables, so that models, joins and the path are walked through as well.
 """
 
@@ -17,8 +17,9 @@ import pandas as pd
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
-from liqlab.book import STEP, Ladder, Steps
-from liqlab.market import Market
+from liqlab.engine.grid import STEP
+from liqlab.engine.records import Ladder, Steps
+from liqlab.market.market import Market
 
 START = pd.Timestamp("2024-05-01", tz="UTC")
 LAWS: dict[str, Any] = {"measured": "measured", "ten": {10: 1.0}, "near and far": {5: 0.5, 125: 0.5}}
@@ -89,7 +90,7 @@ def market(rows: Sequence[Any], *, every: str = "15min", **tables: Any) -> Marke
 
 @st.composite
 def steps_and_ladders(draw: Any, *, longest: int = 25) -> tuple[Steps, Ladder]:
-    """Steps that jump through many levels or stand still, in one or two epochs, with open interest of every kind."""
+    """Steps that jump through many levels or stand still, in one or two tier versions, open interest of every kind."""
     n = draw(st.integers(1, longest))
     jumps = st.one_of(st.integers(-3, 3), st.integers(-3, 3), st.integers(-60, 60))
     middle = np.cumsum(draw(st.lists(jumps, min_size=n, max_size=n)))
@@ -98,14 +99,14 @@ def steps_and_ladders(draw: Any, *, longest: int = 25) -> tuple[Steps, Ladder]:
     low, high = middle - width // 2, middle + (width + 1) // 2
     over = np.maximum(over, -(width // 2))
     opened = draw(st.lists(st.sampled_from(COINS), min_size=2 * n, max_size=2 * n))
-    epoch = np.sort(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    tier_version = np.sort(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
     touch = (low - over, high + over)
     fades = draw(st.lists(st.sampled_from([0.0, 0.01, 1.0, 900.0]), min_size=n, max_size=n))
     fade = np.array(fades) if draw(st.sampled_from([False, False, True])) else None
     interest = draw(interests(n))
     if fade is not None:
         interest[fade > 0] = np.nan
-    steps = Steps(*touch, low, high, np.reshape(opened, (2, n)), interest, epoch, fade)
+    steps = Steps(*touch, low, high, np.reshape(opened, (2, n)), interest, tier_version, fade)
     return steps, draw(ladders())
 
 
@@ -126,17 +127,17 @@ def interests(draw: Any, n: int) -> np.ndarray:
 
 @st.composite
 def ladders(draw: Any) -> Ladder:
-    """One to three classes in each of two epochs, closing alike or each at its own pace."""
+    """One to three classes in each of two tier versions, closing alike or each at its own close rate."""
     sizes = draw(st.tuples(st.integers(1, 3), st.integers(1, 2)))
-    epoch = np.repeat([0, 1], sizes)
-    n = len(epoch)
+    tier_version = np.repeat([0, 1], sizes)
+    n = len(tier_version)
     cells = np.array(draw(st.lists(st.integers(1, 45), min_size=2 * n, max_size=2 * n))).reshape(2, n)
     share = np.array(draw(st.lists(st.sampled_from([0.1, 0.5, 1.0]), min_size=2 * n, max_size=2 * n))).reshape(2, n)
     for g in (0, 1):
-        share[:, epoch == g] /= share[:, epoch == g].sum(axis=1, keepdims=True)
-    paces = st.lists(st.sampled_from([0.1, 1.0, 1.0, 3.0, 40.0]), min_size=n, max_size=n)
-    pace = np.array(draw(paces)) if draw(st.booleans()) else None
-    return Ladder(np.arange(1.0, n + 1), cells, share, epoch, pace)
+        share[:, tier_version == g] /= share[:, tier_version == g].sum(axis=1, keepdims=True)
+    close_rates = st.lists(st.sampled_from([0.1, 1.0, 1.0, 3.0, 40.0]), min_size=n, max_size=n)
+    close_rate = np.array(draw(close_rates)) if draw(st.booleans()) else None
+    return Ladder(np.arange(1.0, n + 1), cells, share, tier_version, close_rate)
 
 
 # --- at random, in prices -------------------------------------------------------------------------------------------

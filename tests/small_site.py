@@ -113,7 +113,7 @@ def write_notebooks(folder: Path) -> Path:
 
 def build(folder: Path) -> Path:
     """The small site, built in `folder`; returns the site's folder."""
-    from liqlab.report import build_site
+    from liqlab.report.build import build_site
 
     build_site(folder / "site", notebooks=write_notebooks(folder / "notebooks"))
     return folder / "site"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab import store
+from liqlab.loaders import store
 
 KEY = store.Key("binanceusdm", "BTC/USDT:USDT", "candles", "15m")
 START, END = pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024-05-01", tz="UTC")
@@ -64,7 +64,7 @@ def fetch_by_command(url: str, symbol: str, start: str, **options: Any) -> None:
     """``liqlab fetch`` from an exchange at this address."""
     import os
 
-    from liqlab import cli_fetch
+    from liqlab import cli
 
     os.environ["LIQLAB_BINANCEUSDM_URL"] = url
-    cli_fetch.fetch(symbol, start, **options)
+    cli.fetch(symbol, start, **options)

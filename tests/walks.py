@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.market import Market
+from liqlab.market.market import Market
 from tests.markets import tiers
 
 

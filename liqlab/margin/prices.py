@@ -9,9 +9,19 @@ import numpy as np
 import pandas as pd
 
 from liqlab.margin import venues
-from liqlab.margin._build import check_leverage, from_table, funding, others, outright, position_of
-from liqlab.margin._inputs import contract_of, given, scalar
-from liqlab.margin._solve import Formula, margin_used_up
+from liqlab.margin.equations import Formula, margin_used_up
+from liqlab.margin.hedges import equal_legs
+from liqlab.margin.positions import (
+    check_hedge,
+    check_leverage,
+    from_table,
+    funding,
+    leg_of,
+    others,
+    outright,
+    position_of,
+)
+from liqlab.margin.quantities import contract_of, given, scalar
 from liqlab.margin.tiers import Tiers, tiers_for
 
 
@@ -35,6 +45,10 @@ def liquidation_price(
     funding_rate: Any = 0.0,
     max_leverage: Any = None,
     formula: str | None = None,
+    hedge_quantity: Any = None,
+    hedge_entry_price: Any = None,
+    hedge_maintenance_margin_rate: Any = None,
+    hedge_maintenance_amount: Any = None,
 ) -> Any:
     """Price at which a position is liquidated, by the formula of its venue; `formulas` lists them with their sources.
 
@@ -54,8 +68,8 @@ def liquidation_price(
         Linear: q [coins]. Inverse: face value N [USD] = contracts × contract size, never coins.
         None: a position so small that it stays in the first tier.
     exchange, symbol : str, optional
-        ccxt's names: binanceusdm, binancecoinm, bybit, okx, gate, hyperliquid, dydx, bitmex; ``BTC/USDT:USDT`` is
-        linear, ``BTC/USD:BTC`` inverse. They choose formula and tiers. Default: the market for which a `Tiers` was
+        ccxt's names: binanceusdm, binancecoinm, bybit, okx, gate, mexc, hyperliquid, dydx, bitmex; ``BTC/USDT:USDT``
+        is linear, ``BTC/USD:BTC`` inverse. They choose formula and tiers. Default: the market for which a `Tiers` was
         made, else binanceusdm and BTC.
     as_of : time-like, optional
         Date of the tier table: the latest one seen on or before it (default: the newest). See `tiers_for`.
@@ -77,12 +91,20 @@ def liquidation_price(
         Hyperliquid only: highest leverage of the asset, from which ``m = 1/(2·max_leverage)``.
     formula : str, optional
         Another version of the formula, such as ``"bybit-inverse-2026"``; default: the exchange's own.
+    hedge_quantity, hedge_entry_price : float or array, optional
+        Hedge mode: size [as `quantity`; 0: none] and entry [quote per coin] of the *opposite* leg of the same symbol
+        in the same cross wallet, whose PnL moves with the price too. Needs `wallet_balance`; both legs then share the
+        price. Formulas that have it: column ``hedge`` of `formulas`. Positions in *other* symbols are passed as
+        `other_unrealised_pnl`, as ever.
+    hedge_maintenance_margin_rate, hedge_maintenance_amount : float or array, optional
+        Those of the opposite leg, where `maintenance_margin_rate` is given; default: the same rate, and amount 0.
 
     Returns
     -------
     float or ndarray
         Liquidation price [quote per coin], broadcast over the inputs. 0 for a long that no fall can liquidate, inf for
-        an inverse short that no rise can.
+        an inverse short that no rise can. In hedge mode it lies on the side of the larger leg, and is NaN where there
+        is none.
 
     Raises
     ------
@@ -94,6 +116,7 @@ def liquidation_price(
     -----
     UserWarning
         Another venue's or symbol's tiers stand in. A `Tiers` given says so itself (`Tiers.flags`), without a warning.
+        In hedge mode, why there is no liquidation price: the legs are equal, or the wallet carries them at no price.
 
     Assumptions
     -----------
@@ -118,13 +141,24 @@ def liquidation_price(
     >>> round(liquidation_price(50_000, side="long", leverage=10, quantity=10_000, exchange="binancecoinm",
     ...                         symbol="BTC/USD:BTC", maintenance_margin_rate=0.005), 2)
     45681.82
+
+    Hedge mode, long 1 at 60,000 and short 0.6 at 62,000 in one wallet of 5,000, m = 0.5 % on both legs:
+    ``(5000 − 60000 + 0.6·62000) / (1.6·0.005 − 0.4)``.
+
+    >>> round(liquidation_price(60_000, side="long", quantity=1, wallet_balance=5_000, maintenance_margin_rate=0.005,
+    ...                         hedge_quantity=0.6, hedge_entry_price=62_000), 2)
+    45408.16
     """
-    rule = _rule(exchange, symbol, formula, leverage_tiers)
+    terms = (hedge_quantity, hedge_entry_price, hedge_maintenance_margin_rate, hedge_maintenance_amount)
+    hedged = any(term is not None for term in terms)
+    rule = _rule(exchange, symbol, formula, leverage_tiers, hedged=hedged)
+    solve_hedged = check_hedge(rule, hedge_quantity, hedge_entry_price, wallet_balance) if hedged else None
     if quantity is None and any(map(given, (added_margin, other_maintenance_margin, other_unrealised_pnl))):
         raise ValueError("added margin and other positions need a quantity to be compared with; pass quantity")
     other = others(rule, other_maintenance_margin, other_unrealised_pnl)
     position = position_of(rule, entry_price, side, leverage, quantity, wallet_balance, added_margin, taker_fee,
                            other, funding(rule, funding_rate))  # fmt: skip
+    table = None
     if maintenance_margin_rate is not None or max_leverage is not None:
         if leverage_tiers is not None:
             raise ValueError("give either leverage_tiers or a maintenance rate, not both")
@@ -135,7 +169,13 @@ def liquidation_price(
         table = _table(rule, exchange, symbol, as_of, leverage_tiers)
         need = from_table(rule, table, position, first_only=quantity is None)
     check_leverage(need, position, leverage)
-    return _price(rule, rule.solve(position, need))
+    if solve_hedged is None:
+        return _price(rule, rule.solve(position, need))
+    rates = (hedge_maintenance_margin_rate, hedge_maintenance_amount, maintenance_margin_rate, maintenance_amount)
+    leg = leg_of(rule, hedge_quantity, hedge_entry_price, table, position, rates)
+    solved = solve_hedged(position, need, leg)
+    _say_why_none(np.isnan(solved), equal_legs(position.quantity, leg.quantity))
+    return _price(rule, solved)
 
 
 def bankruptcy_price(
@@ -193,7 +233,7 @@ def bankruptcy_price(
     >>> round(bankruptcy_price(50_000, side="long", leverage=10, exchange="bybit", symbol="BTC/USD:BTC"), 2)
     45454.55
     """
-    rule = _rule(exchange, symbol, formula, None)
+    rule = _rule(exchange, symbol, formula, None, hedged=False)
     if taker_fee is not None and rule.bankrupt is margin_used_up:
         raise ValueError(
             f"the bankruptcy price of {rule.name} has no fee in it, got taker_fee {taker_fee!r}; leave it out"
@@ -204,14 +244,26 @@ def bankruptcy_price(
     return _price(rule, rule.bankrupt(position))
 
 
-def _rule(exchange: str | None, symbol: str | None, formula: str | None, tiers: Any) -> Formula:
+def _say_why_none(none: np.ndarray, equal: np.ndarray) -> None:
+    """Warn why two legs have no liquidation price."""
+    if (none & equal).any():
+        warnings.warn("long and short are equal: their PnL does not move with the price, so no move of the price "
+                      "liquidates them by its loss; the liquidation price is NaN", stacklevel=3)  # fmt: skip
+    if (none & ~equal).any():
+        warnings.warn("the wallet carries both legs at no price: what it holds with their locked PnL is below the "
+                      "maintenance margin everywhere; the liquidation price is NaN", stacklevel=3)  # fmt: skip
+
+
+def _rule(exchange: str | None, symbol: str | None, formula: str | None, tiers: Any, *, hedged: bool) -> Formula:
     """The formula: the one named, that of the market, or that of the market for which the tiers were made."""
     if formula is not None:
         rule = venues.named(formula)
     elif isinstance(tiers, Tiers) and exchange is None:
         rule = venues.named(tiers.formula) if tiers.formula else venues.nearest(tiers.exchange, tiers.symbol)[0]
+        rule = venues.with_hedge(rule) if hedged else rule
     else:
-        return venues.of_market(exchange or "binanceusdm", symbol)
+        rule = venues.of_market(exchange or "binanceusdm", symbol)
+        return venues.with_hedge(rule) if hedged else rule
     if symbol is not None and contract_of(symbol) not in (rule.contract, "unclear"):
         raise ValueError(f"the formula {rule.name} is for {rule.contract} contracts, but {symbol} is "
                          f"{contract_of(symbol)}; pass a symbol such as {venues.DEFAULT_SYMBOL[rule.contract]!r}, or "

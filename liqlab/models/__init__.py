@@ -14,8 +14,9 @@ from importlib import import_module
 from typing import Any
 
 from liqlab.models._flow import Bar, Flow
+from liqlab.models._law import Law, law
 
-__all__ = ["Bar", "Flow", "find", "names", "one_bar", "options_of"]
+__all__ = ["Bar", "Flow", "Law", "find", "law", "names", "one_bar", "options_of"]
 
 
 def names() -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from liqlab.clock import nanoseconds, timedelta
-from liqlab.market import Market
-from liqlab.models._flow import Bar, Flow, taker_share
+from liqlab.market.clock import nanoseconds, timedelta
+from liqlab.market.joins import taker_share
+from liqlab.market.market import Market
+from liqlab.models._flow import Bar, Flow
 from liqlab.models.volume import check_share
 from liqlab.models.volume import one_bar as open_only
 

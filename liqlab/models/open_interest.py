@@ -1,14 +1,15 @@
-"""Model `open_interest`: a book that adds up to the open interest at every bar."""
+"""Model `open_interest`: a ledger that adds up to the open interest at every bar."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from liqlab._checks import no_text
-from liqlab.clock import nanoseconds
-from liqlab.market import Market
-from liqlab.models._flow import Bar, Flow, row_at_close, taker_share
+from liqlab.market.checks import no_text
+from liqlab.market.clock import nanoseconds
+from liqlab.market.joins import row_at_close, taker_share
+from liqlab.market.market import Market
+from liqlab.models._flow import Bar, Flow
 from liqlab.models.volume import check_share
 
 DAY = 86_400 * 10**9
@@ -32,7 +33,8 @@ def open_interest(
     Equation: with ``K = max(κ·V, |ΔOI|)`` and taker-buy share b,
     ``longs opened = clip(b·(K + ΔOI), max(0, ΔOI), min(K, K + ΔOI))``, ``shorts opened = K + ΔOI − longs opened``,
     closed on each side = opened − ΔOI. Liquidations use up the closings first; the rest is closed in proportion to
-    what stands, placed and unplaced alike, or by age; liquidations beyond the closings come out of the unplaced part.
+    what stands, attributed and unattributed alike, or by age; liquidations beyond the closings come out of the
+    unattributed part.
 
     Parameters
     ----------
@@ -55,9 +57,9 @@ def open_interest(
     Assumptions
     -----------
     Takers open (the taker-buy share is the long share of openings); those who close are drawn at random from all who
-    stand at one pace. That some hold for minutes and others for months is known, how many is not: the halves are round
-    numbers, and make the map depend less on κ than any one pace does. κ is not identified by price and volume: 0.1 is a
-    round number too.
+    stand at one close rate. That some hold for minutes and others for months is known, how many is not: the halves are
+    round numbers, and make the map depend less on κ than any one close rate does. κ is not identified by price and
+    volume: 0.1 is a round number too.
 
     Limits: an open interest that is coarser than the candles arrives in jumps, at the bar that closes at its stamp.
     What it then reports as newly opened is spread over all prices traded since the stamp before: later than it
@@ -115,7 +117,7 @@ def _level(market: Market, row: np.ndarray | None, scale: float, days: float) ->
     """Open interest at every bar's close, its change where the change is known, and in words whose it is.
 
     Across a hole in the table, and before its first stamp, nobody knows when positions were opened: the change counts
-    as 0 there, and the book lets its unplaced part take up the difference.
+    as 0 there, and the ledger lets its unattributed part take up the difference.
     """
     if market.open_interest is None or row is None:
         level = _assumed(market, days)
@@ -166,7 +168,7 @@ def _words(market: Market, scale: float, assumed: int) -> str:
 
 
 def _assumed(market: Market, days: float) -> np.ndarray:
-    """A size of the book in days of volume, from the candles seen so far: at most the last 30 days of them."""
+    """A size of the ledger in days of volume, from the candles seen so far: at most the last 30 days of them."""
     volume = np.cumsum(market.candles["volume"].to_numpy())
     per_day = DAY / market.step.as_unit("ns").value
     window = round(30 * per_day)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab._checks import no_text
-from liqlab.market import Market
-from liqlab.models._flow import Bar, Flow, taker_share
+from liqlab.market.checks import no_text
+from liqlab.market.joins import taker_share
+from liqlab.market.market import Market
+from liqlab.models._flow import Bar, Flow
 
 
 def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
@@ -29,7 +30,7 @@ def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
 
     Assumptions
     -----------
-    No position is ever closed by its owner. The book therefore grows without end wherever price does not return, and
+    No position is ever closed by its owner. The ledger therefore grows without end wherever price does not return, and
     exceeds the open interest: sizes are relative, no unit of money is meant.
 
     References

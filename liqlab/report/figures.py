@@ -25,7 +25,7 @@ _DOCUMENT = re.compile(r"\bdocs_json\s*=\s*(?=\{)")
 _ITEMS = re.compile(r"\brender_items\s*=\s*(?=\[)")
 _NOT_SHOWN = re.compile(r"<(script|style|link)\b.*?(</\1>|/>)|<[^>]*>|\s", re.DOTALL | re.IGNORECASE)
 _DONE = '<div class="lq-figure"'
-_NARROWEST = 300  # [px] of a plot in a row of plots
+_MIN_WIDTH_PX = 300  # [px] of a plot in a row of plots
 _WIDE = 400  # [px] from which a plot of fixed width stretches, also beside others
 
 
@@ -234,12 +234,12 @@ def _least_width(root: Any) -> int:
     if isinstance(root, Column) and (inner := _with_plots(root)):
         return max(map(_least_width, inner))
     if not isinstance(root, GridPlot):
-        return _NARROWEST * _columns(root)
+        return _MIN_WIDTH_PX * _columns(root)
     least = [0] * _columns(root)
     for spot in root.children:
         plot, column = spot[0], spot[2]
         fixed = plot.width if plot.sizing_mode in (None, "fixed") else None
-        least[column] = max(least[column], int(fixed or plot.min_width or _NARROWEST))
+        least[column] = max(least[column], int(fixed or plot.min_width or _MIN_WIDTH_PX))
     return sum(least)
 
 

@@ -146,7 +146,7 @@ def _case(path: Path, notebook: Path) -> Page:
 def _yaml(text: str, where: str) -> Any:
     import yaml
 
-    from liqlab.cases import TextDates
+    from liqlab.loaders.cases import TextDates
 
     try:
         return yaml.load(text, Loader=TextDates)
@@ -156,7 +156,7 @@ def _yaml(text: str, where: str) -> Any:
 
 def _folder(notebooks: str | Path | None) -> Path:
     if notebooks is None:
-        from liqlab.datasets import folder
+        from liqlab.loaders._examples import folder
 
         return folder("notebooks")
     path = Path(notebooks).expanduser().resolve()

@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from liqlab.report.kept import KEPT, keep, kept_file, read_kept, timeless
+from liqlab.report.kept_pages import KEPT, keep, kept_file, read_kept, timeless
 from liqlab.report.pages import Page, ReportError
 from liqlab.report.run import Run
 
@@ -141,8 +141,8 @@ def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict
     import nbformat
 
     from liqlab.report.figures import with_plain_figures
-    from liqlab.report.record import command, data_used, figures_shown, parameters_used
-    from liqlab.report.thumbnail import draw_thumbnail
+    from liqlab.report.provenance import command, data_used, figures_shown, parameters_used
+    from liqlab.report.thumbnails import draw_thumbnail
 
     entry = {"page": page.name, **describe(notebook, page), "file": f"{page.name}.html", "case": page.case}
     entry["notebook"] = {"file": page.notebook.name, "sha256": _sha256(page.notebook)}
@@ -178,7 +178,7 @@ def _foot(name: str, command: str) -> str:
 
 def _own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The pages that are no notebooks, in MyST Markdown, by name."""
-    from liqlab.report.reference import reference
+    from liqlab.report.api_pages import reference
     from liqlab.report.words import glossary
 
     pages = {"index": _index(entries), "glossary": glossary(), "api": reference()}

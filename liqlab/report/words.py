@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from liqlab.report.reference import anchor, public_functions
+from liqlab.report.api_pages import anchor, public_functions
 
 WORDS = Path(__file__).parent / "theme" / "words.yml"
 

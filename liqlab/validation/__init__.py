@@ -1,9 +1,15 @@
 """Validation: does a map predict? Scores, what they are measured against, and what keeps them honest."""
 
-from liqlab.validation.baselines import baselines
-from liqlab.validation.placebos import placebos
-from liqlab.validation.places import Location, bar_events, location
+from liqlab.validation._baselines import baselines
+from liqlab.validation._claims import Magnet, claims, magnet
+from liqlab.validation._location import Location, bar_events, location
+from liqlab.validation._placebos import placebos
+from liqlab.validation._recovery import recovery
+from liqlab.validation.calibration._calibrate import Calibration, calibrate
 from liqlab.validation.scoreboard import Scores, score
 from liqlab.validation.walk import Walk, walk_forward
 
-__all__ = ["Location", "Scores", "Walk", "bar_events", "baselines", "location", "placebos", "score", "walk_forward"]
+__all__ = [
+    "Calibration", "Location", "Magnet", "Scores", "Walk", "bar_events", "baselines", "calibrate", "claims",
+    "location", "magnet", "placebos", "recovery", "score", "walk_forward",
+]  # fmt: skip

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.book import SIDES
-from liqlab.clock import timeframe_of
-from liqlab.market import Market
-from liqlab.validation._align import amounts, in_coins, on_step, price_of
-from liqlab.validation._batch import batch
-from liqlab.validation._bootstrap import Days, days_of, each, interval
-from liqlab.validation.baselines import CEILING, CEILING_WITH_MAP, PLAIN
-from liqlab.validation.baselines import baselines as _baselines
-from liqlab.validation.gains import gains
+from liqlab.engine.records import SIDES
+from liqlab.market.clock import timeframe_of
+from liqlab.market.market import Market
+from liqlab.validation._baselines import CEILING, CEILING_WITH_MAP, PLAIN
+from liqlab.validation._baselines import baselines as _baselines
+from liqlab.validation._gains import gains
+from liqlab.validation.align import amounts, in_coins, on_step, price_of
+from liqlab.validation.batch_scores import batch
+from liqlab.validation.resampling import Days, days_of, each, interval
 from liqlab.validation.scores import SCORES, calibration_curve
 
 __all__ = ["Scores", "score"]
@@ -36,12 +36,12 @@ class Scores:
         One row per score, side (long, short; ``both``: all bars of both sides in one ranking) and forecast:
 
         - value, low, high: the score and its interval;
-        - ahead, ahead_low, ahead_high: how far the first estimate is ahead of this forecast, *paired*: both scored on
+        - ahead, lead_low, lead_high: how far the first estimate is ahead of this forecast, *paired*: both scored on
           the same days in every resample. An interval above 0 means better.
     curve : DataFrame
         Observed by decile of each estimate: side, forecast, bin, rows, estimated, observed [coins per bar], ratio.
     gain : DataFrame
-        What the first estimate adds to the best baseline, per side: see `liqlab.validation.gains`.
+        What the first estimate adds to the best baseline, per side: see `liqlab.validation._gains`.
     forecasts : dict of name to DataFrame (time,)
         What was scored, on the bars that were scored [coins per bar].
     observed : DataFrame (time,)
@@ -78,10 +78,8 @@ class Scores:
         rows = self.of()
         lines = [head, f"  {'Spearman, both sides':<26}{'value':>7}   interval          first estimate ahead by"]
         for name, r in rows.iterrows():
-            ahead = (
-                "" if np.isnan(r["ahead_low"]) else f"{r['ahead']:+.3f} [{r['ahead_low']:+.3f}, {r['ahead_high']:+.3f}]"
-            )
-            lines.append(f"  {name:<26}{r['value']:>7.3f}   [{r['low']:.3f}, {r['high']:.3f}]    {ahead}")
+            lead = "" if np.isnan(r["lead_low"]) else f"{r['lead']:+.3f} [{r['lead_low']:+.3f}, {r['lead_high']:+.3f}]"
+            lines.append(f"  {name:<26}{r['value']:>7.3f}   [{r['low']:.3f}, {r['high']:.3f}]    {lead}")
         return "\n".join(lines)
 
 
@@ -110,7 +108,7 @@ def score(
     market : Market, optional
         For the baselines and the ceiling, and to turn quote into coins.
     baselines : bool or iterable of str
-        True: all that can be made, see `liqlab.validation.baselines`; without a market that is ``last bar`` alone.
+        True: all that can be made, see `liqlab.validation._baselines`; without a market that is ``last bar`` alone.
     unit : 'coins' or 'quote', optional
         Unit of what is estimated; default: what its ``attrs["unit"]`` says. Never guessed.
     observed_unit : 'coins' or 'quote'
@@ -231,9 +229,9 @@ def _table(forecasts: dict[str, pd.DataFrame], seen: pd.DataFrame, days: Days, l
         values = dict(zip(forecasts, each(days.draws, code, partial(batch, made, y)), strict=True))
         for name, scores in values.items():
             for k, what in enumerate(SCORES):
-                ahead = interval(values[first][k] - scores[k], level) if name != first else (np.nan,) * 3
-                rows.append((what, side, name, *interval(scores[k], level), *ahead))
-    columns = ["score", "side", "forecast", "value", "low", "high", "ahead", "ahead_low", "ahead_high"]
+                lead = interval(values[first][k] - scores[k], level) if name != first else (np.nan,) * 3
+                rows.append((what, side, name, *interval(scores[k], level), *lead))
+    columns = ["score", "side", "forecast", "value", "low", "high", "lead", "lead_low", "lead_high"]
     return pd.DataFrame(rows, columns=columns)
 
 

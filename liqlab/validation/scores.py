@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.validation._bootstrap import Drawn
+from liqlab.validation.resampling import Drawn
 
 Weights = np.ndarray | Drawn | None
 

@@ -1,4 +1,4 @@
-"""Walk forward: fit on the past, leave a gap, score on what follows, and refuse a model that looks ahead."""
+"""Walk forward: fit on the past, leave an embargo, score on what follows, and refuse a model that looks ahead."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from liqlab import models
-from liqlab.book import SIDES
-from liqlab.clock import nanoseconds, step_of, timedelta
-from liqlab.market import Market
-from liqlab.tables import expected_liquidations
-from liqlab.validation._align import amounts
+from liqlab.engine.records import SIDES
+from liqlab.maps.tables import expected_liquidations
+from liqlab.market.clock import nanoseconds, step_of, timedelta
+from liqlab.market.market import Market
+from liqlab.validation.align import amounts
 from liqlab.validation.scoreboard import Scores
 from liqlab.validation.scoreboard import score as _score
 
@@ -23,7 +23,7 @@ __all__ = ["Walk", "walk_forward"]
 
 Model = str | Callable[..., pd.DataFrame]
 TOLERANCE = 1e-9  # relative; sums of a library may differ in their last digits
-LEAST = pd.Timedelta("2D")  # shortest stretch to fit on or to score
+MIN_STRETCH = pd.Timedelta("2D")  # shortest stretch to fit on or to score
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def walk_forward(
     market: Market,
     *,
     fit: Callable[[Market], Any] | None = None,
-    gap: Any = "1d",
+    embargo: Any = "1d",
     folds: int = 3,
     score: Callable[..., Any] | None = None,
     checks: int = 12,
@@ -81,7 +81,7 @@ def walk_forward(
         ``market → options``: gets the market as it was known when the training ended, and returns a mapping of options
         for the model, or the result of `liqlab.calibrate`, whose `estimate` then gives what is scored: amounts as the
         venue publishes them, longs and shorts on one scale. None: nothing is fitted.
-    gap : duration
+    embargo : duration
         Time between the end of training and the start of the test, so that what lasts over the border helps nobody.
     folds : int
         Number of test stretches. The time with observed liquidations is cut into folds + 1 equal stretches: the first
@@ -131,7 +131,7 @@ def walk_forward(
     run = _runner(model, unit)
     rows: list[dict[str, Any]] = []
     parts = []
-    for train_end, start, end in _stretches(market, timedelta(gap) if gap else pd.Timedelta(0), folds):
+    for train_end, start, end in _stretches(market, timedelta(embargo) if embargo else pd.Timedelta(0), folds):
         train = market.until(train_end)
         fitted: Any = fit(train) if fit else {}
         found = {**options, **_options(fitted)}
@@ -167,7 +167,7 @@ def _options(found: Any) -> dict[str, Any]:
     if isinstance(found, Mapping):
         return dict(found)
     if hasattr(found, "law"):
-        options = {"law": found.law, "same_bar": getattr(found, "same_bar", None),
+        options = {"law": found.law, "same_bar_share": getattr(found, "same_bar_share", None),
                    "share_of_volume": getattr(found, "share_of_volume", None),
                    **getattr(found, "more", {})}  # fmt: skip
         return {k: v for k, v in options.items() if v is not None and not (isinstance(v, float) and np.isnan(v))}
@@ -175,18 +175,20 @@ def _options(found: Any) -> dict[str, Any]:
                     "for example {'law': 'retail'}")  # fmt: skip
 
 
-def _stretches(market: Market, gap: pd.Timedelta, folds: int) -> list[tuple[Any, Any, Any]]:
+def _stretches(market: Market, embargo: pd.Timedelta, folds: int) -> list[tuple[Any, Any, Any]]:
     """(end of training, start and end of test) of every fold, on bars of the observed liquidations."""
     if folds < 1:
         raise ValueError(f"folds must be >= 1, got {folds!r}; 3 is usual")
     index = market.liquidations.index  # type: ignore[union-attr]  # checked by the caller
     first, last = index[0].ceil("1D"), min(index[-1] + step_of(market.liquidations), market.end)  # type: ignore[arg-type]
     length = ((last - first) / (folds + 1)).floor("1D")
-    if length < LEAST + gap:
-        raise ValueError(f"{folds} folds of the {last - first} with observed liquidations leave {length} each, "
-                         f"with a gap of {gap}; use fewer folds, a smaller gap or a longer market")  # fmt: skip
+    if length < MIN_STRETCH + embargo:
+        raise ValueError(
+            f"{folds} folds of the {last - first} with observed liquidations leave {length} each, "
+            f"with an embargo of {embargo}; use fewer folds, a smaller embargo or a longer market"
+        )
     edges = [first + k * length for k in range(1, folds + 1)] + [last]
-    return [(start - gap, start, end) for start, end in pairwise(edges)]
+    return [(start - embargo, start, end) for start, end in pairwise(edges)]
 
 
 def _estimate(run: Callable[..., Any], market: Market, options: Mapping[str, Any], name: str) -> pd.DataFrame:

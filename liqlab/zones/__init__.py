@@ -1,8 +1,17 @@
 """Reading a map: its bright zones, where layers meet, what a move would set off. *Estimated*, as the map itself is."""
 
-from liqlab.zones.bright import clusters, every_cluster
-from liqlab.zones.curves import cumulative, max_pain
-from liqlab.zones.following import track
-from liqlab.zones.meeting import confluence, windows
+from liqlab.zones._clusters import clusters, every_cluster
+from liqlab.zones._confluence import confluence, lookback_heatmaps
+from liqlab.zones._cumulative import cumulative, max_pain
+from liqlab.zones._event_windows import event_windows
+from liqlab.zones._sweeps import sweeps
+from liqlab.zones.stops import assess_positions, stop_zones
+from liqlab.zones.swings import match_controls, swing_controls
+from liqlab.zones.told_prices import compare_levels, summarise_periods, swing_sweeps
+from liqlab.zones.tracking import track
 
-__all__ = ["clusters", "confluence", "cumulative", "every_cluster", "max_pain", "track", "windows"]
+__all__ = [
+    "event_windows", "clusters", "confluence", "cumulative", "summarise_periods", "every_cluster", "match_controls",
+    "max_pain", "assess_positions", "stop_zones", "sweeps", "swing_controls", "swing_sweeps", "compare_levels", "track",
+    "lookback_heatmaps",
+]  # fmt: skip

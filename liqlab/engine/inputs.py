@@ -1,0 +1,261 @@
+"""From tables to the ledger's steps: what happens bar by bar, and on which leverage levels positions stand."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab import models
+from liqlab.engine.grid import STEP, cell_of
+from liqlab.engine.intrabar import split_candles
+from liqlab.engine.records import Ladder, Steps
+from liqlab.margin import tier_history
+from liqlab.market.checks import no_text
+from liqlab.market.clock import nanoseconds, timeframe_of
+from liqlab.market.market import Market
+from liqlab.models._law import Law, distances, law
+
+ENTRIES = ("spread", "vwap", "extremes")
+
+
+@dataclass(frozen=True, eq=False)
+class EngineInputs:
+    """Everything that the engine needs to run, and what it was made from.
+
+    Attributes
+    ----------
+    steps : Steps
+    ladder : Ladder
+    bar : ndarray (step,), int64
+        Candle to which each step belongs.
+    opened : ndarray (side, bar)
+        Coins opened per candle.
+    used : dict
+        In words: model, law, taker share, open interest, touches, tiers.
+    parameters : dict
+        Every option with its value, JSON-ready.
+    """
+
+    steps: Steps
+    ladder: Ladder
+    bar: np.ndarray
+    opened: np.ndarray
+    used: dict[str, str]
+    parameters: dict[str, Any]
+
+    @property
+    def first(self) -> np.ndarray:
+        """First step of every candle (bar,)."""
+        return np.flatnonzero(np.diff(self.bar, prepend=-1))
+
+
+def build_inputs(
+    market: Market,
+    model: str,
+    *,
+    law: str | Law | Mapping[float, float] = "measured",
+    entries: str = "spread",
+    position_notional: float = 10_000.0,
+    **options: Any,
+) -> EngineInputs:
+    """Build the engine's inputs of a market under a model.
+
+    Parameters
+    ----------
+    market : Market
+    model : str
+        A name from `models.names()`.
+    law : str, Law or mapping {leverage: share}
+        How far from their entries positions are liquidated, see `laws.law`.
+    entries : 'spread', 'vwap' or 'extremes'
+        Where in the bar positions open: evenly over its range in log price (default); at its volume-weighted price,
+        where that is known, else at (high + low + close) / 3; half at its low and half at its high.
+    position_notional : float
+        Notional [quote] of one typical position: it decides the maintenance tier.
+    **options
+        The model's own; unknown ones raise TypeError.
+    """
+    if not isinstance(market, Market):
+        raise TypeError(f"market must be a Market, got {type(market).__name__}; lq.load_example(name) and "
+                        "lq.read(file) make one, lq.show takes a name")  # fmt: skip
+    if entries not in ENTRIES:
+        raise ValueError(f"entries must be one of {', '.join(ENTRIES)}, got {entries!r}")
+    no_text(position_notional=position_notional)
+    if not position_notional > 0:
+        raise ValueError(f"position_notional must be > 0 quote, got {position_notional!r}; 10_000 is the default")
+    allowed = models.options_of(model)
+    unknown = [name for name in options if name not in allowed]
+    if unknown:
+        shared = ["law", "entries", "position_notional"]
+        raise TypeError(f"model {model!r} has no option {unknown[0]!r}; it has {', '.join([*allowed, *shared])}")
+    flow = models.find(model)(market, **options)
+    chosen = _law(law)
+    ladder, tier_version, tiers = _ladder(market, chosen, position_notional)
+    ladder = _with_close_rates(ladder, flow)
+    steps, bar, path = _steps(market, flow, tier_version, entries)
+    if flow.late is not None and flow.late.any():
+        steps, bar = _with_late(steps, bar, flow)
+    used = {**flow.used, "law": chosen.name, "tiers": tiers, "touch": path}
+    shares = {
+        f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)
+    }
+    chosen_options = {name: _plain(value) for name, value in {**allowed, **options}.items()}
+    parameters = {**chosen_options, "law": {chosen.name: shares}, "law_spread": chosen.counts.tolist(),
+                  "entries": entries, "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
+    return EngineInputs(steps, ladder, bar, flow.opened, used, parameters)
+
+
+def _plain(value: Any) -> Any:
+    """An option as JSON has it: numbers of numpy as numbers, durations as text."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, timedelta):
+        return timeframe_of(pd.Timedelta(value))
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+_law = law  # the option of the same name hides the function inside `write`
+
+
+def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder, np.ndarray, str]:
+    """Leverage levels of every tier table in force; tables that give the same leverage levels share a tier version."""
+    history = tier_history(market.exchange, market.symbol, market.start, market.end,
+                           leverage_tiers=market.leverage_tiers)  # fmt: skip
+    if history[0][1].proxy and market.leverage_tiers is None and "BTC/USDT:USDT" in history[0][1].proxy:
+        warnings.warn(f"{history[0][1].proxy}; pass leverage_tiers= to Market or read", stacklevel=4)
+    leverage_levels: list[tuple[np.ndarray, np.ndarray]] = []
+    tier_version = np.zeros(len(market.candles), np.int64)
+    opens, first = nanoseconds(market.candles.index), float(market.candles["open"].iloc[0])
+    for moment, tiers in history:
+        distance, share = distances(law, tiers, position_notional=position_notional, price=first)
+        leverage_level = np.maximum(np.rint(distance / STEP).astype(np.int64), 1), share
+        same = [k for k, known in enumerate(leverage_levels) if all(map(np.array_equal, known, leverage_level))]
+        leverage_levels += [] if same else [leverage_level]
+        tier_version[opens >= moment.as_unit("ns").value] = same[0] if same else len(leverage_levels) - 1
+    taken = [share.sum(axis=0) > 0 for _, share in leverage_levels]
+    ladder = Ladder(
+        leverage=np.concatenate([law.labels[on] for on in taken]),
+        cells=np.concatenate([cells[:, on] for (cells, _), on in zip(leverage_levels, taken, strict=True)], axis=1),
+        share=np.concatenate([share[:, on] for (_, share), on in zip(leverage_levels, taken, strict=True)], axis=1),
+        tier_version=np.repeat(np.arange(len(leverage_levels)), [int(on.sum()) for on in taken]),
+    )
+    last = history[-1][1]
+    words = f"{last.exchange} as of {', '.join(f'{tiers.as_of:%Y-%m-%d}' for _, tiers in history)}"
+    flags = sorted({flag for _, tiers in history for flag in tiers.flags})
+    return ladder, tier_version, words + (f" ({', '.join(flags)})" if flags else "")
+
+
+def _with_close_rates(ladder: Ladder, flow: models.Flow) -> Ladder:
+    """Every leverage level once per cohort, with its close rate; the unattributed part closes at the mean rate."""
+    n, cohorts = len(ladder.tier_version), np.array(flow.cohorts)
+    order = np.argsort(np.tile(ladder.tier_version, len(cohorts)), kind="stable")
+    share = np.concatenate([ladder.share * part for part in cohorts[:, 0]], axis=1)[:, order]
+    leverage_level = np.tile(np.arange(n), len(cohorts))[order]
+    close_rate = np.repeat(cohorts[:, 1], n)[order] * (ladder.leverage[leverage_level] / 10.0) ** flow.by_leverage
+    if (
+        flow.fade is None
+    ):  # in balance a leverage level holds its openings ÷ its close rate, so that the mean close rate is 1
+        close_rate *= np.mean(np.sum((share / close_rate)[:, ladder.tier_version[leverage_level] == 0], axis=1))
+    return Ladder(
+        ladder.leverage[leverage_level],
+        ladder.cells[:, leverage_level],
+        share,
+        ladder.tier_version[leverage_level],
+        close_rate,
+    )
+
+
+def _steps(market: Market, flow: models.Flow, tier_version: np.ndarray, entries: str) -> tuple[Steps, np.ndarray, str]:
+    """One step per candle, or, where a finer path covers it, one per segment of the path."""
+    segments = split_candles(market, typical=entries == "vwap")
+    bar = segments.bar
+    low, high = cell_of(segments.low), cell_of(segments.high)
+    same = segments.touch_low is segments.low
+    touch = (low, high) if same else (cell_of(segments.touch_low), cell_of(segments.touch_high))
+    opened, target = flow.opened, flow.open_interest
+    fade = flow.fade
+    if len(bar) != len(market.candles):
+        opened, target = opened[:, bar] * segments.weight, _open_interest_path(target, bar, segments.weight)
+        fade = None if fade is None else fade[bar] * segments.weight
+    steps = Steps(*touch, low, high, opened, target, tier_version[bar], fade)
+    if segments.typical is not None:
+        middle = cell_of(segments.typical)
+        steps = replace(steps, entry_low=middle, entry_high=middle)
+    elif entries == "extremes":
+        steps, bar = _split_at_extremes(steps), np.repeat(bar, 2)
+    return steps, bar, segments.words
+
+
+def _open_interest_path(open_interest: np.ndarray, bar: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Open interest after each segment: inside a candle it passes from the old to the new in step with the volume."""
+    final = np.append(bar[1:] != bar[:-1], True)
+    so_far = np.cumsum(weight)
+    done = so_far - np.concatenate([[0.0], so_far[final]])[np.cumsum(np.concatenate([[0], final[:-1]]))]
+    before = np.concatenate([open_interest[:1], open_interest[:-1]])[bar]
+    after = open_interest[bar]
+    return np.where(final | np.isnan(before), after, before + done * (after - before))
+
+
+def _split_at_extremes(steps: Steps) -> Steps:
+    """Two steps for one: half of the openings at its low, half at its high."""
+
+    def twice(array: np.ndarray) -> np.ndarray:
+        return np.repeat(array, 2, axis=-1)
+
+    low, high = twice(steps.entry_low), twice(steps.entry_high)
+    edge = np.where(np.arange(len(low)) % 2, high, low)
+    before = np.concatenate([steps.open_interest[:1], steps.open_interest[:-1]])
+    half = np.where(np.isnan(before), steps.open_interest, (before + steps.open_interest) / 2)
+    return Steps(
+        twice(steps.touch_low), twice(steps.touch_high), edge, edge, twice(steps.opened) / 2,
+        np.column_stack([half, steps.open_interest]).ravel(), twice(steps.tier_version),
+        None if steps.fade is None else twice(steps.fade) / 2,
+    )  # fmt: skip
+
+
+def _with_late(steps: Steps, bar: np.ndarray, flow: models.Flow) -> tuple[Steps, np.ndarray]:
+    """Add a step after each bar in which a coarser open interest reports openings of the bars before it.
+
+    The candle's own steps keep the open interest that was known before; the added one opens what is reported, over the
+    range since the stamp before, touches nothing that stood (its own extremes are the bar's), and carries the jump. So
+    late positions count as opened in the bar that reports them: whether price had reached them before is not known.
+    """
+    late, since = np.asarray(flow.late), np.asarray(flow.since)
+    bars = np.flatnonzero(late.any(axis=0))
+    final = np.searchsorted(bar, bars, side="right") - 1
+    begin = np.searchsorted(bar, since[bars])
+    is_late = np.zeros(len(flow.open_interest), bool)
+    is_late[bars] = True
+    before = flow.open_interest[np.maximum(bar - 1, 0)]
+    target = np.where(is_late[bar], before, steps.open_interest)
+    own = np.divide(flow.opened - late, flow.opened, out=np.ones_like(late), where=flow.opened > 0)
+    old = np.ones(len(bar) + len(bars), bool)
+    old[final + 1 + np.arange(len(bars))] = False
+
+    def insert(own_steps: np.ndarray, added: np.ndarray) -> np.ndarray:
+        longer = np.empty((*own_steps.shape[:-1], len(old)), own_steps.dtype)
+        longer[..., old], longer[..., ~old] = own_steps, added
+        return longer
+
+    low = _extremes(np.minimum, steps.entry_low, begin, final)
+    high = _extremes(np.maximum, steps.entry_high, begin, final)
+    return Steps(
+        touch_low=insert(steps.touch_low, steps.touch_low[final]),
+        touch_high=insert(steps.touch_high, steps.touch_high[final]),
+        entry_low=insert(steps.entry_low, low),
+        entry_high=insert(steps.entry_high, high),
+        opened=insert(steps.opened * own[:, bar], late[:, bars]),
+        open_interest=insert(target, flow.open_interest[bars]),
+        tier_version=insert(steps.tier_version, steps.tier_version[final]),
+    ), insert(bar, bars)
+
+
+def _extremes(of: np.ufunc, values: np.ndarray, first: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Minimum or maximum of each range first … final."""
+    ranges = np.column_stack([first, final + 1]).ravel()
+    return of.reduceat(np.append(values, values[-1]), ranges)[::2]

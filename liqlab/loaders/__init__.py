@@ -1,0 +1,13 @@
+"""Where markets come from: embedded examples, files, exchanges, archives, and the store that keeps what was fetched.
+
+What a file here needs beyond pandas (an exchange client, HTTP) it imports where it is used, so that
+``import liqlab.loaders`` stays light. Only this room knows file formats, HTTP and ccxt.
+"""
+
+from liqlab.loaders._examples import examples, load_example
+from liqlab.loaders._fetch import fetch, fetch_depth
+from liqlab.loaders._read import read
+from liqlab.loaders.cases import Case, read_case
+from liqlab.loaders.exchanges._capabilities import capabilities
+
+__all__ = ["Case", "read_case", "capabilities", "examples", "fetch", "fetch_depth", "load_example", "read"]

@@ -1,0 +1,204 @@
+"""Cases: a told story with the parameters under which the case notebook checks it, one YAML file each."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from liqlab.loaders._examples import examples, folder
+from liqlab.market.clock import utc
+
+__all__ = ["Case", "TextDates", "read_case"]
+
+
+class TextDates(yaml.SafeLoader):
+    """Reads YAML and leaves dates as the text that they are: parameters take '2024-05-01 07:00'."""
+
+
+TextDates.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """The parameters of one case: what is told, of which market, and how the map is drawn.
+
+    Parameters
+    ----------
+    case : str
+        The market, a name from `examples`.
+    title, answers : str
+        Heading of the page, and the question that it answers.
+    model : str
+        Who opens and who closes: ``open_interest``, ``volume`` or ``decay``.
+    story : str
+        What is told, in two or three sentences; empty: nothing.
+    start, end : str
+        What is shown, half-open [UTC]; empty: the part of the example that is worth looking at first.
+    lookback : str
+        ``"24h"``, ``"7d"``: only positions opened within this span; empty: all.
+    price_step : float
+        Width of a bin [quote]; 0: chosen.
+    price_low, price_high : float
+        Prices drawn [quote]; both 0: chosen.
+    frozen : list of str
+        Moments at which the map is frozen [UTC], one at least; at the last of them the map is read.
+    told : list of [price, size]
+        Levels that the story names [quote], and their sizes in whatever unit they came.
+    told_width : float
+        Width of a named level [quote]: a level is a bucket around its price.
+    episodes : list of [words, from, to]
+        Stretches of time whose extremes the story needs [UTC]; empty: the time from the reading to the end.
+    later_case : str
+        An example whose path goes on where this one ends; empty: none.
+    squeeze : str
+        Words of the episode that is told as a squeeze; empty: none.
+    swept_side : str
+        Which side the pattern liquidates: ``long`` below a low, ``short`` above a high.
+    """
+
+    case: str
+    title: str = ""
+    answers: str = ""
+    model: str = "open_interest"
+    story: str = ""
+    start: str = ""
+    end: str = ""
+    lookback: str = ""
+    price_step: float = 0
+    price_low: float = 0
+    price_high: float = 0
+    frozen: list[str] = field(default_factory=list)
+    told: list[list[float]] = field(default_factory=list)
+    told_width: float = 0
+    episodes: list[list[str]] = field(default_factory=list)
+    later_case: str = ""
+    squeeze: str = ""
+    swept_side: str = "long"
+
+    def __post_init__(self) -> None:
+        _check_kinds(self)
+        table = examples()
+        if self.case not in table.index:
+            raise ValueError(f"case must be the market, a name from lq.examples(), got {self.case!r}; "
+                             f"there are: {', '.join(table.index)}")  # fmt: skip
+        for name in ("start", "end"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, f"{utc(table.loc[self.case, f'window_{name}']):%Y-%m-%d %H:%M}")
+        _check_values(self)
+        if not self.episodes:
+            object.__setattr__(self, "episodes", [["after the map was read", self.frozen[-1], self.end]])
+        names = [words for words, _, _ in self.episodes]
+        if self.squeeze and self.squeeze not in names:
+            raise ValueError(f"squeeze must be the words of an episode, {names}, or empty, got {self.squeeze!r}")
+
+    def to_yaml(self) -> str:
+        """All parameters as the text of a case's file.
+
+        Returns
+        -------
+        str
+            YAML; written to a file, `read_case` gives this case again.
+
+        Examples
+        --------
+        >>> print(read_case("tia-reversal", story="").to_yaml()[:63])
+        case: tia-2023
+        title: 'TIA, November 2023: the reversal at the
+        """
+        return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
+
+
+def read_case(name: str, **given: Any) -> Case:
+    """Read the parameters of a case: those given here, the others from its file.
+
+    Parameters
+    ----------
+    name : str
+        A case that comes with liqlab, such as ``"btc-56k-cascade"``, or the path of a file like theirs,
+        ``"my-case.yml"``. Also the name of an example, such as ``"btc-2024-05"``: then no file is read, and what is not
+        given is empty.
+    **given
+        Parameters of `Case` that take the place of the file's; None: as in the file.
+
+    Returns
+    -------
+    Case
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where there is no such case (the message lists the names), or a parameter is unknown, of another kind or empty
+        where the notebook cannot do without it.
+
+    Examples
+    --------
+    >>> read_case("tia-reversal").lookback, read_case("tia-reversal", lookback="", model="volume").lookback
+    ('7d', '')
+    >>> read_case("btc-2024-05", frozen=["2024-05-01 07:00"]).episodes
+    [['after the map was read', '2024-05-01 07:00', '2024-05-03 00:00']]
+    """
+    values = {"case": name} if name in examples().index else _from_file(name)
+    values |= {parameter: value for parameter, value in given.items() if value is not None}
+    known = [each.name for each in fields(Case)]
+    unknown = [parameter for parameter in values if parameter not in known]
+    if unknown:
+        raise TypeError(f"the case {name} sets {', '.join(unknown)}, which no case has; it has {', '.join(known)}")
+    return Case(**values)
+
+
+def _from_file(name: str) -> dict[str, Any]:
+    """The parameters in the file of a case: one that comes along, or one at a path."""
+    shipped = {path.stem: path for path in sorted((folder("notebooks") / "cases").glob("*.yml"))}
+    path = Path(name) if name.endswith((".yml", ".yaml")) else shipped.get(name)
+    if path is None or not path.is_file():
+        near = difflib.get_close_matches(name, [*shipped, *examples().index], n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"no case is called {name!r}; {hint}there are: {', '.join(shipped)}; the path of a file like "
+                         f"theirs (my-case.yml); and, without a story: {', '.join(examples().index)}")  # fmt: skip
+    values = yaml.load(path.read_text(encoding="utf-8"), Loader=TextDates)  # a safe loader
+    if not isinstance(values, dict) or "case" not in values:
+        raise ValueError(f"{path} must hold `name: value` lines, and among them `case:` with a name from lq.examples()")
+    return values
+
+
+# --- what a parameter may be ------------------------------------------------------------------------------------------
+
+
+def _check_kinds(case: Case) -> None:
+    """Text where text is wanted, numbers where numbers are, lists of the right length."""
+    kinds: dict[Any, tuple[Any, str]] = {"str": (str, "text"), "float": ((int, float), "a number")}
+    for each in fields(case):
+        value, (kind, words) = getattr(case, each.name), kinds.get(each.type, ((list, tuple), "a list"))
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{each.name} must be {words}, got {value!r}")
+    for name, rows, length, words in (
+        ("told", case.told, 2, "[price, size]"),
+        ("episodes", case.episodes, 3, "[words, from, to]"),
+    ):
+        for row in rows:
+            if not isinstance(row, (list, tuple)) or len(row) != length:
+                raise TypeError(f"{name} must be a list of {words}, got {row!r} in it")
+
+
+def _check_values(case: Case) -> None:
+    """What the notebook cannot do without, and what contradicts itself."""
+    if not case.frozen:
+        raise ValueError("frozen is empty; give at least one moment [UTC] at which the map is read, such as "
+                         f"frozen=['{case.start}'], between start {case.start} and end {case.end}")  # fmt: skip
+    for moment in case.frozen:
+        if not utc(case.start) < utc(moment) <= utc(case.end):
+            raise ValueError(f"frozen: {moment} does not lie in what is shown, after {case.start} and until {case.end}")
+    if bool(case.price_low) != bool(case.price_high):
+        raise ValueError("give both price_low and price_high [quote], or neither and the range is chosen, got "
+                         f"{case.price_low:g} and {case.price_high:g}")  # fmt: skip
+    if case.swept_side not in ("long", "short"):
+        raise ValueError(f"swept_side must be 'long' (below a low) or 'short' (above a high), got {case.swept_side!r}")
+    if case.told and not case.told_width > 0:
+        raise ValueError(f"told_width must be > 0 quote where levels are told, got {case.told_width!r}")

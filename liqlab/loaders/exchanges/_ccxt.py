@@ -1,0 +1,275 @@
+"""Every exchange that ccxt knows: its methods one request at a time, our own pages, our own patience.
+
+ccxt's pagination stops after ten pages without a word, and its retries ignore ``Retry-After``; neither is used. Units
+and sides come from `liqlab.loaders.exchanges._ccxt_units`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from liqlab.loaders import http
+from liqlab.loaders.exchanges import _ccxt_units as rules
+from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, nearest_names, period_for
+from liqlab.loaders.http import Failure, FetchError
+from liqlab.margin._tier_units import needs_price, unit_of
+from liqlab.market.clock import timedelta
+
+_METHODS = {"candles": "fetchOHLCV", "mark_candles": "fetchMarkOHLCV", "funding_rate": "fetchFundingRateHistory",
+            "open_interest": "fetchOpenInterestHistory", "liquidations": "fetchLiquidations",
+            "leverage_tiers": "fetchMarketLeverageTiers"}  # fmt: skip
+_LIMIT = 200  # rows of one request, where ccxt does not tell
+
+
+@lru_cache(maxsize=256)
+def offers(exchange: str) -> dict[str, Offer]:
+    """What a venue has, by kind: what ccxt says it has, as far as its units and sides are known."""
+    import ccxt
+
+    client = getattr(ccxt, exchange)()
+    frames = tuple(filter(_readable, client.timeframes or {}))
+    limit = _limit(client.features or {})
+    found = {kind: _offer(exchange, kind, frames, limit) for kind, method in _METHODS.items() if client.has.get(method)}
+    return {kind: offer for kind, offer in found.items() if offer is not None}
+
+
+def _offer(exchange: str, kind: str, frames: tuple[str, ...], limit: int) -> Offer | None:
+    origin = f"ccxt {_METHODS[kind]}"
+    rows = rules.NEWEST.get((exchange, kind), 0)
+    if kind in ("candles", "mark_candles"):
+        return Offer(origin, limit, frames, rows=rows) if frames else None
+    if kind == "open_interest":
+        rule = rules.INTEREST.get(exchange)
+        return Offer(origin, rule.limit, rule.periods, rows=rule.rows) if rule else None
+    if kind == "liquidations":
+        asked = rules.ASKED.get(exchange)
+        return Offer(origin, asked[1], frames, window=asked[0]) if asked else None
+    if kind == "funding_rate":
+        return Offer(origin, rules.FUNDING_LIMIT.get(exchange, 100))
+    row = unit_of(exchange)
+    return Offer(origin, key=row.key, note="as of today") if row and row.fetched else None
+
+
+def why_missing(exchange: str, kind: str) -> str:
+    """Why a venue has nothing of a kind, where that is known."""
+    if kind == "liquidations":
+        return rules.NO_LIQUIDATIONS.get(exchange, "")
+    if kind == "open_interest":
+        return "its history is not offered, or liqlab does not know in what unit"
+    if kind == "leverage_tiers":
+        row = unit_of(exchange)
+        return (row.refused or row.source) if row else "they are not offered, or liqlab does not know in what unit"
+    return ""
+
+
+def window(exchange: str, kind: str, step: int) -> int:
+    """Longest span of one request [ms]."""
+    offer = offers(exchange)[kind]
+    if kind == "funding_rate":
+        return offer.limit * 3_600_000  # venues that pay every hour fill it, the others leave room
+    if kind == "liquidations":
+        return max(24 * 3_600_000 // step, 1) * step
+    return offer.limit * step
+
+
+def _readable(timeframe: str) -> bool:
+    try:
+        return timedelta(timeframe) > pd.Timedelta(0)
+    except ValueError:
+        return False
+
+
+def _limit(features: Mapping[str, Any]) -> int:
+    told = ((features.get("swap") or {}).get("linear") or {}) or features.get("spot") or {}
+    return int((told.get("fetchOHLCV") or {}).get("limit") or _LIMIT)
+
+
+# --- asking -----------------------------------------------------------------------------------------------------------
+
+
+def connect(exchange: str, base_url: str = "") -> Link:
+    """A way to the venue; nothing is asked yet."""
+    import ccxt
+
+    web = http.session()
+    client = getattr(ccxt, exchange)({"session": web, "enableRateLimit": True})
+    client.has["fetchCurrencies"] = False  # a request, on some venues a signed one, for nothing that is needed here
+    base = base_url or os.environ.get(f"LIQLAB_{exchange.upper()}_URL", "")
+    if base:
+        client.urls["api"] = _replaced(client.urls["api"], base.rstrip("/"))
+    return Link(exchange, web, base, client)
+
+
+def _replaced(urls: Any, base: str) -> Any:
+    return {name: _replaced(part, base) for name, part in urls.items()} if isinstance(urls, Mapping) else base
+
+
+def call(link: Link, method: str, *args: Any) -> Any:
+    """One of ccxt's methods, patiently; its errors become ours, without address, query or key."""
+    import ccxt
+
+    def attempt() -> Any:
+        try:
+            return getattr(link.client, method)(*args)
+        except ccxt.OperationFailed as error:
+            status = link.web.last_status
+            raise Failure(_reason(error, status), status=status,
+                          wait=http.retry_after(link.web.last_headers)) from None  # fmt: skip
+        except ccxt.AuthenticationError:
+            name = f"LIQLAB_{link.exchange.upper()}"
+            raise FetchError(f"{link.exchange}: {method} needs an API key that may read; set {name}_KEY and "
+                             f"{name}_SECRET (some venues: {name}_PASSWORD) in the environment") from None  # fmt: skip
+        except ccxt.BaseError as error:
+            http.raise_for_status(link.web.last_status, link.web.last_headers)  # some clients look at the body first
+            raise FetchError(f"{link.exchange}: {method} was refused: {_without_address(error)}") from None
+
+    return http.retry(attempt, f"{link.exchange} {method}")
+
+
+def _reason(error: Exception, status: int) -> str:
+    """Why an attempt failed: the status, what our session found wrong with the answer, or what ccxt calls it."""
+    found = str(error.__cause__ or error.__context__ or "")
+    if status >= 400:
+        return f"status {status}"
+    if found.startswith("the answer"):
+        return found
+    return _without_address(error) if status else f"no whole answer came ({type(error).__name__})"
+
+
+def _without_address(error: Exception) -> str:
+    """What an error says, its addresses cut to host and path: a query may carry a key or a signature."""
+    text = re.sub(r"https?://\S+", lambda found: http.where(found[0]), str(error))
+    return (text if "://" not in text else type(error).__name__)[:200]
+
+
+def clock(link: Link) -> pd.Timestamp:
+    """The venue's own time; ours, where it has no such method."""
+    if not link.client.has.get("fetchTime"):
+        return pd.Timestamp.now("UTC")
+    said = call(link, "fetch_time")
+    return pd.Timestamp(int(said), unit="ms", tz="UTC") if said else pd.Timestamp.now("UTC")
+
+
+def instrument(link: Link, symbol: str) -> Instrument:
+    """The contract of a symbol, as the venue lists it today."""
+    markets = link.learnt.get("markets") or link.learnt.setdefault("markets", call(link, "load_markets"))
+    found = markets.get(symbol) or next((one for one in markets.values() if one["id"] == symbol), None)
+    if found is None:
+        raise ValueError(f"{link.exchange} lists no {symbol!r}; {nearest_names(symbol, markets)} Perpetuals are "
+                         "written BTC/USDT:USDT, spot BTC/USDT")  # fmt: skip
+    listed = pd.Timestamp(int(found["created"]), unit="ms", tz="UTC") if found.get("created") else None
+    size = float(found.get("contractSize") or 1.0)
+    return Instrument(link.exchange, found["symbol"], found["id"], bool(found.get("inverse")), size, listed)
+
+
+def page(
+    link: Link, item: Instrument, kind: str, timeframe: str, start: int, stop: int, *, volume_unit: str = ""
+) -> pd.DataFrame:
+    """One request (of liquidations: a few): rows of ``[start, stop)`` [ms], of which the venue may give fewer."""
+    offer = offers(link.exchange)[kind]
+
+    def ask() -> pd.DataFrame:
+        if kind in ("candles", "mark_candles"):
+            return _candles(link, item, kind, timeframe, start, stop, offer.limit, volume_unit)
+        if kind == "open_interest":
+            span = {"until": stop - 1}
+            rows = call(link, "fetch_open_interest_history", item.symbol, timeframe, start, offer.limit, span)
+            prices = _prices(link, item, timeframe, start, stop) if rules.needs_price(item) else None
+            return rules.parse_open_interest(rows, item, prices)
+        if kind == "funding_rate":
+            until = {"after": stop} if link.exchange in ("okx", "myokx", "okxus") else {"until": stop - 1}
+            return rules.parse_funding_rate(
+                call(link, "fetch_funding_rate_history", item.symbol, start, offer.limit, until)
+            )
+        return _liquidations(link, item, timeframe, start, stop, offer)
+
+    return http.retry(ask, f"{link.exchange} {offer.origin}")
+
+
+def _candles(link: Link, item: Instrument, kind: str, timeframe: str, start: int, stop: int, limit: int,
+             volume_unit: str) -> pd.DataFrame:  # fmt: skip
+    step = int(timedelta(timeframe) / pd.Timedelta(1, "ms"))
+    many = max(1, min(limit, -(-(stop - start) // step)))
+    if kind == "mark_candles":
+        return rules.parse_candles(call(link, "fetch_mark_ohlcv", item.symbol, timeframe, start, many), item, "")
+    unit = volume_unit or rules.unit_of(rules.VOLUME, item)
+    if not unit:
+        raise ValueError(f"what the volumes of {item.symbol} on {item.exchange} count is not known to liqlab "
+                         f"(a contract is {item.contract_size:g}); pass volume_unit='coins', 'contracts' or 'quote'"
+                         )  # fmt: skip
+    return rules.parse_candles(call(link, "fetch_ohlcv", item.symbol, timeframe, start, many), item, unit)
+
+
+def _prices(link: Link, item: Instrument, timeframe: str, start: int, stop: int) -> pd.Series:
+    """Opens of the candles at the stamps of open interest, one page."""
+    period = period_for(timeframe, offers(link.exchange)["candles"].periods)
+    step = int(timedelta(period) / pd.Timedelta(1, "ms"))
+    rows = call(link, "fetch_ohlcv", item.symbol, period, start, -(-(stop - start) // step))
+    return rules.parse_candles(rows, item, "")["open"]
+
+
+def _liquidations(link: Link, item: Instrument, timeframe: str, start: int, stop: int, offer: Offer) -> pd.DataFrame:
+    """Liquidations per bar: the venue's windows one by one, an empty one twice, a full one in halves."""
+    width = int(timedelta(offer.window) / pd.Timedelta(1, "ms"))
+    todo = [(at, min(at + width, stop)) for at in range(start, stop, width)][::-1]
+    found = []
+    while todo:
+        first, last = todo.pop()
+        rows = _asked(link, item, first, last, offer.limit) or _asked(link, item, first, last, offer.limit)
+        if len(rows) >= offer.limit:
+            if last - first <= 1000:
+                raise FetchError(f"{link.exchange}: more than {offer.limit} liquidations in one second; no complete "
+                                 "count is possible there")  # fmt: skip
+            middle = (first + last) // 2 // 1000 * 1000
+            todo += [(middle, last), (first, middle)]
+            continue
+        events = rules.parse_liquidations(rows, item)
+        edges = pd.to_datetime([first, last], unit="ms", utc=True)
+        found.append(events[(events["time"] >= edges[0]) & (events["time"] < edges[1])])
+    return rules.per_bar(pd.concat(found), start, stop, timeframe)
+
+
+def _asked(link: Link, item: Instrument, first: int, last: int, limit: int) -> list[Any]:
+    # ccxt hands Gate milliseconds where the venue takes seconds; its own names for the edges override that
+    span = {"from": first // 1000, "to": -(-last // 1000)} if link.exchange == "gate" else {"until": last - 1}
+    return call(link, "fetch_liquidations", item.symbol, first, limit, span)
+
+
+def depth(link: Link, item: Instrument) -> pd.DataFrame:
+    """The order book as it stands: side, price, quantity [coins]."""
+    unit = rules.unit_of(rules.DEPTH, item)
+    if not unit:
+        raise ValueError(f"what the order book of {item.symbol} on {item.exchange} counts is not known to liqlab; take "
+                         "another exchange, or convert ccxt's fetch_order_book yourself")  # fmt: skip
+    book = call(link, "fetch_order_book", item.symbol)
+    sides = [("buy", book["bids"]), ("sell", book["asks"])]
+    rows = [(side, float(row[0]), float(row[1])) for side, levels in sides for row in levels]
+    table = pd.DataFrame(rows, columns=["side", "price", "quantity"])
+    table["quantity"] = rules.in_coins(table["quantity"], table["price"], unit, item)
+    return table
+
+
+def tiers(link: Link, item: Instrument) -> list[dict[str, Any]]:
+    """Maintenance tiers of today. A key from the environment is lent to ccxt for this request alone."""
+    names = {"apiKey": "key", "secret": "secret", "password": "password"}
+    try:
+        for attribute, name in names.items():
+            if http.read_credential(link.exchange, name):
+                setattr(link.client, attribute, http.read_credential(link.exchange, name))
+        return call(link, "fetch_market_leverage_tiers", item.symbol)
+    finally:
+        for attribute in names:
+            setattr(link.client, attribute, "")
+
+
+def tier_unit(link: Link, item: Instrument) -> dict[str, float]:
+    """Contract size and last price, where the venue's tiers become notional by them; empty elsewhere."""
+    if not needs_price(link.exchange, inverse=item.inverse):
+        return {}
+    return {"contract_size": item.contract_size, "price": float(call(link, "fetch_ticker", item.symbol)["last"])}

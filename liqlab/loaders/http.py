@@ -1,0 +1,315 @@
+"""One way out to the network: time-outs on everything, patient retries, answers that are JSON or an error.
+
+Proxies and certificates come from the usual variables (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``,
+``CURL_CA_BUNDLE``, ``SSL_CERT_FILE``). Messages name host and path, never the query or a header: keys stand there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = [
+    "Failure",
+    "FetchError",
+    "RetryPolicy",
+    "get_json",
+    "retry",
+    "wait_seconds",
+    "read_credential",
+    "session",
+    "where",
+]
+
+
+class FetchError(RuntimeError):
+    """An exchange or archive could not be read; the message says what it answered and what to do."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long to wait for an answer, and how often to ask again.
+
+    Attributes
+    ----------
+    attempts : int
+        Requests for one answer before giving up.
+    first, longest : float
+        Shortest wait and longest wait by our own choice [s]; it doubles each time, with jitter.
+    obey : float
+        Longest ``Retry-After`` that is waited for [s]; beyond it the error names the wait.
+    connect, read : float
+        Time-outs [s].
+    """
+
+    attempts: int = 8
+    first: float = 0.5
+    longest: float = 60.0
+    obey: float = 600.0
+    connect: float = 10.0
+    read: float = 30.0
+
+    @classmethod
+    def usual(cls) -> RetryPolicy:
+        """The defaults, changed by LIQLAB_HTTP_ATTEMPTS, LIQLAB_HTTP_BACKOFF [s] and LIQLAB_HTTP_TIMEOUT [s]."""
+        read = _positive("LIQLAB_HTTP_TIMEOUT", cls.read)
+        first = _positive("LIQLAB_HTTP_BACKOFF", cls.first)
+        attempts = int(_positive("LIQLAB_HTTP_ATTEMPTS", cls.attempts))
+        return cls(attempts=max(attempts, 1), first=first, connect=min(cls.connect, read), read=read)
+
+
+RETRY_POLICY: RetryPolicy | None = None  # tests put their own here; None: as the environment says
+
+
+def _positive(name: str, default: float) -> float:
+    text = os.environ.get(name, "")
+    try:
+        number = float(text or default)
+    except ValueError:
+        number = -1.0
+    if number <= 0:
+        raise ValueError(f"{name} must be a number > 0, got {text!r}; unset it for {default:g}")
+    return number
+
+
+class Failure(Exception):
+    """One attempt failed in a way that another may not: the reason, and how long the server asks to wait [s]."""
+
+    def __init__(self, reason: str, *, status: int = 0, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason, self.status, self.wait = reason, status, wait
+
+
+# A ban or a region block is not cured by asking on: few tries, then the remedy.
+FEW = {451: 3, 403: 3}
+REMEDIES = {
+    451: "this exchange is blocked in your region; use another exchange, Binance's public archive, or files (lq.read)",
+    403: "a firewall refused the request; check the proxy (HTTPS_PROXY), or wait a few minutes",
+    418: "the exchange has banned this address for asking too often; wait, then run the same again: it goes on there",
+    429: "the exchange's rate limit; wait, then run the same again: it goes on there",
+}
+
+
+def retry(attempt: Callable[[], Any], what: str) -> Any:
+    """Call `attempt` until it raises no `Failure`; wait as the server asks, else longer each time, with jitter.
+
+    Parameters
+    ----------
+    attempt : callable
+        Raises `Failure` where asking again may help, anything else where it does not.
+    what : str
+        What is asked for, for messages: ``fapi.example.com/fapi/v1/klines``.
+
+    Returns
+    -------
+    object
+        What `attempt` returned.
+
+    Raises
+    ------
+    FetchError
+        After the last attempt, or at once where the server asks for a longer wait than `RetryPolicy.obey`.
+    """
+    from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
+
+    policy = RETRY_POLICY or RetryPolicy.usual()
+    backoff = wait_random_exponential(multiplier=policy.first, max=policy.longest)
+
+    def stop(state: Any) -> bool:
+        failure = state.outcome.exception()
+        return state.attempt_number >= FEW.get(failure.status, policy.attempts) or failure.wait > policy.obey
+
+    def wait(state: Any) -> float:
+        asked = state.outcome.exception().wait
+        return asked + float(backoff(state)) * (0.1 if asked else 1.0)
+
+    try:
+        on, sleep = retry_if_exception_type(Failure), lambda seconds: wait_seconds(seconds)
+        for again in Retrying(stop=stop, wait=wait, retry=on, sleep=sleep, reraise=True):
+            with again:
+                return attempt()
+    except Failure as failure:
+        times = again.retry_state.attempt_number
+        raise FetchError(_told(what, failure, times)) from None  # the chain would show the whole URL
+    raise AssertionError("unreachable")
+
+
+def _told(what: str, failure: Failure, times: int) -> str:
+    """The message of the last failure: what was asked, what came, what to do."""
+    remedy = REMEDIES.get(failure.status, "what has been stored stays; check the connection and run the same again")
+    asked = f", it asks to wait {failure.wait:.0f} s" if failure.wait else ""
+    return f"{what}: {failure.reason}{asked} ({times} attempt(s)); {remedy}"
+
+
+def wait_seconds(seconds: float) -> None:
+    """Wait. The one place where liqlab sleeps, so that tests can look at it instead."""
+    time.sleep(max(seconds, 0.0))
+
+
+# --- the session ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _checked_session_class() -> type:
+    """The session's class, made on first use: `requests` is not imported before."""
+    import requests
+
+    class CheckedSession(requests.Session):
+        """A session that takes an answer only if it is whole and JSON, and remembers the last one's head."""
+
+        last_status: int = 0
+        last_headers: Mapping[str, str]
+
+        def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
+            self.last_status, self.last_headers = 0, {}
+            policy = RETRY_POLICY or RetryPolicy.usual()
+            if options.get("verify") is True:  # ccxt says so each time, which would hide the session's own bundle
+                del options["verify"]
+            options["timeout"] = (policy.connect, policy.read)
+            response = super().request(method, url, *args, **options)
+            self.last_status, self.last_headers = response.status_code, response.headers
+            if response.status_code == 200:
+                try:
+                    response.parsed = json.loads(response.content)  # type: ignore[attr-defined]
+                except ValueError:
+                    # a connection error for whoever called: ccxt too treats it as one that may pass
+                    raise requests.exceptions.ConnectionError(_not_json(response)) from None
+            return response
+
+    return CheckedSession
+
+
+def _not_json(response: Any) -> str:
+    head = response.content[:200].lstrip().lower()
+    html = head.startswith((b"<!doctype", b"<html", b"<head", b"<body")) or b"html" in head
+    return "the answer is HTML instead of JSON" if html else "the answer is no whole JSON"
+
+
+def session() -> Any:
+    """A new session: proxies and certificates from the environment, every answer checked, every wait bounded."""
+    made = _checked_session_class()()
+    made.headers["User-Agent"] = "liqlab"
+    made.last_headers = {}
+    given = [os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")]
+    if not any(given) and os.environ.get("SSL_CERT_FILE"):
+        made.verify = os.environ["SSL_CERT_FILE"]
+    return made
+
+
+def get_json(web: Any, url: str, params: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None,
+             fresh: Callable[[], Mapping[str, Any]] | None = None) -> Any:  # fmt: skip
+    """The JSON behind an address, patiently.
+
+    Parameters
+    ----------
+    web : Session
+        From `session`.
+    url : str
+        Address without a query.
+    params : mapping, optional
+        The query; None values are left out.
+    headers : mapping, optional
+        Sent along and never shown.
+    fresh : callable, optional
+        Makes the query anew for every attempt (a signature carries the time).
+
+    Returns
+    -------
+    object
+        What the JSON says.
+
+    Raises
+    ------
+    FetchError
+        Where retries were in vain, or the server refuses the request for good.
+    """
+    what = where(url)
+
+    def attempt() -> Any:
+        query = {key: value for key, value in (fresh() if fresh else params or {}).items() if value is not None}
+        with translate_errors(web):
+            response = web.request("GET", url, params=query, headers=dict(headers or {}))
+        if response.status_code == 200:
+            return response.parsed
+        raise_for_status(response.status_code, response.headers)
+        raise FetchError(f"{what}: refused with status {response.status_code}: {_said(response)}")
+
+    return retry(attempt, what)
+
+
+class translate_errors:
+    """Context in which the network's own errors become a `Failure`, without address and query."""
+
+    def __init__(self, web: Any) -> None:
+        self.web = web
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        import requests.exceptions as wrong
+
+        if isinstance(error, wrong.SSLError):
+            raise FetchError("the server's certificate is not trusted; behind a company's proxy point SSL_CERT_FILE or "
+                             "REQUESTS_CA_BUNDLE to its certificate") from None  # fmt: skip
+        if isinstance(error, wrong.ProxyError):
+            raise Failure("the proxy cannot be reached (HTTP_PROXY, HTTPS_PROXY)") from None
+        if isinstance(error, wrong.Timeout):
+            raise Failure("no answer in time") from None
+        if isinstance(error, wrong.RequestException):
+            said = str(error)
+            raise Failure(said if said.startswith("the answer") else "the connection failed or broke") from None
+
+
+def raise_for_status(status: int, headers: Mapping[str, str]) -> None:
+    """Raise `Failure` for a status that may pass: 408, 418, 429, 403, 451 and all of 5xx."""
+    if status in (403, 408, 418, 429, 451) or status >= 500:
+        raise Failure(f"status {status}", status=status, wait=retry_after(headers))
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that ``Retry-After`` asks for, whether it is a number or a date; 0 without it."""
+    text = str(next((value for key, value in headers.items() if key.lower() == "retry-after"), "")).strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not text:
+        return 0.0
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def _said(response: Any) -> str:
+    """What the server said of a refusal, in short: the message of its JSON, else the first words."""
+    try:
+        said = json.loads(response.content)
+    except ValueError:
+        return _not_json(response)
+    if isinstance(said, dict) and "msg" in said:
+        return f"{said.get('code', '')} {said['msg']}".strip()[:200]
+    return str(said)[:200]
+
+
+def where(url: str) -> str:
+    """Host and path of an address.
+
+    >>> where("https://fapi.binance.com/fapi/v1/klines?symbol=BTCUSDT")
+    'fapi.binance.com/fapi/v1/klines'
+    """
+    parts = urlsplit(url)
+    return f"{parts.hostname}{parts.path}"
+
+
+def read_credential(exchange: str, name: str) -> str:
+    """A key from the environment, ``LIQLAB_BINANCEUSDM_KEY`` or the like; empty without it. It is kept nowhere."""
+    return os.environ.get(f"LIQLAB_{exchange.upper()}_{name.upper()}", "")

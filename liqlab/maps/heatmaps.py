@@ -1,0 +1,287 @@
+"""What the ledger shows: the heatmap, and one moment of it. Its tables are next door, in `tables`.
+
+All amounts are *estimated* from market data; none is read from accounts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab import __version__
+from liqlab.engine.inputs import EngineInputs, build_inputs
+from liqlab.engine.ledger import run_ledger
+from liqlab.engine.records import SIDES, Columns, Record
+from liqlab.market.checks import no_text
+from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
+from liqlab.market.market import Market
+from liqlab.models._law import Law
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["heatmap", "liquidation_map"]
+
+# A bin is about 5 bp wide: the level of 100x is twelve bins away from its entry, and a picture has no use for more.
+BIN = 5e-4
+# Bins reach far enough below and above the candles for every level from 3x on.
+BELOW, ABOVE = 0.65, 1.45
+MAX_COLUMNS, MAX_BINS = 2_000, 2_500
+
+
+def heatmap(
+    market: Market,
+    model: str = "open_interest",
+    *,
+    start: Any = None,
+    end: Any = None,
+    lookback: Any = None,
+    time_step: Any = None,
+    price_range: tuple[float, float] | None = None,
+    price_step: float | None = None,
+    by_leverage: bool = False,
+    same_bar_share: float = 0.5,
+    law: str | Law | Mapping[float, float] = "measured",
+    **options: Any,
+) -> xr.Dataset:
+    """Estimated liquidation heatmap: notional that would be liquidated, by time, price and side.
+
+    Parameters
+    ----------
+    market : Market
+        Everything in it before `start` warms the ledger.
+    model : str
+        ``open_interest`` (default), ``volume``, ``decay``; see `liqlab.models`.
+    start, end : time-like, optional
+        What is shown, half-open, UTC; default: all.
+    lookback : duration, optional
+        ``"24h"``, ``"7d"``: show only positions opened within this span before each column (the vendors' windows).
+    time_step : duration, optional
+        Width of a column, a multiple of the time frame; default: the smallest that gives at most 2,000 columns.
+    price_range : (low, high), optional
+        Prices [quote] covered by bins; default 0.65 × the lowest to 1.45 × the highest price shown.
+    price_step : float, optional
+        Width of a bin [quote]; default: a round number near 5 bp of the first price shown.
+    by_leverage : bool
+        Keep the classes of the law apart in a further dimension ``leverage``.
+    same_bar_share : float
+        Share [0..1] of the positions reached within the bar of their opening that counts as liquidated.
+    law : str, Law or mapping {leverage: share}
+        How far from their entries positions are liquidated; see `liqlab.law`.
+    **options
+        The model's own, and ``entries``, ``position_notional``, shared by all models.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``notional`` (time, price, side[, leverage]): coins × liquidation price [quote], estimated, standing at the
+        close of the column's last bar. ``attributed_oi``, ``unattributed_oi`` (time, side): coins with known and
+        unknown entries. ``open, high, low, close`` [quote], ``volume`` [coins] (time) of the column. Coordinates: time
+        (open of the column's first bar, UTC without zone), close_time, price (centre of the bin), price_edge, side.
+        attrs: what it was made from and how.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A range without candles, a column that is no multiple of the time frame, an unknown model or option.
+
+    Assumptions
+    -----------
+    Those of the model and of the law; positions opened in a bar are spread evenly over its range; touches are taken
+    from last prices.
+
+    Examples
+    --------
+    >>> import liqlab as lq
+    >>> heat = lq.heatmap(lq.load_example("btc-2024-05"), start="2024-05-01", end="2024-05-02")
+    >>> heat["notional"].dims, heat.sizes["time"]
+    (('time', 'price', 'side'), 96)
+    """
+    inputs = build_inputs(market, model, law=law, **options)
+    last, width, frame = _columns(market, start, end, time_step)
+    edges = edges_for(frame, price_range, price_step)
+    last_step = np.searchsorted(inputs.bar, last, side="right") - 1
+    alive = _alive(market, inputs, last, lookback)
+    columns = Columns(last_step, alive, edges, by_leverage)
+    record = run_ledger(inputs.steps, inputs.ladder, columns=columns, same_bar_share=same_bar_share)
+    attrs = provenance(market, model, inputs, width, lookback, same_bar_share)
+    return dataset(record, frame, edges, inputs.ladder.leverage if by_leverage else None, attrs)
+
+
+def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
+    """One moment of a heatmap: the last column closed at or before it.
+
+    Parameters
+    ----------
+    heat : Dataset
+        From `heatmap`.
+    at : time-like, optional
+        UTC; default: the last column.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``notional`` (price, side) and the column's other variables.
+
+    Raises
+    ------
+    ValueError
+        Where no column had closed by then.
+
+    Examples
+    --------
+    >>> import liqlab as lq
+    >>> heat = lq.heatmap(lq.load_example("btc-2024-05"), start="2024-05-01", end="2024-05-02")
+    >>> str(lq.liquidation_map(heat, at="2024-05-01 07:00").close_time.values)[:16]
+    '2024-05-01T07:00'
+    """
+    closes = heat["close_time"].to_numpy()
+    moment = closes[-1] if at is None else np.datetime64(utc(at).tz_localize(None), "ns")
+    row = int(np.searchsorted(closes, moment, side="right")) - 1
+    if row < 0:
+        raise ValueError(f"no column had closed by {utc(at)}; the first closes at {closes[0]} UTC")
+    return heat.isel(time=row)
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def _columns(market: Market, start: Any, end: Any, time_step: Any) -> tuple[np.ndarray, int, pd.DataFrame]:
+    """Last candle of every column, a column's width [ns], and the columns' own candles."""
+    stamps = nanoseconds(market.candles.index)
+    chosen = np.flatnonzero(between(stamps, start, end))
+    if not chosen.size:
+        raise ValueError(f"no candle lies in [{start}, {end}); the market runs from {market.start} to {market.end}")
+    step = market.step.as_unit("ns").value
+    width = _width(step, stamps[chosen], time_step)
+    begins = np.flatnonzero(np.diff(stamps[chosen] // width, prepend=-1))
+    first, last = chosen[begins], chosen[np.append(begins[1:], chosen.size) - 1]
+    values = {name: market.candles[name].to_numpy() for name in ("open", "high", "low", "close", "volume")}
+    part = slice(first[0], last[-1] + 1)
+    at = first - first[0]
+    frame = pd.DataFrame(
+        {
+            "open": values["open"][first],
+            "high": np.maximum.reduceat(values["high"][part], at),
+            "low": np.minimum.reduceat(values["low"][part], at),
+            "close": values["close"][last],
+            "volume": np.add.reduceat(values["volume"][part], at),
+            "close_time": naive(market.candles.index[last] + market.step),
+        },
+        index=naive(market.candles.index[first]),
+    )
+    return last, width, frame
+
+
+def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
+    """Width of a column [ns]; whole columns are counted from 1970, so that no column depends on what is shown."""
+    if time_step is not None:
+        width = timedelta(time_step).as_unit("ns").value
+        if width % step:
+            bar = timeframe_of(pd.Timedelta(step, unit="ns"))
+            raise ValueError(f"a column must be a multiple of the time frame {bar}, got {time_step!r}")
+        return width
+    for factor in (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10080):
+        if np.unique(stamps // (factor * step)).size <= MAX_COLUMNS:
+            return factor * step
+    return (int(stamps[-1] - stamps[0]) // (MAX_COLUMNS * step) + 1) * step
+
+
+def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, price_step: float | None) -> np.ndarray:
+    """Edges of the bins: whole multiples of the step, which comes from the first price shown.
+
+    Only where the range would need more bins than a picture can show is the step widened, and then it depends on the
+    range; give `price_step` where maps of different ends must have the same bins.
+    """
+    low, high = price_range or (BELOW * frame["low"].min(), ABOVE * frame["high"].max())
+    if not 0 < low < high:
+        raise ValueError(f"price_range must be (low, high) with 0 < low < high, got {price_range!r}")
+    no_text(price_step=price_step)
+    if price_step is not None and not price_step > 0:
+        raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
+    width = price_step or round_number(BIN * frame["open"].iloc[0])
+    while price_step is None and (high - low) / width > MAX_BINS:
+        width = round_number(width * 1.999)
+    first = max(np.floor(low / width * (1 + 1e-12)), 1.0)
+    return np.arange(first, max(np.ceil(high / width * (1 - 1e-12)), first + 1) + 1) * width
+
+
+def round_number(x: float) -> float:
+    """1, 2, 2.5 or 5 × 10^k, the nearest in ratio.
+
+    >>> round_number(29.75), round_number(0.0048)
+    (25.0, 0.005)
+    """
+    power = 10.0 ** np.floor(np.log10(x))
+    numbers = np.array([1.0, 2.0, 2.5, 5.0, 10.0])
+    return float(f"{numbers[np.argmin(np.abs(np.log(x / (power * numbers))))] * power:.12g}")
+
+
+def _alive(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any) -> np.ndarray:
+    """First step of every column that its lookback still holds."""
+    if lookback is None:
+        return np.zeros(len(last), np.int64)
+    opens = nanoseconds(market.candles.index)
+    closes = opens[last] + market.step.as_unit("ns").value
+    bar = np.searchsorted(opens, closes - timedelta(lookback).as_unit("ns").value, side="left")
+    return np.searchsorted(inputs.bar, bar, side="left")
+
+
+def provenance(
+    market: Market, model: str, inputs: EngineInputs, width: int, lookback: Any, same_bar_share: float
+) -> dict[str, str]:
+    """Provenance, in strings, so that a Dataset can be saved."""
+    return {
+        "title": "Estimated liquidation heatmap",
+        "symbol": market.symbol,
+        "exchange": market.exchange,
+        "timeframe": market.timeframe,
+        "time_step": timeframe_of(pd.Timedelta(width, unit="ns")),
+        "quote": market.quote,
+        "coin": market.coin,
+        "model": model,
+        "lookback": "" if lookback is None else timeframe_of(timedelta(lookback)),
+        **inputs.used,
+        "parameters": json.dumps({**inputs.parameters, "same_bar_share": same_bar_share}),
+        "sources": json.dumps({name: dict(source) for name, source in market.sources.items()}),
+        "liqlab": __version__,
+    }
+
+
+def dataset(
+    record: Record, frame: pd.DataFrame, edges: np.ndarray, leverage: np.ndarray | None, attrs: dict[str, str]
+) -> xr.Dataset:
+    import xarray as xr
+
+    coords: dict[str, Any] = {}
+    notional: tuple[tuple[str, ...], np.ndarray]
+    if leverage is None:
+        notional = (("side", "time", "price"), record.notional)
+    else:
+        notional = (("side", "leverage", "time", "price"), record.notional)
+        coords["leverage"] = np.unique(leverage)
+    data: dict[str, Any] = {
+        name: ("time", frame[name].to_numpy()) for name in ("open", "high", "low", "close", "volume")
+    }
+    data |= {
+        name: (("side", "time"), record.balance[:, k]) for k, name in enumerate(("attributed_oi", "unattributed_oi"))
+    }
+    coords |= {
+        "time": frame.index.to_numpy(),
+        "price": (edges[1:] + edges[:-1]) / 2,
+        "side": SIDES,
+        "close_time": ("time", frame["close_time"].to_numpy()),
+        "price_edge": ("price_edge", edges),
+    }
+    heat = xr.Dataset({"notional": notional, **data}, coords=coords, attrs=attrs).transpose(
+        "time", "price", "side", ...
+    )
+    words = {"notional": "estimated notional standing at its liquidation price", "price": "price", "volume": "volume"}
+    units = {"notional": attrs["quote"], "price": attrs["quote"], "volume": attrs["coin"]}
+    for name, unit in units.items():
+        heat[name].attrs.update(long_name=words[name], units=unit)
+    return heat

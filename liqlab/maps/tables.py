@@ -1,0 +1,232 @@
+"""The tables of a ledger, for arithmetic that can be followed row by row: flows, balance sheet, levels.
+
+All amounts are *estimated* from market data; none is read from accounts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab.engine.grid import price_of
+from liqlab.engine.inputs import EngineInputs, build_inputs
+from liqlab.engine.ledger import run_ledger, survival_to_end
+from liqlab.engine.records import SIDES, Record
+from liqlab.market.clock import between, nanoseconds
+from liqlab.market.market import Market
+
+__all__ = ["balance", "expected_liquidations", "levels"]
+
+MAX_LEVEL_ROWS = 5_000_000
+
+
+def expected_liquidations(
+    market: Market, model: str = "open_interest", *, unit: str = "quote", same_bar_share: float = 0.5, **options: Any
+) -> pd.DataFrame:
+    """Estimated liquidations per bar and side: what the bar's prices reached of what stood before, and in it.
+
+    Parameters
+    ----------
+    market, model, same_bar_share, **options
+        As in `heatmap`.
+    unit : 'quote' or 'coins'
+        Coins × level price, or coins.
+
+    Returns
+    -------
+    DataFrame (time,)
+        Columns long, short [unit]; index: open of the bar. ``attrs["unit"]``: the unit.
+    """
+    if unit not in ("quote", "coins"):
+        raise ValueError(f"unit must be 'quote' or 'coins', got {unit!r}")
+    inputs = build_inputs(market, model, **options)
+    record = run_ledger(inputs.steps, inputs.ladder, flows=True, same_bar_share=same_bar_share)
+    amount = record.liquidated_notional if unit == "quote" else record.liquidated
+    table = pd.DataFrame(np.add.reduceat(amount, inputs.first, axis=0), index=market.candles.index, columns=SIDES)
+    table.attrs["unit"] = unit
+    return table
+
+
+def balance(
+    market: Market,
+    model: str = "open_interest",
+    *,
+    by_leverage: bool = False,
+    same_bar_share: float = 0.5,
+    **options: Any,
+) -> pd.DataFrame:
+    """The ledger's balance sheet: what opened, left and stands, per bar and side, in coins.
+
+    Parameters
+    ----------
+    market, model, same_bar_share, **options
+        As in `heatmap`.
+    by_leverage : bool
+        One row per bar and leverage level instead of one per bar.
+
+    Returns
+    -------
+    DataFrame
+        Columns (quantity, side). opened, liquidated, closed, attributed [coins]: ``attributed_oi`` grows by opened −
+        liquidated − closed. unattributed [coins]: open interest whose entries are unknown. open_interest [coins] is
+        attributed + unattributed wherever it is known; coverage [0..1] = attributed ÷ (attributed + unattributed). By
+        leverage: the first four only.
+    """
+    inputs = build_inputs(market, model, **options)
+    record = run_ledger(inputs.steps, inputs.ladder, flows=True, by_level=by_leverage, same_bar_share=same_bar_share)
+    first = inputs.first
+    final = np.append(first[1:], len(inputs.bar)) - 1
+    index = market.candles.index
+    if by_leverage:
+        return _by_level(inputs, record, first, final, index)
+    flows = {name: np.add.reduceat(getattr(record, name), first, axis=0) for name in ("liquidated", "closed")}
+    attributed_oi, unattributed_oi = record.attributed_oi[final], record.unattributed_oi[final]
+    total = attributed_oi + unattributed_oi
+    coverage = np.divide(attributed_oi, total, out=np.zeros_like(attributed_oi), where=total > 0)
+    target = np.repeat(inputs.steps.open_interest[final][:, None], 2, axis=1)
+    table = {"opened": inputs.opened.T, **flows, "attributed_oi": attributed_oi, "unattributed_oi": unattributed_oi,
+             "open_interest": target, "coverage": coverage}  # fmt: skip
+    return pd.concat({name: pd.DataFrame(x, index=index, columns=SIDES) for name, x in table.items()}, axis=1)
+
+
+def levels(
+    market: Market,
+    model: str = "open_interest",
+    *,
+    start: Any = None,
+    end: Any = None,
+    at: Any = None,
+    same_bar_share: float = 0.5,
+    **options: Any,
+) -> pd.DataFrame:
+    """Every liquidation level on its own row: for lessons and small windows.
+
+    Parameters
+    ----------
+    market, model, same_bar_share, **options
+        As in `heatmap`.
+    start, end : time-like, optional
+        Only positions opened in this range; earlier ones still count in the ledger.
+    at : time-like, optional
+        The moment of the table: bars that close after it are not looked at. Default: the end of the market.
+
+    Returns
+    -------
+    DataFrame
+        opened_at (open of the bar), side, leverage, entry_price, liquidation_price [quote], opened [coins], standing
+        [coins] at the moment, notional = standing × liquidation_price [quote], touched_at (open of the bar that
+        reached it, NaT if none has). ``attrs["at"]``: the moment.
+
+    Raises
+    ------
+    ValueError
+        Where the table would pass five million rows.
+    """
+    market = market if at is None else market.until(at)
+    inputs = build_inputs(market, model, **options)
+    record = run_ledger(inputs.steps, inputs.ladder, flows=True, same_bar_share=same_bar_share)
+    chosen = between(nanoseconds(market.candles.index)[inputs.bar], start, end)
+    table = _level_table(inputs, record, np.flatnonzero(chosen))
+    opens = market.candles.index
+    table.insert(0, "opened_at", opens[table.pop("bar")])
+    touched = table.pop("touched_bar").to_numpy()
+    table["touched_at"] = opens[np.maximum(touched, 0)].where(touched >= 0)
+    table.attrs["at"] = market.end
+    return table
+
+
+def _by_level(
+    inputs: EngineInputs, record: Record, first: np.ndarray, final: np.ndarray, index: pd.Index
+) -> pd.DataFrame:
+    """Balance by bar and leverage."""
+    ladder = inputs.ladder
+    opened = inputs.steps.opened.T[:, :, None] * ladder.share
+    opened = np.where(inputs.steps.tier_version[:, None, None] == ladder.tier_version, opened, 0.0)
+    parts = {
+        "opened": np.add.reduceat(opened, first, axis=0),
+        "liquidated": np.add.reduceat(record.by_level[..., 1], first, axis=0),
+        "closed": np.add.reduceat(record.by_level[..., 2], first, axis=0),
+        "attributed_oi": record.by_level[final, :, :, 0],
+    }
+    labels = np.unique(ladder.leverage)
+    rows = pd.MultiIndex.from_product([index, labels], names=["time", "leverage"])
+    tables = {}
+    for name, value in parts.items():
+        merged = np.stack([value[:, :, ladder.leverage == x].sum(axis=2) for x in labels], axis=1)
+        tables[name] = pd.DataFrame(merged.reshape(-1, 2), index=rows, columns=SIDES)
+    return pd.concat(tables, axis=1)
+
+
+def _level_table(inputs: EngineInputs, record: Record, chosen: np.ndarray) -> pd.DataFrame:
+    """Rows (step × side × leverage level × entry cell) with their touch and what is left of them; no kernel is used."""
+    steps, ladder = inputs.steps, inputs.ladder
+    width = (steps.entry_high - steps.entry_low + 1)[chosen]
+    rows = int(width.sum()) * ladder.cells.size
+    if rows > MAX_LEVEL_ROWS:
+        raise ValueError(
+            f"this would be {rows:,} levels; choose a smaller start/end (at most {MAX_LEVEL_ROWS:,} rows), "
+            "or use heatmap"
+        )
+    step = np.repeat(chosen, width)
+    entry = np.concatenate([np.arange(a, b + 1) for a, b in zip(steps.entry_low[chosen], steps.entry_high[chosen],
+                                                                strict=True)] or [np.empty(0, int)])  # fmt: skip
+    survival = survival_to_end(record.survival)
+    _, level = np.unique(np.vstack([ladder.tier_version, ladder.leverage, ladder.cells]), axis=1, return_inverse=True)
+    cohorts = [
+        np.flatnonzero(level == k) for k in range(level.max() + 1)
+    ]  # leverage levels that differ in their close rate alone
+    parts = [_levels_of(inputs, survival, s, leverage_levels, step, entry, np.repeat(width, width)) for s in (0, 1)
+             for leverage_levels in cohorts]  # fmt: skip
+    return pd.concat(parts, ignore_index=True).sort_values(
+        ["bar", "side", "leverage"], ignore_index=True, kind="stable"
+    )
+
+
+def _levels_of(
+    inputs: EngineInputs, survival: np.ndarray, s: int, leverage_levels: np.ndarray, step: np.ndarray,
+    entry: np.ndarray, width: np.ndarray,
+) -> pd.DataFrame:  # fmt: skip
+    steps, ladder, j = inputs.steps, inputs.ladder, leverage_levels[0]
+    mine = steps.tier_version[step] == ladder.tier_version[j]
+    step, entry, width = step[mine], entry[mine], width[mine]
+    level = entry - ladder.cells[s, j] if s == 0 else entry + ladder.cells[s, j]
+    # mirror the shorts, so that "touched" always means: the first step from its own on whose extreme is <= the level
+    extreme, height = (steps.touch_low, level) if s == 0 else (-steps.touch_high, -level)
+    touched = _first_at_or_below(extreme, step, height)
+    share = ladder.share[s, leverage_levels]
+    opened = steps.opened[s, step] * share.sum() / width
+    left = np.where(
+        touched < 0, survival[step, s][:, ladder.rate_groups[0][leverage_levels]] @ share / (share.sum() or 1.0), 0.0
+    )
+    price = price_of(level)
+    return pd.DataFrame(
+        {
+            "bar": inputs.bar[step],
+            "side": SIDES[s],
+            "leverage": ladder.leverage[j],
+            "entry_price": price_of(entry),
+            "liquidation_price": price,
+            "opened": opened,
+            "standing": opened * left,
+            "notional": opened * left * price,
+            "touched_bar": np.where(touched < 0, -1, inputs.bar[np.maximum(touched, 0)]),
+        }
+    )
+
+
+def _first_at_or_below(extreme: np.ndarray, step: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """First index >= step with extreme <= height, −1 if there is none: binary descent in tables of running minima."""
+    n = len(extreme)
+    tables = [extreme]
+    while (1 << len(tables)) <= n:
+        half = 1 << (len(tables) - 1)
+        tables.append(np.minimum(tables[-1][:-half], tables[-1][half:]))
+    at = step.copy()
+    for k in range(len(tables) - 1, -1, -1):
+        fits = at + (1 << k) <= n
+        skip = np.zeros(len(at), bool)
+        skip[fits] = tables[k][at[fits]] > height[fits]
+        at += skip * (1 << k)
+    return np.where(at < n, at, -1)

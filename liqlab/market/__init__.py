@@ -1,0 +1,18 @@
+"""What is known of one market: its tables, each checked, on one clock; and indicators computed from them alone."""
+
+from liqlab.market.market import (
+    Market,
+    check_candles,
+    check_funding_rate,
+    check_leverage_tiers,
+    check_liquidations,
+    check_mark_candles,
+    check_open_interest,
+    check_taker,
+)  # fmt: skip
+from liqlab.market.technicals import indicators
+
+__all__ = [
+    "Market", "check_candles", "check_funding_rate", "check_leverage_tiers", "check_liquidations",
+    "check_mark_candles", "check_open_interest", "check_taker", "indicators",
+]  # fmt: skip

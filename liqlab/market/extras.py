@@ -1,0 +1,45 @@
+"""What a plain installation leaves out: asked for where it is used, and named with the extra that brings it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["require"]
+
+EXTRAS = {
+    "ccxt": "fetch", "requests": "fetch", "tenacity": "fetch", "filelock": "fetch",
+    "sklearn": "research", "talib": "research",
+    "papermill": "report", "nbconvert": "report", "nbformat": "report", "ipykernel": "report", "sphinx": "report",
+    "docutils": "report", "myst_nb": "report",
+}  # fmt: skip
+
+
+def require(module: str, what: str) -> ModuleType:
+    """Import an optional library, or say what needs it and how to get it.
+
+    Parameters
+    ----------
+    module : str
+        Its dotted name, such as ``"talib"`` or ``"sklearn.ensemble"``.
+    what : str
+        What needs it, as the subject of a sentence: ``"lq.indicators"``.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        Where it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise  # it is there, and lacks something of its own
+        extra = EXTRAS[package]
+        raise ImportError(f"{what} needs {package}, which a plain installation leaves out; "
+                          f"install it with: pip install 'liqlab[{extra}]'") from error  # fmt: skip

@@ -1,0 +1,275 @@
+"""Figures of zones: outlined on a heatmap, lookbacks side by side, curves, confluence. Public through `plot`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab.market.clock import naive, utc
+from liqlab.plot import bokeh_hooks, panels
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, interest, view
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    import xarray as xr
+
+HUES = (("long", LONG), ("short", SHORT))
+APART = 0.055  # of the prices shown: closer labels would lie on each other
+
+
+def clusters(
+    table: pd.DataFrame,
+    *,
+    price_range: tuple[float, float] | None = None,
+    start: Any = None,
+    end: Any = None,
+    top: int = 6,
+) -> hv.Overlay:
+    """Outline zones, and label the largest with peak, notional and leverages: to lay over a heatmap with ``*``.
+
+    ``lq.plot.heatmap(heat, strip=False, profile=False) * lq.plot.clusters(zones)``, or ``heatmap(heat, zones=zones)``
+    with all its panels.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `liqlab.clusters`.
+    price_range : (low, high), optional
+        Prices shown [quote]: only zones that reach into them are drawn. Default: all.
+    start, end : time-like, optional
+        Left and right edge of the boxes; default: the map's first column (or a zone's mean age, where it is known and
+        shorter) and the moment of the table.
+    top : int
+        So many labels at most; a zone too close to a larger one stays without.
+
+    Returns
+    -------
+    holoviews Overlay
+        Boxes of both sides, then labels, if any.
+    """
+    import holoviews as hv
+
+    bokeh_hooks.use_bokeh()
+    end = utc(end if end is not None else table.attrs["at"])
+    first = utc(start if start is not None else table.attrs["start"])
+    low, high = price_range or (0.0, np.inf)
+    rows = table[(table["high"] > low) & (table["low"] < high)]
+    begins = pd.Series(first, index=rows.index)
+    if start is None and "age" in rows:
+        begins = (end - pd.to_timedelta(rows["age"].fillna(np.inf).clip(upper=36_500), unit="D")).clip(lower=first)
+    data = pd.DataFrame({
+        "time": naive(pd.DatetimeIndex(begins)), "price": rows["low"].clip(lower=low),
+        "time1": naive(pd.DatetimeIndex([end])).repeat(len(rows)), "price1": rows["high"].clip(upper=high),
+        "side": rows["side"], "peak": rows["peak"], "notional": rows["notional"],
+        "leverages": rows.get("leverages", ""),
+    })  # fmt: skip
+    parts: list[Any] = []
+    for side, colour in HUES:
+        boxes = hv.Rectangles(data[data["side"] == side], kdims=["time", "price", "time1", "price1"],
+                              vdims=["peak", "notional", "leverages"], group=f"{side} zones")  # fmt: skip
+        parts.append(boxes.opts(fill_alpha=0.0, line_color=colour, line_width=2, tools=[]))
+    written = _labelled(data, low, high, top)
+    late = written["time"] > first.tz_localize(None) + (end - first) / 2  # text of late boxes runs to the left
+    right = written[late].drop(columns="time").rename(columns={"time1": "time"})
+    for align, some in (("left", written[~late]), ("right", right)):
+        if some.empty:
+            continue
+        labels = hv.Labels(some, kdims=["time", "peak"], vdims=["text"], group=f"{align} labels")
+        parts.append(labels.opts(text_align=align, text_color="white", text_font_size="8pt", hooks=[_backed]))
+    return hv.Overlay(parts)
+
+
+def _labelled(data: pd.DataFrame, low: float, high: float, top: int) -> pd.DataFrame:
+    """The largest zones that leave room for each other's text."""
+    span = (high if np.isfinite(high) else data["price1"].max()) - max(low, data["price"].min() if len(data) else low)
+    ranked = data[(data["peak"] > low) & (data["peak"] < high)].sort_values("notional", ascending=False, kind="stable")
+    peaks = ranked["peak"].to_numpy()
+    chosen: list[int] = []
+    for k in range(len(ranked)):
+        if len(chosen) < top and all(abs(peaks[k] - peaks[other]) > APART * span for other in chosen):
+            chosen.append(k)
+    named = ranked.iloc[chosen]
+    texts = [f" {_price(peak)} · {_short(notional)}{f' · {_span(leverages)}' if leverages else ''} "
+             for peak, notional, leverages in zip(named["peak"], named["notional"], named["leverages"],
+                                                  strict=True)]  # fmt: skip
+    return named[["time", "time1", "peak"]].assign(text=texts)
+
+
+def _price(price: float) -> str:
+    """Five figures, in full: 126,740 and not 1.2674e+05."""
+    return f"{float(f'{price:.5g}'):,.10g}"
+
+
+def _span(leverages: str) -> str:
+    """``5x 10x 25x`` as ``5–25x``: a phone has no room for all of them."""
+    every = leverages.split()
+    return every[0] if len(every) == 1 else f"{every[0][:-1]}–{every[-1]}"
+
+
+def _short(amount: float) -> str:
+    """``34.0M``, as on the axes."""
+    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if amount >= unit:
+            return f"{amount / unit:.3g}{name}"
+    return f"{amount:.3g}"
+
+
+def _backed(plot: Any, element: Any) -> None:
+    """A dark ground behind the words: they stand on bright cells."""
+    plot.handles["glyph"].update(background_fill_color="#1b1b1b", background_fill_alpha=0.65)
+
+
+def lookback_heatmaps(
+    heats: Mapping[str, xr.Dataset],
+    *,
+    scale: str = "purple-yellow",
+    price_range: tuple[float, float] | None = None,
+    columns: int = 2,
+) -> hv.Layout:
+    """Draw heatmaps of several lookbacks side by side, on one range of prices.
+
+    Parameters
+    ----------
+    heats : mapping of name to Dataset
+        From `liqlab.lookback_heatmaps`, or heatmaps of different time frames.
+    scale : str
+        As in `heatmap`.
+    price_range : (low, high), optional
+        Prices shown [quote]; default: that of the first heatmap.
+    columns : int
+        Panels per row.
+
+    Returns
+    -------
+    holoviews Layout
+        Each panel has colours of its own: a longer window holds more, and would outshine the shorter ones.
+    """
+    import holoviews as hv
+
+    bokeh_hooks.use_bokeh()
+    if not heats:
+        raise ValueError("windows needs one heatmap or more, got none; see liqlab.lookback_heatmaps")
+    each = dict(heats)
+    low, high = price_range or view(next(iter(each.values())))
+    look = {**WIDE, "height": 380, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None}
+    pictures = []
+    for k, (name, heat) in enumerate(each.items()):
+        image = panels.image(heat, (low, high), scale, True, 0.0).opts(framewise=True, axiswise=True)
+        bins = image.opts.get("plot").kwargs["clabel"].partition("[")[2]
+        main = image.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * panels.candles(heat)
+        ylabel = f"price [{heat.attrs['quote']}]" if k % columns == 0 else ""
+        pictures.append(main.opts(hv.opts.Overlay(title=_narrow(heat, name), ylim=(low, high), xlabel="time [UTC]",
+                                                ylabel=ylabel, hooks=[bokeh_hooks.prices], **look)))  # fmt: skip
+    return hv.Layout(pictures).cols(columns).opts(shared_axes=True, toolbar=None)
+
+
+def _narrow(heat: xr.Dataset, name: str) -> str:
+    """The heading in lines short enough for two panels on a phone."""
+    a = heat.attrs
+    whose = interest(heat).partition(" × ")[0]
+    return (f"{name}, estimated\n{a['symbol'] or 'no symbol'}\n{a['exchange'] or 'no exchange'} {a['timeframe']}\n"
+            f"{a['model']}\nlaw {a['law']}\nOI {whose}")  # fmt: skip
+
+
+def cumulative(
+    table: pd.DataFrame, *, price_range: tuple[float, float] | None = None, pain: pd.DataFrame | None = None
+) -> hv.Overlay:
+    """Draw what a move from the price would liquidate on its way, longs below and shorts above.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `liqlab.cumulative`.
+    price_range : (low, high), optional
+        Prices shown [quote]; default: 15 % to each side of the price.
+    pain : DataFrame, optional
+        From `liqlab.max_pain`: its prices are marked.
+
+    Returns
+    -------
+    holoviews Overlay
+    """
+    import holoviews as hv
+
+    bokeh_hooks.use_bokeh()
+    at, quote = table.attrs["price"], table.attrs["quote"]
+    low, high = price_range or (0.85 * at, 1.15 * at)
+    shown = table[(table.index >= low) & (table.index <= high)]
+    parts: list[Any] = []
+    for side, colour in HUES:
+        part = shown[shown.index <= at] if side == "long" else shown[shown.index >= at]
+        area = hv.Area((part.index.to_numpy(), part[side].to_numpy()), "price", "amount", label=f"{side}s")
+        parts.append(area.opts(color=colour, fill_alpha=0.55, line_color=colour, line_width=1.5))
+    parts.append(hv.VLine(at).opts(color="#333333", line_dash="dashed", line_width=1))
+    prices = {} if pain is None else pain["price"].to_dict()
+    for side, colour in HUES:
+        if low <= prices.get(side, np.nan) <= high:
+            mark = hv.VLine(prices[side], label=f"max pain of {side}s")
+            parts.append(mark.opts(color=colour, line_dash="dotted", line_width=2.5))
+    dotted = "\ndotted: max pain of each side, dashed: the price" if pain is not None else "\ndashed: the price"
+    return hv.Overlay(parts).opts(hv.opts.Overlay(
+        title=_words(table, "Estimated liquidations on the way to a price") + dotted, xlim=(low, high),
+        xlabel=f"price [{quote}]", ylabel=f"estimated, cumulative [{quote}]", fontsize=FONT, legend_position="top",
+        legend_cols=2, toolbar=None, hooks=[bokeh_hooks.si_axis("y"), _across], **{**WIDE, "height": 440}))  # fmt: skip
+
+
+def _across(plot: Any, element: Any) -> None:
+    """Prices in full along the bottom."""
+    from bokeh.models import NumeralTickFormatter
+
+    for axis in plot.state.xaxis:
+        axis.formatter = NumeralTickFormatter(format="0,0.[0000]")
+
+
+def confluence(
+    table: pd.DataFrame, *, price_range: tuple[float, float] | None = None, width: int | None = None
+) -> hv.Overlay:
+    """Draw the score of confluence by price: longs and shorts in their hues, 0 to 1.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `liqlab.confluence`, by price.
+    price_range : (low, high), optional
+        Prices shown [quote]; default: 15 % to each side of the price.
+    width : int, optional
+        Width [px] of a strip beside a heatmap; default: as wide as the page.
+
+    Returns
+    -------
+    holoviews Overlay
+    """
+    import holoviews as hv
+
+    bokeh_hooks.use_bokeh()
+    at, quote = table.attrs["price"], table.attrs["quote"]
+    low, high = price_range or (0.85 * at, 1.15 * at)
+    price = table.index.to_numpy()
+    half = np.diff(price).min() / 2 if len(price) > 1 else 0.001 * price[0]
+    parts: list[Any] = []
+    for side, colour in HUES:
+        score = table[side].to_numpy()
+        on = (score > 0) & (price >= low) & (price <= high)
+        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "score": score[on], "top": price[on] + half}
+        bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "score", "top"], label=f"{side}s")
+        parts.append(bars.opts(color=colour, line_width=0))
+    parts.append(hv.HLine(at).opts(color="#333333", line_dash="dashed", line_width=1))
+    layers = ", ".join(table.attrs["layers"])
+    look: dict[str, Any] = {**WIDE, "height": 440} if width is None else {"width": width, "height": HEIGHT}
+    look |= {"title": f"{_words(table, 'Confluence of the estimated map')}\nlayers {layers}",
+             "ylabel": f"price [{quote}]"} if width is None else {"title": f"\n\n\nmeeting of\n{layers}",
+                                                                  "yaxis": None}  # fmt: skip
+    return hv.Overlay(parts).opts(hv.opts.Overlay(
+        ylim=(low, high), xlim=(0, 1), xlabel="score [0..1]", fontsize=FONT, legend_position="bottom_right",
+        toolbar=None, xticks=[0, 0.5, 1], hooks=[bokeh_hooks.prices] if width is None else [bokeh_hooks.below],
+        **look))  # fmt: skip
+
+
+def _words(table: pd.DataFrame, title: str) -> str:
+    """Four short lines: what, of whom, when, by which model."""
+    a = table.attrs
+    who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
+    return f"{title}\n{who}\n{a['at']:%d %b %Y %H:%M} UTC · model {a['model']}\nlaw {a['law']}"

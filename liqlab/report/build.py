@@ -1,0 +1,149 @@
+"""Notebooks to pages: run every notebook from its first cell to its last, and build a site from what they show.
+
+``liqlab report`` runs `build_site`, ``liqlab page`` runs `build_page`. Pages open from the disk: nothing in them asks
+another host for anything.
+
+How a notebook is written
+-------------------------
+- ``NN_question.ipynb``: the number is the reading order, the question is the H1 of the first text cell.
+- ``metadata.liqlab = {"answers": "one sentence: what the page answers", "minutes": 5}`` feeds the index.
+- One code cell tagged ``parameters``: one typed name with its default per line, and a comment that says what it is.
+- Figures are HoloViews, hvPlot or Bokeh objects, displayed as the last line of a cell. On the way to a page they lose
+  the loader of their library and become plain BokehJS, which the site loads from its own folder.
+- ``cell.metadata.liqlab = {"alt": "..."}`` describes a cell's figure to those who cannot see it; else its title does.
+- The cell tagged ``thumbnail`` gives the index its picture, else the first map, else the first figure of the page.
+
+A case, ``cases/*.yml``, holds exactly the parameters of the case notebook: it becomes a page of its own, named like the
+file. Where the notebook has a parameter ``title``, that is the page's heading; else its question and the case's name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from liqlab.report.pages import ReportError, choose, give, list_pages, one_page, read_assignments
+
+__all__ = ["build_page", "build_site"]
+
+
+def build_site(
+    output: str | Path = "site",
+    *,
+    only: Sequence[str] = (),
+    parameters: Mapping[str, Any] | Sequence[str] = (),
+    jobs: int | None = None,
+    notebooks: str | Path | None = None,
+    rerun: bool = False,
+) -> list[dict[str, Any]]:
+    """Run the notebooks and build the site from them.
+
+    Parameters
+    ----------
+    output : path
+        Folder of the site. A site that is already there is replaced in one step, once everything has succeeded.
+    only : sequence of str, optional
+        Pages to look at. Those of an earlier build whose executed notebooks are still in ``<output>/_notebooks`` stay.
+    parameters : mapping or sequence of ``name=value``, optional
+        Each goes to those of the chosen pages that have a parameter of this name; it must be known to at least one.
+    jobs : int, optional
+        How many notebooks run at the same time. Default: one per core.
+    notebooks : path, optional
+        Folder of the notebooks. Default: those that come with liqlab.
+    rerun : bool
+        Run every chosen page. Default: only those whose notebook, parameters, data, package or libraries have changed
+        since the site was built.
+
+    Returns
+    -------
+    list of dict
+        One per page: page, seconds [s] (None where it was not run again), bytes, path.
+
+    Raises
+    ------
+    ReportError
+        Where a name is unknown or a notebook fails; the site that was there is left as it was.
+    """
+    from liqlab.report.provenance import key_of, read_report, write_report
+    from liqlab.report.run import run_pages
+    from liqlab.report.site import keep_failed, replace_site, work_folder, write_site
+
+    every = list_pages(notebooks)
+    chosen = give(choose(every, only), read_assignments(parameters))
+    target = Path(output).expanduser().resolve()
+    keys = {page.name: key_of(page) for page in chosen}
+    with work_folder(target) as work:
+        kept = _kept(target, read_report(target), keys, rerun=rerun)
+        stale = [page for page in chosen if page.name not in kept]
+        runs = run_pages(stale, folder=work / "executed", jobs=os.cpu_count() or 1 if jobs is None else jobs)
+        failed = [run for run in runs if run.error]
+        if failed:
+            raise ReportError(keep_failed(failed, target))
+        known = {page.name: page for page in chosen}
+        pages = [known.get(page.name, page) for page in every]
+        table = write_site(pages, work=work, keys=keys, earlier=kept, old=target)
+        seconds = {run.name: round(run.seconds, 2) for run in runs}
+        told = [{**row, "seconds": seconds.get(row["page"], row["seconds"])} for row in table]
+        made = datetime.now(UTC).isoformat(timespec="seconds")
+        write_report(work / "html", told, made)
+        replace_site(work / "html", target)
+    return [
+        {"page": row["page"], "seconds": seconds.get(row["page"]), "bytes": row["bytes"], "path": target / row["file"]}
+        for row in table
+    ]
+
+
+def _kept(target: Path, earlier: dict[str, Any], keys: dict[str, str], *, rerun: bool) -> dict[str, Any]:
+    """Earlier pages that need not be run: those not chosen, and those whose inputs are what they were."""
+    from liqlab.report.kept_pages import kept_file
+
+    def stands(name: str) -> bool:
+        same = name not in keys or (not rerun and earlier[name].get("key") == keys[name])
+        return same and kept_file(target, name).is_file()
+
+    return {name: entry for name, entry in earlier.items() if stands(name)}
+
+
+def build_page(
+    name: str | Path,
+    output: str | Path | None = None,
+    *,
+    parameters: Mapping[str, Any] | Sequence[str] = (),
+    notebooks: str | Path | None = None,
+) -> Path:
+    """Run one notebook and write it as one HTML file that needs nothing else.
+
+    Parameters
+    ----------
+    name : str or path
+        A page's name, a notebook (``.ipynb``), or a file of parameters for the case notebook (``.yml``).
+    output : path, optional
+        The file to write. Default: ``<page>.html`` in the current folder.
+    parameters : mapping or sequence of ``name=value``, optional
+        Parameters that differ from the notebook's own.
+    notebooks : path, optional
+        Folder of the notebooks. Default: those that come with liqlab.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+    """
+    from liqlab.report.page import write_page
+    from liqlab.report.run import run_pages
+    from liqlab.report.site import keep_failed, work_folder
+
+    (page,) = give([one_page(name, notebooks)], read_assignments(parameters))
+    target = Path(output or f"{page.name}.html").expanduser().resolve()
+    if target.is_dir():
+        raise ReportError(f"{target} is a folder; pass --output with the file to write, for instance {page.name}.html")
+    with work_folder(target) as work:
+        (run,) = run_pages([page], folder=work / "executed", jobs=1)
+        if run.error:
+            raise ReportError(keep_failed([run], target))
+        written = write_page(run.path, page=page, folder=work)
+        os.replace(written, target)
+    return target

@@ -1,0 +1,166 @@
+"""What a page was made from: its parameters, its data, its figures, and the key that tells whether it has changed."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import platform
+import re
+import secrets
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import unescape
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from liqlab.report.pages import Page
+
+REPORT = "report.json"
+LIBRARIES = ("numpy", "pandas", "xarray", "numba", "scipy", "holoviews", "hvplot", "bokeh", "matplotlib", "papermill",
+             "sphinx", "myst-nb", "pydata-sphinx-theme")  # fmt: skip
+_FIGURE = re.compile(r'<div class="lq-figure" role="figure" aria-label="([^"]*)">\s*<div class="lq-plot" id="([^"]+)"')
+
+
+def read_report(site: Path) -> dict[str, Any]:
+    """The pages that the site at `site` holds, by name; none where there is no readable report."""
+    try:
+        told = json.loads((site / REPORT).read_text(encoding="utf-8"))
+        return {entry["page"]: entry for entry in told["pages"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def key_of(page: Page) -> str:
+    """sha256 of all that a page's outputs depend on: notebook, parameters, package, data, libraries.
+
+    Where a parameter is the path of a file, its content counts. A page that asks the network (``offline=false``) has a
+    new key every time: what it shows as now must not be of yesterday.
+    """
+    digest = hashlib.sha256(page.notebook.read_bytes())
+    digest.update(json.dumps(dict(page.parameters), sort_keys=True, default=str).encode())
+    digest.update(_surroundings().encode())
+    if page.parameters.get("offline") is False:
+        digest.update(secrets.token_bytes(16))
+    for value in page.parameters.values():
+        if isinstance(value, str) and _is_file(value):
+            digest.update(hashlib.sha256(Path(value).expanduser().read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of this Python and of the libraries that draw and compute."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def parameters_used(notebook: Any, page: Page) -> dict[str, Any]:
+    """All parameters of a page: the notebook's own defaults, and what differs from them."""
+    values: dict[str, Any] = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", ()):
+            values |= _assigned(cell.source)
+    given = notebook.metadata.get("papermill", {}).get("parameters", {})
+    return {**values, **dict(page.parameters), **given}
+
+
+def command(page: Page, parameters: Mapping[str, Any]) -> str:
+    """The line that makes this page again, with all its parameters.
+
+    >>> command(Page("00_quickstart", Path("x.ipynb")), {"case": "btc-2024-07", "leverages": [10, 25]})
+    "liqlab page 00_quickstart -p case=btc-2024-07 -p 'leverages=[10, 25]'"
+    """
+    words = [f"-p {shlex.quote(f'{name}={_as_yaml(value)}')}" for name, value in parameters.items()]
+    return " ".join([f"liqlab page {page.name}", *words])
+
+
+def data_used(notebook: Any, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Shipped files of the examples that a page names, in its code, parameters or what it says, with their sha256."""
+    from liqlab.loaders._examples import examples, load_example
+
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    told = ("".join(o.get("data", {}).get("text/markdown", "")) for cell in code for o in cell.get("outputs", ()))
+    text = " ".join([*(cell.source for cell in code), *told, json.dumps(dict(parameters), default=str)])
+    files: dict[str, str] = {}
+    for name in examples().index:
+        if any(f"{quote}{name}{quote}" in text for quote in "\"'`"):
+            files |= {source["file"]: source["sha256"] for source in load_example(name).sources.values()}
+    return [{"file": file, "sha256": files[file]} for file in sorted(files)]
+
+
+def figures_shown(notebook: Any) -> list[dict[str, Any]]:
+    """The figures of a plain notebook in their order: the box that holds each in the page, and its words."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            boxes = _FIGURE.findall("".join(data.get("text/html", "")))
+            found += [{"id": spot, "alt": unescape(label)} for label, spot in boxes]
+            if "image/png" in data or "image/svg+xml" in data:
+                found.append({"id": None, "alt": cell.metadata.get("liqlab", {}).get("alt", "")})
+    return [{"number": number, **figure} for number, figure in enumerate(found, start=1)]
+
+
+def write_report(folder: Path, pages: Sequence[Mapping[str, Any]], made: str) -> None:
+    """Write `report.json`: what a program may want to know of the site."""
+    import liqlab
+
+    told = {"liqlab": liqlab.__version__, "made": made, "versions": versions(), "pages": list(pages)}
+    (folder / REPORT).write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+
+@cache
+def _surroundings() -> str:
+    """sha256 of the package (but for what only lays pages out), of the shipped data's registry, and versions."""
+    import liqlab
+    from liqlab.loaders._examples import folder
+
+    package = Path(liqlab.__file__).parent
+    sources = [path for path in sorted(package.rglob("*.py")) if not _apart(path.relative_to(package))]
+    sources += [folder("data") / name for name in ("registry.csv", "cases.yml")]  # the tiers' seal stands there too
+    digest = hashlib.sha256(json.dumps(versions()).encode())
+    for path in sources:
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, ValueError):  # too long for a name, or with signs that no name has: prose
+        return False
+
+
+def _apart(path: Path) -> bool:
+    """What has no part in what a notebook shows: the report's other files, and the command line."""
+    others = path.parts[0] == "report" and path.name not in ("figures.py", "thumbnail.py")
+    return others or path.parts[0] == "_shipped" or path.name.startswith("cli")
+
+
+def _assigned(source: str) -> dict[str, Any]:
+    """Names and literal values of a parameters cell."""
+    values = {}
+    for line in ast.parse(source).body:
+        target = line.target if isinstance(line, ast.AnnAssign) else getattr(line, "targets", [None])[0]
+        value = getattr(line, "value", None)
+        if isinstance(target, ast.Name) and value is not None:
+            try:
+                values[target.id] = ast.literal_eval(value)
+            except ValueError:
+                continue
+    return values
+
+
+def _as_yaml(value: Any) -> str:
+    import yaml
+
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True).removesuffix("\n...\n").strip()
+    )

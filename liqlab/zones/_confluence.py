@@ -1,0 +1,214 @@
+"""Confluence: prices at which several maps are bright at once, be it several leverages or several lookbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab.engine.records import SIDES
+from liqlab.maps.heatmaps import heatmap, liquidation_map
+from liqlab.market.clock import timedelta, timeframe_of
+from liqlab.market.market import Market
+from liqlab.zones._clusters import WIDTH, by_side, check_positive, origin
+from liqlab.zones.profile_peaks import Smoother, smooth_all_nb, smoother
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["LOOKBACKS", "confluence", "score_of", "lookback_heatmaps"]
+
+LOOKBACKS = ("12h", "24h", "3d", "7d", "30d")
+MIN_LAYER_BRIGHTNESS = 0.5  # a layer takes part in a zone where it is half as bright as its own brightest
+
+
+def confluence(
+    heat: xr.Dataset | Mapping[str, xr.Dataset],
+    at: Any = None,
+    *,
+    leverages: Sequence[float] | None = None,
+    width: float | None = WIDTH,
+    zones: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Where layers meet: one score in [0, 1] by price and side, of leverages or of lookbacks.
+
+    Parameters
+    ----------
+    heat : Dataset, or mapping of name to Dataset
+        A heatmap made with ``by_leverage=True``: its layers are the leverages. Or several heatmaps, of different
+        lookbacks (`windows`), time frames or models: each is a layer. Their bins may differ; those of the first count.
+    at : time-like, optional
+        UTC: of each heatmap the last column closed at or before it; default: the last column of each.
+    leverages : sequence of float, optional
+        Only these leverages, ``(25, 50, 100)``; default: all that the heatmap has.
+    width : float or None
+        Scale [log price] at which brightness is compared, as in `clusters`; None compares bin by bin.
+    zones : DataFrame, optional
+        Zones from `clusters`: they come back with their score, ranked by it.
+
+    Returns
+    -------
+    DataFrame
+        By price: index price [quote], columns long, short: the score. With `zones`: the zones, best score first, with
+        rank renewed, and two columns more: score, the largest within the zone; layers, the names of those that are
+        there at least half as bright as their own brightest. ``attrs``: layers, at, price, and what the first map was
+        made of.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two layers, or a leverage that the heatmap does not have.
+
+    Notes
+    -----
+    Brightness u_k of layer k is its notional per log price, smoothed, over the layer's greatest on the whole map (both
+    sides), so that large layers do not drown small ones. With n layers the score is
+
+        S = ((√u_1 + … + √u_n) / n)².
+
+    It is 1 where every layer has its brightest point, 0 where none has anything, and 1/n² where one layer alone is at
+    its brightest. It equals the mean brightness times N/n, where N = (Σ √(u_k / Σu))² is the effective number of
+    layers (Hill's, of order ½). A plain mean would not tell one glaring layer from several middling ones; a geometric
+    mean is 0 as soon as one layer is empty.
+
+    Lookbacks are nested: what is in the 12 h map is in the 7 d map too. A score near 1 says that a zone is young *and*
+    stands out of all that is older; it is no independent confirmation.
+
+    References
+    ----------
+    M. O. Hill, "Diversity and evenness", Ecology 54 (1973).
+
+    Examples
+    --------
+    >>> import liqlab as lq
+    >>> market = lq.load_example("btc-2024-05")
+    >>> heat = lq.heatmap(market, start="2024-05-01", end="2024-05-02", by_leverage=True)
+    >>> table = lq.confluence(heat, leverages=(25, 50, 100))
+    >>> bool(((table >= 0) & (table <= 1)).all(axis=None))
+    True
+    """
+    layers, first = _layers(heat, at, leverages)
+    if len(layers) < 2:
+        raise ValueError(f"confluence needs two layers or more, got {list(layers)}; pass a heatmap made with "
+                         "by_leverage=True, or several heatmaps, {'24h': heat, '7d': other}")  # fmt: skip
+    price = first["price"].to_numpy()
+    bright = np.stack([_brightness(edge, amount, price, width) for edge, amount in layers.values()])
+    moment = pd.Timestamp(first["close_time"].item(), tz="UTC")
+    table = pd.DataFrame(score_of(bright).T, index=pd.Index(price, name="price"), columns=SIDES)
+    if zones is not None:
+        table = _scored(zones, table, bright, list(layers))
+    table.attrs = {**origin(first), **table.attrs, "layers": list(layers), "at": moment, "price": float(first["close"])}
+    return table
+
+
+def score_of(bright: np.ndarray) -> np.ndarray:
+    """Score of layers' brightness (layer, …) in [0, 1].
+
+    >>> [float(score_of(np.array(u))) for u in ([1, 1], [1, 0], [0.25, 0.25])]
+    [1.0, 0.25, 0.25]
+    >>> float(score_of(np.array([1.0, 0.25])))  # ((1 + 0.5) / 2)²
+    0.5625
+    """
+    return np.sqrt(bright).mean(axis=0) ** 2
+
+
+def lookback_heatmaps(
+    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str = "open_interest", **options: Any
+) -> dict[str, xr.Dataset]:
+    """Heatmaps of several lookbacks on the same bins and columns, for `confluence` and for a panel of them.
+
+    Parameters
+    ----------
+    market : Market
+        As in `heatmap`.
+    lookbacks : sequence of durations
+        ``("12h", "24h", "3d")``; a map of 30 days needs a market that begins 30 days before what is shown.
+    model : str
+        As in `heatmap`.
+    **options
+        Those of `heatmap`, start and end among them.
+
+    Returns
+    -------
+    dict of str to Dataset
+        In the order of the lookbacks, named by them.
+
+    Raises
+    ------
+    ValueError
+        Where a lookback reaches behind the market's start: its map would be one of a shorter window.
+
+    Examples
+    --------
+    >>> import liqlab as lq
+    >>> market = lq.load_example("btc-2024-05")
+    >>> maps = lq.lookback_heatmaps(market, ["12h", "24h"], start="2024-05-01", end="2024-05-02")
+    >>> list(maps), bool((maps["12h"]["notional"] <= maps["24h"]["notional"] + 1e-3).all())
+    (['12h', '24h'], True)
+    """
+    names = [each if isinstance(each, str) else timeframe_of(timedelta(each)) for each in lookbacks]
+    maps = {name: heatmap(market, model, lookback=name, **options) for name in names}
+    for name, heat in maps.items():
+        first = pd.Timestamp(heat["close_time"].to_numpy()[0], tz="UTC")
+        if first - timedelta(name) < market.start - market.step:
+            raise ValueError(f"a map of {name} at {first} would need a market from {first - timedelta(name)} on, it "
+                             f"begins {market.start}; start later, or leave this lookback out")  # fmt: skip
+    return maps
+
+
+def _layers(
+    heat: Any, at: Any, leverages: Sequence[float] | None
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], xr.Dataset]:
+    """Edges and notional (side, price) of every layer at the moment, and the moment's map that lends its bins."""
+    if "notional" not in heat:  # several heatmaps
+        snaps = {str(name): liquidation_map(each, at=at) for name, each in heat.items()}
+        found = {name: (snap["price_edge"].to_numpy(), by_side(snap.expand_dims("time"))[:, 0])
+                 for name, snap in snaps.items()}  # fmt: skip
+        if not found:
+            raise ValueError("confluence needs two heatmaps or more, got none; see windows")
+        return found, next(iter(snaps.values()))
+    snap = liquidation_map(heat, at=at)
+    if "leverage" not in snap.dims:
+        raise ValueError("this heatmap keeps no leverages apart; make it with by_leverage=True, or pass several")
+    known = [float(x) for x in snap["leverage"].to_numpy()]
+    for each in leverages or ():
+        if each not in known:
+            raise ValueError(f"the heatmap has no leverage {each!r}; it has {', '.join(f'{x:g}' for x in known)}")
+    edge = snap["price_edge"].to_numpy()
+    chosen = known if leverages is None else leverages
+    amount = {x: snap.sel(leverage=x, drop=True).expand_dims("time") for x in chosen}
+    return {f"{x:g}x": (edge, by_side(each)[:, 0]) for x, each in amount.items()}, snap
+
+
+def _brightness(edge: np.ndarray, amount: np.ndarray, price: np.ndarray, width: float | None) -> np.ndarray:
+    """Brightness (side, price) of one layer in [0, 1], at the given prices."""
+    if width is None:
+        if len(price) != amount.shape[1] or not np.allclose((edge[1:] + edge[:-1]) / 2, price, rtol=1e-9):
+            raise ValueError("bin by bin, all heatmaps must have the same bins; give them one price_range and "
+                             "price_step, or pass a width")  # fmt: skip
+        return amount / (amount.max() or 1.0)
+    check_positive(width=width)
+    grid: Smoother = smoother(edge, width)
+    profile = smooth_all_nb(amount, grid.first, grid.weight, grid.cells)
+    at = np.log(price)
+    cells = np.log(grid.price)
+    values = np.stack([np.interp(at, cells, each, left=0.0, right=0.0) for each in profile])
+    return np.clip(values / (profile.max() or 1.0), 0.0, 1.0)
+
+
+def _scored(zones: pd.DataFrame, table: pd.DataFrame, bright: np.ndarray, names: list[str]) -> pd.DataFrame:
+    """Zones with the best score inside them and the layers that take part there."""
+    price, scores, layers = table.index.to_numpy(), [], []
+    for side, low, peak, high in zip(*(zones[name] for name in ("side", "low", "peak", "high")), strict=True):
+        inside = np.flatnonzero((price >= low) & (price <= high))
+        inside = inside if inside.size else np.array([int(np.argmin(np.abs(price - peak)))])
+        best = inside[np.argmax(table[side].to_numpy()[inside])]
+        scores.append(float(table[side].to_numpy()[best]))
+        part = bright[:, SIDES.index(side), inside].max(axis=1) >= MIN_LAYER_BRIGHTNESS
+        layers.append(" ".join(name for name, on in zip(names, part, strict=True) if on))
+    ranked = zones.assign(score=np.array(scores, float), layers=layers)
+    ranked = ranked.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+    ranked["rank"] = np.arange(1, len(ranked) + 1)
+    return ranked

@@ -1,0 +1,184 @@
+"""Told stories against data: levels that somebody named, stretches of time, and how often a pattern came to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab.maps.heatmaps import liquidation_map
+from liqlab.market.clock import timedelta, utc
+from liqlab.market.market import Market
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["summarise_periods", "swing_sweeps", "compare_levels"]
+
+
+def compare_levels(
+    heat: xr.Dataset, path: pd.DataFrame, expected: Sequence[Sequence[float]], *, moments: Sequence[Any], width: float
+) -> pd.DataFrame:
+    """Levels that somebody named, against our map at some moments and against the price that came after.
+
+    Parameters
+    ----------
+    heat : Dataset
+        From `liqlab.heatmap`; its bins should be narrower than `width`.
+    path : DataFrame (time,)
+        Candles (low, high) to look for touches; it may run on after the heatmap.
+    expected : sequence of (price, size)
+        The named levels [quote] and the sizes expected there, in whatever unit they came.
+    moments : sequence of time-like
+        When our map is frozen; the last one is when the levels were read.
+    width : float
+        Width of a named level [quote]: a level is a bucket centred on its price.
+
+    Returns
+    -------
+    DataFrame (price,)
+        expected; one column ``map HH:MM`` per moment (with its day where two are of the same time of day): our
+        notional in the bucket [quote]; in_bucket: first candle between the first and the last moment that traded in the
+        bucket (NaT: none); traded: first candle after the last moment that traded at the exact price (NaT: none in the
+        data). No level, no row.
+
+    Raises
+    ------
+    ValueError
+        Where no moment is given, or levels are and their width is not > 0.
+
+    Examples
+    --------
+    >>> import liqlab as lq
+    >>> market = lq.load_example("btc-2024-05")
+    >>> heat = lq.heatmap(market, start="2024-05-01", end="2024-05-02")
+    >>> moments = ["2024-05-01 07:00", "2024-05-01 15:30"]
+    >>> lq.compare_levels(heat, market.candles, [(56_620, 19.22)], moments=moments, width=130)["traded"].iloc[0]
+    Timestamp('2024-05-01 17:15:00+0000', tz='UTC')
+    """
+    times = [utc(moment) for moment in moments]
+    if not times:
+        raise ValueError("moments is empty; give at least one at which our map is frozen, such as ['2024-05-01 07:00']")
+    if len(expected) and not width > 0:
+        raise ValueError(f"width must be > 0 quote, the width of the bucket around a named level, got {width!r}")
+    form = "%H:%M" if len({f"{moment:%H:%M}" for moment in times}) == len(times) else "%d %b %H:%M"
+    maps = {f"map {moment:{form}}": liquidation_map(heat, at=moment)["notional"] for moment in times}
+    rows = {}
+    for price, size in expected:
+        low, high = price - width / 2, price + width / 2
+        row: dict[str, Any] = {"expected": size}
+        row |= {name: float(notional.sel(price=slice(low, high)).sum()) for name, notional in maps.items()}
+        row["in_bucket"] = _first_trade(path[times[0] : times[-1]].iloc[:-1], low, high)
+        row["traded"] = _first_trade(path[path.index >= times[-1]], price, price)
+        rows[price] = row
+    table = _table(rows, ["expected", *maps, "in_bucket", "traded"], times=["in_bucket", "traded"])
+    return table.set_axis(pd.Index(list(rows), dtype=float, name="price"))
+
+
+def _table(rows: dict[Any, dict[str, Any]], columns: list[str], *, times: list[str]) -> pd.DataFrame:
+    """Rows by their name: numbers, and times in UTC, also where there is no row."""
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    when = {name: pd.to_datetime(table[name], utc=True).dt.as_unit("ns") for name in times}
+    return table.assign(**when).astype(dict.fromkeys([name for name in columns if name not in times], float))
+
+
+def _first_trade(candles: pd.DataFrame, low: float, high: float) -> Any:
+    """Open of the first candle whose range meets [low, high], NaT if there is none."""
+    meets = candles.index[(candles["low"] <= high) & (candles["high"] >= low)]
+    return meets[0] if len(meets) else pd.NaT
+
+
+def summarise_periods(market: Market, spans: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """What price and open interest did in named stretches of time.
+
+    Parameters
+    ----------
+    market : Market
+    spans : sequence of (words, start, end)
+        Half-open ranges [UTC].
+
+    Returns
+    -------
+    DataFrame (words,)
+        start, end, open, low, low_at, high, high_at, close [quote]; open_interest: its change over the span [1], from
+        the last value known at the start to the last known at the end, NaN where there is none. ``low_at``,
+        ``high_at`` are the opens of the candles. No span, no row.
+
+    Raises
+    ------
+    ValueError
+        Where no candle lies in a span.
+    """
+    rows = {}
+    for words, start, end in spans:
+        first, last = utc(start), utc(end)
+        part = market.candles[(market.candles.index >= first) & (market.candles.index < last)]
+        if part.empty:
+            raise ValueError(f"no candle lies in [{start}, {end}); the market runs from {market.start} to {market.end}")
+        rows[words] = {
+            "start": first, "end": last, "open": part["open"].iloc[0],
+            "low": part["low"].min(), "low_at": part["low"].idxmin(),
+            "high": part["high"].max(), "high_at": part["high"].idxmax(),
+            "close": part["close"].iloc[-1], "open_interest": _change(market.open_interest, first, last),
+        }  # fmt: skip
+    columns = ["start", "end", "open", "low", "low_at", "high", "high_at", "close", "open_interest"]
+    return _table(rows, columns, times=["start", "end", "low_at", "high_at"])
+
+
+def _change(open_interest: pd.DataFrame | None, start: pd.Timestamp, end: pd.Timestamp) -> float:
+    if open_interest is None or open_interest.index[0] > start:
+        return float("nan")
+    known = open_interest["open_interest"]
+    return float(known[:end].iloc[-1] / known[:start].iloc[-1] - 1)
+
+
+def swing_sweeps(market: Market, *, side: str, window: Any = "7d", horizon: Any = "24h") -> pd.DataFrame:
+    """Every sweep of a swing extreme that closed back inside, and what followed: the base rate of *sweep and reverse*.
+
+    Parameters
+    ----------
+    market : Market
+    side : 'short' or 'long'
+        Whose liquidations such a sweep is told to be about: ``short``, a new high; ``long``, a new low.
+    window : duration
+        The extreme is that of this span before the candle.
+    horizon : duration
+        How long is looked on.
+
+    Returns
+    -------
+    DataFrame (time,)
+        One row per candle whose extreme went beyond that of the window before and whose close came back inside:
+        swept (the old extreme), extreme (the new one) [quote]; held: nothing beyond the new extreme within the horizon;
+        reversal: from the new extreme to the furthest price the other way within the horizon [1]; after: close at the
+        horizon against the candle's close [1]. Rows whose horizon is not over are left out. Everything but the first
+        two columns was unknown at the time.
+
+    Examples
+    --------
+    >>> import liqlab as lq
+    >>> len(lq.swing_sweeps(lq.load_example("tia-2023"), side="short"))
+    76
+    """
+    if side not in ("long", "short"):
+        raise ValueError(f"side must be 'long' (a swept low) or 'short' (a swept high), got {side!r}")
+    candles, sign = market.candles, 1 if side == "short" else -1
+    beyond, back = ("high", "low") if sign > 0 else ("low", "high")
+    before, ahead = round(timedelta(window) / market.step), round(timedelta(horizon) / market.step)
+    edge, far = sign * candles[beyond], sign * candles[back]
+    old = edge.rolling(before).max().shift()
+    held = edge[::-1].rolling(ahead).max()[::-1].shift(-1) <= edge
+    furthest = far[::-1].rolling(ahead).min()[::-1].shift(-1)
+    table = pd.DataFrame(
+        {
+            "swept": old * sign,
+            "extreme": candles[beyond],
+            "held": held,
+            "reversal": sign * furthest / candles[beyond] - 1,
+            "after": candles["close"].shift(-ahead) / candles["close"] - 1,
+        }
+    )
+    inside = (edge > old) & (sign * candles["close"] < old) & np.isfinite(table["after"])
+    return table[inside]

@@ -1,0 +1,385 @@
+"""Other exchanges through ccxt: units, sides and stamps by their documented reply shapes, over HTTP on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pandas as pd
+import pytest
+
+import liqlab as lq
+from liqlab.loaders import http
+from liqlab.loaders.exchanges import _ccxt
+from liqlab.loaders.exchanges import _ccxt_units as rules
+from liqlab.loaders.exchanges._instruments import Instrument
+
+START = pd.Timestamp("2024-05-01", tz="UTC")
+T0 = START.value // 10**6
+HOUR = 3_600_000
+Routes = dict[str, Callable[[dict[str, str]], Any]]
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        http, "RETRY_POLICY", http.RetryPolicy(attempts=4, first=0.001, longest=0.01, connect=2, read=2)
+    )
+    monkeypatch.setattr(http, "wait_seconds", lambda seconds: None)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Starts a server that answers by path, and a ccxt exchange that talks to it and knows one market."""
+    running: list[ThreadingHTTPServer] = []
+
+    def start(exchange: str, routes: Routes, **market: Any) -> list[tuple[str, dict[str, str]]]:
+        log: list[tuple[str, dict[str, str]]] = []
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler(routes, log))
+        running.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv(f"LIQLAB_{exchange.upper()}_URL", f"http://127.0.0.1:{server.server_address[1]}")
+        real = _ccxt.connect
+
+        def connect(name: str, base_url: str = "") -> Any:
+            link = real(name, base_url)
+            link.client.enableRateLimit = False
+            client = link.client
+            whole = client.safe_market_structure({
+                "symbol": "BTC/USDT:USDT", "base": "BTC", "quote": "USDT", "settle": "USDT", "type": "swap",
+                "swap": True, "spot": False, "option": False, "future": False, "contract": True, "linear": True,
+                "inverse": False, "contractSize": 1.0, "active": True, "settleId": "usdt", "baseId": "BTC", "info": {},
+                **market,
+            })  # fmt: skip
+            client.set_markets([whole])
+            return link
+
+        monkeypatch.setattr(_ccxt, "connect", connect)
+        return log
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+def handler(routes: Routes, log: list[tuple[str, dict[str, str]]]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            query = dict(parse_qsl(parts.query))
+            if self.headers.get("Content-Length"):
+                query |= json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            log.append((parts.path, query))
+            found = next((route for ending, route in routes.items() if parts.path.endswith(ending)), None)
+            said = found(query) if found else None
+            status, body = said if isinstance(said, tuple) else (200 if found else 404, json.dumps(said))
+            data = body.encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Retry-After", "3")
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET
+
+    return Handler
+
+
+def get(store: Path, exchange: str, hours: int, **options: Any) -> lq.Market:
+    given = {"timeframe": "1h", "end": START + pd.Timedelta(hours, "h"), "symbol": "BTC/USDT:USDT"} | options
+    return lq.fetch(given.pop("symbol"), exchange=exchange, start=START, store=store, progress=False, **given)
+
+
+def candle(k: int) -> tuple[float, float, float, float]:
+    """Open, high, low, close of hour k."""
+    return 60_000.0 + k, 60_010.0 + k, 59_990.0 + k, 60_005.0 + k
+
+
+def hours_of(query: dict[str, str], first: str, last: str, hours: int) -> list[int]:
+    low, high = int(query.get(first, T0)), int(query.get(last, T0 + 10**11))
+    return [k for k in range(hours) if low <= T0 + k * HOUR <= high]
+
+
+# --- Bybit ------------------------------------------------------------------------------------------------------------
+
+
+def bybit(hours: int) -> Routes:
+    """V5: newest first, strings; open interest at most 200 and backwards from the end."""
+
+    def listed(rows: list[Any]) -> dict[str, Any]:
+        return {"retCode": 0, "retMsg": "OK", "result": {"symbol": "BTCUSDT", "category": "linear", "list": rows},
+                "retExtInfo": {}, "time": T0}  # fmt: skip
+
+    def kline(query: dict[str, str]) -> Any:
+        found = hours_of(query, "start", "end", hours)[: int(query["limit"])]
+        return listed([[str(T0 + k * HOUR), *map(str, candle(k)), f"{100 + k}", "1"] for k in found][::-1])
+
+    def interest(query: dict[str, str]) -> Any:
+        found = hours_of(query, "startTime", "endTime", hours + 1)[-int(query["limit"]) :]
+        return listed([{"openInterest": f"{50_000 + k}", "timestamp": str(T0 + k * HOUR)} for k in found][::-1])
+
+    def funding(query: dict[str, str]) -> Any:
+        found = [k for k in hours_of(query, "startTime", "endTime", hours + 1) if k % 8 == 0]
+        rows = [{"symbol": "BTCUSDT", "fundingRate": f"{k / 1e6}", "fundingRateTimestamp": str(T0 + k * HOUR)}
+                for k in found]  # fmt: skip
+        return listed(rows[::-1])
+
+    now = {
+        "retCode": 0,
+        "result": {"timeSecond": "1735689600", "timeNano": "1735689600000000000"},
+        "time": 1735689600000,
+    }
+    return {"/market/time": lambda query: now, "/market/kline": kline, "/market/mark-price-kline": kline,
+            "/market/open-interest": interest, "/market/funding/history": funding}  # fmt: skip
+
+
+def test_bybit_by_our_own_pages(venue: Any, tmp_path: Path) -> None:
+    """1,500 hours: two pages of candles, eight of open interest, none of them silently dropped."""
+    log = venue("bybit", bybit(1500), id="BTCUSDT")
+    with pytest.warns(UserWarning, match="bybit has no liquidations"):
+        market = get(tmp_path, "bybit", 1500)
+    assert market.candles["volume"].tolist() == [100.0 + k for k in range(1500)]
+    assert market.candles["close"].iloc[-1] == candle(1499)[3]
+    assert market.open_interest["open_interest"].tolist() == [50_000.0 + k for k in range(1501)]
+    assert market.open_interest.index[0] == START
+    assert market.funding_rate["funding_rate"].tolist() == [8 * k / 1e6 for k in range(188)]
+    assert len(market.mark_candles) == 1500
+    asked = len(log)
+    with pytest.warns(UserWarning, match="bybit has no liquidations"):
+        get(tmp_path, "bybit", 1500)
+    assert len(log) == asked
+
+
+def test_bybits_inverse_open_interest_is_usd_and_becomes_coins_at_the_price_of_the_stamp(
+    venue: Any, tmp_path: Path
+) -> None:
+    venue("bybit", bybit(48), id="BTCUSD", symbol="BTC/USD:BTC", quote="USD", settle="BTC", linear=False, inverse=True)
+    market = get(tmp_path, "bybit", 47, symbol="BTC/USD:BTC", kinds=["open_interest"])
+    assert market.open_interest["open_interest"].iloc[3] == pytest.approx(50_003 / candle(3)[0], rel=1e-15)
+
+
+def test_html_from_a_ccxt_venue_is_asked_again_and_never_taken_for_nothing(venue: Any, tmp_path: Path) -> None:
+    """ccxt makes an empty list of a page of HTML: our session stops it before."""
+    routes = bybit(24)
+    page, told = routes["/market/kline"], iter([(200, "<html>busy</html>"), (429, "{}"), (502, "<html>")])
+    log = venue("bybit", routes | {"/market/kline": lambda query: next(told, None) or page(query)}, id="BTCUSDT")
+    assert len(get(tmp_path, "bybit", 24, kinds=["candles"]).candles) == 24
+    assert sum(path.endswith("/kline") for path, _ in log) == 4
+    venue("bybit", routes | {"/market/kline": lambda query: (200, "<html>busy</html>")}, id="BTCUSDT")
+    with pytest.raises(http.FetchError, match=r"bybit fetch_ohlcv: .*HTML.* \(4 attempt"):
+        get(tmp_path / "other", "bybit", 24, kinds=["candles"])
+
+
+# --- OKX --------------------------------------------------------------------------------------------------------------
+
+
+def test_okx_candles_in_coins_and_open_interest_from_the_coins_column(venue: Any, tmp_path: Path) -> None:
+    """Contracts of 0.01 BTC: the candles' column 6 and open interest's column 2 are coins."""
+
+    def within(query: dict[str, str], after: str, before: str, hours: int, limit: int) -> list[int]:
+        low, high = int(query.get(before, T0 - 1)), int(query.get(after, T0 + 10**11))
+        found = [k for k in range(hours) if low < T0 + k * HOUR < high]
+        return found[-limit:][::-1]  # the newest of what is asked for, newest first
+
+    def candles(query: dict[str, str]) -> Any:
+        rows = [[str(T0 + k * HOUR), *map(str, candle(k)), str(1000 + k), str((1000 + k) / 100), "0", "1"]
+                for k in within(query, "after", "before", 500, int(query["limit"]))]  # fmt: skip
+        return {"code": "0", "msg": "", "data": rows}
+
+    def interest(query: dict[str, str]) -> Any:
+        rows = [[str(T0 + k * HOUR), str(280_000 + k), str((280_000 + k) / 100), "1"]
+                for k in within(query, "end", "begin", 501, int(query.get("limit", 100)))]  # fmt: skip
+        return {"code": "0", "msg": "", "data": rows}
+
+    def funding(query: dict[str, str]) -> Any:
+        found = [k for k in within(query, "after", "before", 501, 501) if k % 8 == 0][: int(query["limit"])]
+        rows = [{"instId": "BTC-USDT-SWAP", "fundingRate": f"{k / 1e6}", "realizedRate": f"{k / 1e6}",
+                 "fundingTime": str(T0 + k * HOUR)} for k in found]  # fmt: skip
+        return {"code": "0", "msg": "", "data": rows}
+
+    clock = {"code": "0", "data": [{"ts": str(T0 + 600 * HOUR)}]}
+    routes = {"/public/time": lambda query: clock, "/candles": candles, "/history-candles": candles,
+              "/open-interest-history": interest, "/funding-rate-history": funding}  # fmt: skip
+    venue("okx", routes, id="BTC-USDT-SWAP", contractSize=0.01)
+    market = get(tmp_path, "okx", 500, kinds=["candles", "open_interest", "funding_rate"])
+    assert market.candles["volume"].tolist() == [(1000 + k) / 100 for k in range(500)]
+    assert market.open_interest["open_interest"].tolist() == [(280_000 + k) / 100 for k in range(501)]
+    assert market.funding_rate["funding_rate"].tolist() == [8 * k / 1e6 for k in range(63)]
+
+
+# --- Gate -------------------------------------------------------------------------------------------------------------
+
+
+def gate(log: list[tuple[int, int]]) -> Routes:
+    """Contracts of 0.0001 BTC, stamps in seconds; liquidations of at most an hour, sizes signed like positions."""
+    events = [(600, -165, 28_225), (3_600 + 30, 400, 28_000), (3_600 + 45, 100, 28_000), (7_000, -5, 28_300)]
+
+    def candles(query: dict[str, str]) -> Any:
+        found = [k for k in range(48) if int(query["from"]) <= T0 // 1000 + k * 3600 <= int(query["to"])]
+        return [{"t": T0 // 1000 + k * 3600, "v": 20_000 + k, **dict(zip("ohlc", map(str, candle(k)), strict=True))}
+                for k in found]  # fmt: skip
+
+    def stats(query: dict[str, str]) -> Any:
+        found = [k for k in range(48) if T0 // 1000 + k * 3600 >= int(query["from"])][: int(query["limit"])]
+        return [
+            {"time": T0 // 1000 + k * 3600, "open_interest": 2_851_725 + k, "open_interest_usd": "1"} for k in found
+        ]
+
+    def liquidations(query: dict[str, str]) -> Any:
+        first, last = int(query["from"]), int(query["to"])
+        log.append((first, last))
+        if last - first > 3600 or first > 10**11:
+            return 400, '{"label":"INVALID_PARAM_VALUE","message":"time range"}'
+        return [{"contract": "BTC_USDT", "left": 0, "size": size, "fill_price": str(price), "time": T0 // 1000 + at}
+                for at, size, price in events if first <= T0 // 1000 + at <= last]  # fmt: skip
+
+    return {"/candlesticks": candles, "/contract_stats": stats, "/liq_orders": liquidations,
+            "/time": lambda query: {"server_time": 1735689600000}}  # fmt: skip
+
+
+def test_gate_counts_contracts_and_signs_its_liquidations_like_positions(venue: Any, tmp_path: Path) -> None:
+    asked: list[tuple[int, int]] = []
+    venue("gate", gate(asked), id="BTC_USDT", contractSize=0.0001)
+    market = get(tmp_path, "gate", 24, kinds=["candles", "open_interest", "liquidations"])
+    assert market.candles["volume"].iloc[:2].tolist() == pytest.approx([2.0, 2.0001], rel=1e-12)
+    assert market.open_interest["open_interest"].iloc[0] == pytest.approx(285.1725, rel=1e-12)
+    assert market.liquidations["short"].iloc[:3].tolist() == pytest.approx([0.0165, 0.0005, 0], rel=1e-12)
+    assert market.liquidations["long"].iloc[:3].tolist() == pytest.approx([0, 0.05, 0], rel=1e-12)
+    assert len(market.liquidations) == 24
+    assert max(last - first for first, last in asked) <= 3600
+
+
+# --- Hyperliquid ------------------------------------------------------------------------------------------------------
+
+
+def test_hyperliquid_keeps_five_thousand_candles_and_says_so(venue: Any, tmp_path: Path) -> None:
+    now = pd.Timestamp.now("UTC").floor("h")
+    first = now - pd.Timedelta(6000, "h")
+
+    def info(query: dict[str, Any]) -> Any:
+        if query["type"] == "exchangeStatus":
+            return {"time": pd.Timestamp.now("UTC").value // 10**6, "specialStatuses": None}
+        if query["type"] == "fundingHistory":
+            stamps = (
+                pd.date_range(now - pd.Timedelta(48, "h"), now, freq="h").astype("datetime64[ms, UTC]").astype("int64")
+            )
+            return [{"coin": "BTC", "fundingRate": "0.0000125", "premium": "0", "time": int(t) + 40} for t in stamps
+                    if query["startTime"] <= t + 40 <= query["endTime"]][:500]  # fmt: skip
+        req = query["req"]
+        stamps = (
+            pd.date_range(now - pd.Timedelta(5000, "h"), now, freq="h").astype("datetime64[ms, UTC]").astype("int64")
+        )
+        return [{"t": int(t), "T": int(t) + HOUR - 1, "s": "BTC", "i": "1h", "o": "60000", "c": "60000", "h": "60001",
+                 "l": "59999", "v": "12.5", "n": 3}
+                for t in stamps if req["startTime"] <= t <= req["endTime"]][:5000]  # fmt: skip
+
+    venue("hyperliquid", {"/info": info}, id="0", baseName="BTC", symbol="BTC/USDC:USDC", quote="USDC", settle="USDC",
+          baseId="0", info={"name": "BTC"})  # fmt: skip
+    with pytest.warns(UserWarning, match="candles: hyperliquid keeps 5000 rows only, so nothing was asked for from"):
+        market = lq.fetch("BTC/USDC:USDC", exchange="hyperliquid", timeframe="1h", start=first, kinds=["candles"],
+                          store=tmp_path, progress=False)  # fmt: skip
+    assert 4990 <= len(market.candles) <= 5000
+    assert set(market.candles["volume"]) == {12.5}
+
+
+# --- sides, units: pure -----------------------------------------------------------------------------------------------
+
+BYBIT = Instrument("bybit", "BTC/USDT:USDT", "BTCUSDT")
+OKX = Instrument("okx", "BTC/USDT:USDT", "BTC-USDT-SWAP", contract_size=0.01)
+GATE = Instrument("gate", "BTC/USDT:USDT", "BTC_USDT", contract_size=0.0001)
+BINANCE = Instrument("binanceusdm", "BTC/USDT:USDT", "BTCUSDT")
+COIN = Instrument("binancecoinm", "BTC/USD:BTC", "BTCUSD_PERP", True, 100.0)
+HTX = Instrument("htx", "BTC/USDT:USDT", "BTC-USDT", contract_size=0.001)
+
+
+@pytest.mark.parametrize(
+    ("item", "row", "side", "coins"),
+    [
+        (BYBIT, {"T": 1739502303204, "s": "BTCUSDT", "S": "Sell", "v": "0.02", "p": "60449"}, "short", 0.02),
+        (BYBIT, {"T": 1739502303204, "s": "BTCUSDT", "S": "Buy", "v": "0.02", "p": "60449"}, "long", 0.02),
+        (OKX, {"bkPx": "60073", "posSide": "short", "side": "buy", "sz": "330", "ts": "1692266434010"}, "short", 3.3),
+        (OKX, {"bkPx": "60073", "posSide": "net", "side": "sell", "sz": "330", "ts": "1692266434010"}, "long", 3.3),
+        (GATE, {"time": 1696736132, "size": -165, "left": 0, "fill_price": "28070"}, "short", 0.0165),
+        (GATE, {"time": 1696736132, "size": 165, "left": 15, "fill_price": "28070"}, "long", 0.015),
+        (GATE, {"time": 1696736132, "size": -165, "left": -15, "fill_price": "28070"}, "short", 0.015),
+        (BINANCE, {"e": "forceOrder", "E": 1, "o": {"s": "BTCUSDT", "S": "SELL", "q": "0.014", "ap": "9910",
+                                                    "z": "0.014", "T": 1568014460893}}, "long", 0.014),
+        (COIN, {"o": {"s": "BTCUSD_PERP", "S": "BUY", "ap": "50000", "z": "5", "T": 1591154240949}}, "short", 0.01),
+        (HTX, {"liquidation_time": "1781849094165", "side": "buy", "position_side": "short", "volume": "2",
+               "amount": "0.002", "bankrupt_price": "62978.5"}, "short", 0.002),
+        (HTX, {"created_at": 1638593647864, "direction": "sell", "offset": "close", "amount": 0.479, "price": 51441.7},
+         "long", 0.479),
+    ],
+)  # fmt: skip
+def test_sides_of_liquidations_are_the_positions(
+    item: Instrument, row: dict[str, Any], side: str, coins: float
+) -> None:
+    event = rules.parse_liquidations([row], item).iloc[0]
+    assert (event["side"], event["quantity"]) == (side, pytest.approx(coins, rel=1e-12))
+    assert event["time"].year in range(2019, 2027)
+
+
+def test_ccxts_own_structures_are_read_by_what_the_venue_said(venue: Any) -> None:
+    """ccxt calls Gate's short 'sell' and HTX's closed long 'sell' too: the raw row decides."""
+    import ccxt
+
+    gate_row = {"contract": "BTC_USDT", "left": 0, "size": -165, "fill_price": "28070", "time": 1696736132}
+    htx_row = {"contract_code": "BTC-USDT", "direction": "sell", "offset": "close", "volume": 479, "price": 51441.7,
+               "created_at": 1638593647864, "amount": 0.479}  # fmt: skip
+    sides = {}
+    for item, row in ((GATE, gate_row), (HTX, htx_row)):
+        client = getattr(ccxt, item.exchange)()
+        unified = client.parse_liquidation(
+            row, client.safe_market_structure({"symbol": item.symbol, "contractSize": 1.0})
+        )
+        assert unified["side"] == "sell"
+        sides[item.exchange] = rules.parse_liquidations([unified], item)["side"].iloc[0]
+    assert sides == {"gate": "short", "htx": "long"}
+
+
+def test_order_books_become_coins(venue: Any) -> None:
+    book = {"id": 1, "current": 1623898993.123, "update": 1623898993.121,
+            "asks": [{"p": "60001", "s": 5000}], "bids": [{"p": "60000", "s": 10_000}]}  # fmt: skip
+    venue("gate", {"/order_book": lambda query: book}, id="BTC_USDT", contractSize=0.0001)
+    table = lq.fetch_depth("BTC/USDT:USDT", exchange="gate")
+    assert table.values.tolist() == [["buy", 60_000.0, 1.0], ["sell", 60_001.0, 0.5]]
+
+
+def test_an_unknown_unit_is_refused_and_can_be_told(venue: Any, tmp_path: Path) -> None:
+    """A venue that liqlab has no rule for, whose contracts are not coins."""
+    rows = [[T0 + k * HOUR, *candle(k), 30.0] for k in range(3)]
+    item = Instrument("phemex", "BTC/USDT:USDT", "BTCUSDT", contract_size=0.001)
+    assert rules.unit_of(rules.VOLUME, item) == ""
+    assert rules.unit_of(rules.VOLUME, Instrument("phemex", "BTC/USDT:USDT", "BTCUSDT")) == "coins"
+    assert rules.parse_candles(rows, item, "contracts")["volume"].tolist() == [0.03] * 3
+    assert rules.parse_candles(rows, item, "quote")["volume"].iloc[0] == 30.0 / candle(0)[3]
+    venue("phemex", {}, id="BTCUSDT", contractSize=0.001)
+    with pytest.raises(ValueError, match=r"volumes of BTC/USDT:USDT on phemex .*pass volume_unit='coins', 'contracts'"):
+        get(tmp_path, "phemex", 3, kinds=["candles"])
+
+
+def test_errors_of_ccxt_show_no_address_and_no_key(venue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIQLAB_BYBIT_KEY", "topsecretkey")
+    monkeypatch.setenv("LIQLAB_BYBIT_SECRET", "topsecretsecret")
+    routes = bybit(24) | {"/market/kline": lambda query: {"retCode": 10001, "retMsg": "Illegal category", "result": {}}}
+    venue("bybit", routes, id="BTCUSDT")
+    with pytest.raises(http.FetchError, match=r"bybit: fetch_ohlcv was refused: .*Illegal category") as caught:
+        get(tmp_path, "bybit", 24, kinds=["candles"])
+    text = repr(caught.value) + repr(caught.value.__context__)
+    assert "topsecret" not in text and "http" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"bybit lists no 'BTC/USD'; did you mean 'BTC/USDT:USDT'"):
+        get(tmp_path, "bybit", 24, symbol="BTC/USD")
