@@ -9,7 +9,7 @@ import pytest
 
 import liqlab as lq
 from liqlab.market import Market
-from liqlab.validation.recovery import recovery
+from liqlab.validation import recovery
 from tests.markets import market
 
 ONE = [(100, 101, 99, 100, 10)]
@@ -28,7 +28,7 @@ def nothing_explained(of: Market) -> Any:
     [
         (lambda: lq.confluence(layered(), leverages=[]), r"two layers or more, got \[\]"),
         (lambda: lq.claims([]), "claims needs one market or more, got none"),
-        (lambda: lq.claims(""), "the ledger has no part ''; it has all"),
+        (lambda: lq.claims(""), "the table of claims has no part ''; it has all"),
         (lambda: lq.magnet({}), "magnet needs one market or more, got none"),
         (lambda: recovery([]), "recovery needs one simulation or more, got none"),
         (

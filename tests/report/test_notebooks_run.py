@@ -17,7 +17,7 @@ import pytest
 
 import liqlab as lq
 from liqlab.report.pages import Page
-from liqlab.report.record import key_of, read_report
+from liqlab.report.provenance import key_of, read_report
 from tests.conftest import LONG
 from tests.report.test_notebooks import NOTEBOOKS, ROOT, parameters
 
