@@ -140,11 +140,14 @@ def fetch(
 ) -> None:
     """Fetch a market into the local store. Only what is missing is asked for; stop and go on as you like.
 
+    The exit code is 3 where rows are due and the exchange did not send them; what came is kept.
+
     Keys are read from the environment alone, proxies and certificates from the usual variables.
     """
     import warnings
 
-    from liqlab.loaders import filling
+    from liqlab.loaders import filling, planning
+    from liqlab.loaders.completeness import summary
     from liqlab.loaders.http import FetchError
 
     named = [name.strip() for one in kinds for name in one.split(",") if name.strip()] if kinds else None
@@ -154,7 +157,7 @@ def fetch(
                              "lq.fetch(…, kinds=['candles', 'leverage_tiers']) puts them into the market")  # fmt: skip
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            plan = filling.plan(symbol, exchange, timeframe, start, end, named, store, volume_unit, archive)
+            plan = planning.plan(symbol, exchange, timeframe, start, end, named, store, volume_unit, archive)
             plan = filling.fill(plan, progress=not quiet)
     except KeyboardInterrupt:
         typer.echo("stopped; what was fetched is in the store, the same command goes on there", err=True)
@@ -164,8 +167,13 @@ def fetch(
         raise typer.Exit(1) from None
     for text in [*plan.missing_kinds, *(str(one.message) for one in caught)]:
         typer.echo(f"note: {text}", err=True)
-    for row in filling.summary(plan):
+    rows = summary(plan)
+    for row in rows:
         print(f"{row['kind']:<15}{row['rows']:>12,} rows   {row['first']} … {row['last']}")
+    if short := [row["short"] for row in rows if row["short"]]:
+        for text in short:
+            typer.echo(f"short: {text}", err=True)
+        raise typer.Exit(3)
 
 
 @data.command("list")

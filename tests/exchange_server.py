@@ -64,7 +64,7 @@ class Exchange:
         for first, last in gaps:
             self.alive[first:last] = False
         self.rows = [self._row(k).encode() for k in range(n)]
-        self.interest = np.round(80_000 + np.cumsum(draw.normal(0, 30, n // 5 + 2)), 3)
+        self.interest = np.round(80_000 + np.cumsum(draw.normal(0, 3, n // 5 + 2)), 3)
         self.funding = np.round(draw.normal(1e-4, 5e-5, n * self.step // (8 * 60 * _MINUTE) + 2), 8)
 
     def _row(self, k: int) -> str:

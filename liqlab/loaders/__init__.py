@@ -8,6 +8,16 @@ from liqlab.loaders._examples import examples, load_example
 from liqlab.loaders._fetch import fetch, fetch_depth
 from liqlab.loaders._read import read
 from liqlab.loaders.cases import Case, read_case
-from liqlab.loaders.exchanges._capabilities import capabilities
+from liqlab.loaders.exchanges._capabilities import capabilities, venue_units
 
-__all__ = ["Case", "read_case", "capabilities", "examples", "fetch", "fetch_depth", "load_example", "read"]
+__all__ = [
+    "Case",
+    "read_case",
+    "capabilities",
+    "examples",
+    "fetch",
+    "fetch_depth",
+    "load_example",
+    "read",
+    "venue_units",
+]

@@ -11,18 +11,24 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from liqlab.loaders import filling
+from liqlab.loaders import filling, planning
 from liqlab.loaders import store as shelf
-from liqlab.loaders.filling import INSTANTS, Plan
+from liqlab.loaders.completeness import shortfall
+from liqlab.loaders.cross_checks import check_turnover
+from liqlab.loaders.exchanges import venue_of
+from liqlab.loaders.planning import INSTANTS, Plan
 from liqlab.loaders.store.keys import month_file
 from liqlab.loaders.store.month import read_notes
-from liqlab.market.clock import timedelta
+from liqlab.market.clock import nanoseconds
 from liqlab.market.extras import require
 from liqlab.market.market import Market
 
 __all__ = ["fetch", "fetch_depth"]
+
+USUAL_HOURS = 24  # no venue pays funding less often; longer is a missing row
 
 
 def fetch(
@@ -78,12 +84,15 @@ def fetch(
     Warns
     -----
     UserWarning
-        Naming what the venue lacks, or does not keep for as long as was asked for.
+        Naming what the venue lacks, or does not keep for as long as was asked for; rows that are due and did not come
+        (how many of how many, and where); open interest that moves by more than was traded.
 
     Assumptions
     -----------
     - A venue's stamp of open interest is the instant of its snapshot.
     - A hole that three requests do not fill is one of the market's, not of the connection.
+    - Where a venue counts both sides of a trade (`venue_units`), half is taken, as the source's note says.
+    - A funding rate is for the time since the one before it (``interval_hours``) unless the venue says otherwise.
     - Contracts of inverse venues that give no coins are turned into coins at the candle's close.
 
     Notes
@@ -92,7 +101,7 @@ def fetch(
     leverage_tiers where the venue wants one. Proxies and certificates: HTTPS_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE.
     """
     _require_clients()
-    plan = filling.plan(symbol, exchange, timeframe, start, end, kinds, store, volume_unit, archive)
+    plan = planning.plan(symbol, exchange, timeframe, start, end, kinds, store, volume_unit, archive)
     plan = filling.fill(plan, progress=progress)
     tables: dict[str, Any] = {}
     sources: dict[str, dict[str, str]] = {}
@@ -107,6 +116,8 @@ def fetch(
         )
     for text in [*plan.missing_kinds, *_short(plan, tables)]:
         warnings.warn(text, stacklevel=2)
+    if "open_interest" in tables:
+        check_turnover(tables["candles"], tables["open_interest"], where=f" of {plan.symbol} on {plan.exchange}")
     return Market(**tables, symbol=plan.symbol, exchange=exchange, timeframe=timeframe, sources=sources)
 
 
@@ -132,7 +143,7 @@ def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
         As `fetch`.
     """
     _require_clients()
-    adapter = filling.adapter_of(exchange)
+    adapter = venue_of(exchange)
     link = adapter.connect(exchange)
     item = adapter.instrument(link, symbol)
     table = adapter.depth(link, item)
@@ -151,7 +162,7 @@ def _require_clients() -> None:
 
 def _load(plan: Plan, kind: str) -> tuple[pd.DataFrame | None, dict[str, str]]:
     """A stored table of the plan's range, and where it is from; of instants the range's end belongs to it."""
-    key, (first, last) = filling.key_of(plan, kind), filling.span_of(plan, kind)
+    key, (first, last) = planning.key_of(plan, kind), planning.span_of(plan, kind)
     if not first < last:
         return None, {}
     table = shelf.load(key, first, last, store=plan.store)
@@ -159,8 +170,24 @@ def _load(plan: Plan, kind: str) -> tuple[pd.DataFrame | None, dict[str, str]]:
         table = table[table.index <= plan.end]
     if table.empty:
         return None, {}
-    note = {"open_interest": f"stamps every {key.timeframe}"}.get(kind, "")
-    return table, _source(plan, _origins(plan, kind), note, table)
+    if kind == "funding_rate":
+        table = with_intervals(table)
+    notes = [f"stamps every {key.timeframe}"] if kind == "open_interest" else []
+    origins, sides = _origins(plan, kind), planning.sides_of(plan, kind)
+    if sides:
+        notes.append(f"sides: {sides['sides']}")
+        _refuse_both_sides(plan, kind, sides["sides"])
+    return table, _source(plan, origins, "; ".join(notes), table)
+
+
+def _refuse_both_sides(plan: Plan, kind: str, sides: str) -> None:
+    """Months that were stored with both sides counted cannot stand beside those with one."""
+    key = planning.key_of(plan, kind)
+    for start, _ in planning.by_month(*planning.span_of(plan, kind)):
+        notes = read_notes(month_file(key, f"{start:%Y-%m}", plan.store)) or {"origins": []}
+        if any(entry["origin"].get("sides") != sides for entry in notes["origins"]):
+            raise ValueError(f"{key}: the month {start:%Y-%m} was stored with both sides of each trade counted, twice "
+                             f"what is there; delete {key.folder(plan.store)} and fetch it again")  # fmt: skip
 
 
 def _tiers(plan: Plan) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -179,28 +206,36 @@ def _source(plan: Plan, origin: str, note: str, table: pd.DataFrame) -> dict[str
 
 def _origins(plan: Plan, kind: str) -> str:
     """Where the stored months come from, each origin once: a month may be from the archive, the next from the venue."""
-    first, last = filling.span_of(plan, kind)
+    first, last = planning.span_of(plan, kind)
     found: dict[str, None] = {}
-    for start, _ in filling.by_month(first, last):
-        notes = read_notes(month_file(filling.key_of(plan, kind), f"{start:%Y-%m}", plan.store)) or {"origins": []}
+    for start, _ in planning.by_month(first, last):
+        notes = read_notes(month_file(planning.key_of(plan, kind), f"{start:%Y-%m}", plan.store)) or {"origins": []}
         for entry in notes["origins"]:
-            found[" ".join(str(value) for _, value in sorted(entry["origin"].items()))] = None
+            told = sorted((name, value) for name, value in entry["origin"].items() if name != "sides")
+            found[" ".join(str(value) for _, value in told)] = None
     return "; ".join(found)
 
 
 def _short(plan: Plan, tables: dict[str, Any]) -> list[str]:
-    """Tables that begin late or end early, in words: nobody is to take a part for the whole."""
+    """Kinds of which rows are missing that are due, in words: nobody is to take a part for the whole."""
     texts = []
-    for kind, table in tables.items():
-        if kind == "leverage_tiers" or any(text.startswith(kind) for text in plan.missing_kinds):
-            continue
-        slack = pd.Timedelta(1, "D") if kind in INSTANTS else pd.Timedelta(0)
-        if table.index[0] - plan.start > slack:
-            texts.append(f"{kind} of {plan.symbol} on {plan.exchange} begin at {table.index[0]:%Y-%m-%d %H:%M}, asked "
-                         f"for from {plan.start:%Y-%m-%d %H:%M}: the venue gave nothing earlier")  # fmt: skip
-        step = timedelta(plan.timeframe)
-        last = table.index[-1]
-        if plan.end - last - step > max(slack, step):
-            texts.append(f"{kind} of {plan.symbol} on {plan.exchange} end at {last:%Y-%m-%d %H:%M}, asked for "
-                         f"up to {plan.end:%Y-%m-%d %H:%M}: the venue gave nothing later")  # fmt: skip
-    return texts
+    for kind in (kind for kind in plan.kinds if kind != "leverage_tiers"):
+        stamps = nanoseconds(tables[kind].index) // 1_000_000 if kind in tables else np.empty(0, np.int64)
+        texts.append(shortfall(plan, kind, stamps))
+    return [text for text in texts if text]
+
+
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """The time that each rate is for [h]: as the venue tells it, else since the row before it, rounded to hours.
+
+    After a missing row it is that of the row before, and of the first that of the second; where rows are less than an
+    hour apart nothing can be said.
+    """
+    told = table.get("funding_interval_hours", pd.Series(np.nan, table.index)).to_numpy("float64")
+    apart = np.diff(nanoseconds(table.index)) / 3.6e12
+    if np.isnan(told).any() and len(apart):
+        hours = np.round(np.concatenate([apart[:1], apart]))
+        hours[np.isnan(told) & (hours > USUAL_HOURS)] = np.nan
+        told = pd.Series(np.where(np.isnan(told), hours, told)).ffill().bfill().to_numpy()
+    whole = bool((np.nan_to_num(told) > 0).all())
+    return table.assign(interval_hours=told) if whole else table

@@ -179,9 +179,10 @@ def _foot(name: str, command: str) -> str:
 def _own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The pages that are no notebooks, in MyST Markdown, by name."""
     from liqlab.report.api_pages import reference
+    from liqlab.report.units_page import venue_units_page
     from liqlab.report.words import glossary
 
-    pages = {"index": _index(entries), "glossary": glossary(), "api": reference()}
+    pages = {"index": _index(entries), "glossary": glossary(), "units": venue_units_page(), "api": reference()}
     cases = [entry for entry in entries if entry["case"]]
     return {**pages, "cases": _gallery(cases)} if cases else pages
 
@@ -192,7 +193,7 @@ def _index(entries: Sequence[dict[str, Any]]) -> str:
 
     minutes = sum(entry["minutes"] or 0 for entry in entries)
     cases = any(entry["case"] for entry in entries)
-    names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + ["glossary", "api"]
+    names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + ["glossary", "units", "api"]
     more = "[the cases](cases.md) side by side, " if cases else ""
     titles = {entry["name"]: f"{_place(entry['name'])}{entry['title']} <{entry['name']}>" for entry in entries}
     lines = "\n".join(titles.get(name, name) for name in names)
@@ -203,7 +204,7 @@ question and answers it with code that you can run, change and check. What the m
 data; nobody's account was read. *Education, not advice.*
 
 Read in this order{f", {minutes} minutes in all" if minutes else ""}, or pick a question. Also here: {more}the
-[glossary](glossary.md), the [API](api.md).
+[glossary](glossary.md), [what venues count](units.md), the [API](api.md).
 
 {_cards(entries)}
 

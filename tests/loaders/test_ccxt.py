@@ -15,8 +15,10 @@ import pytest
 
 import liqlab as lq
 from liqlab.loaders import http
+from liqlab.loaders._fetch import with_intervals
 from liqlab.loaders.exchanges import _ccxt
-from liqlab.loaders.exchanges import _ccxt_units as rules
+from liqlab.loaders.exchanges import _ccxt_parse as parse
+from liqlab.loaders.exchanges._ccxt_units import row_of
 from liqlab.loaders.exchanges._instruments import Instrument
 
 START = pd.Timestamp("2024-05-01", tz="UTC")
@@ -154,8 +156,10 @@ def test_bybit_by_our_own_pages(venue: Any, tmp_path: Path) -> None:
         market = get(tmp_path, "bybit", 1500)
     assert market.candles["volume"].tolist() == [100.0 + k for k in range(1500)]
     assert market.candles["close"].iloc[-1] == candle(1499)[3]
-    assert market.open_interest["open_interest"].tolist() == [50_000.0 + k for k in range(1501)]
+    assert market.open_interest["open_interest"].tolist() == [(50_000.0 + k) / 2 for k in range(1501)]
     assert market.open_interest.index[0] == START
+    assert market.sources["open_interest"]["note"] == "stamps every 1h; sides: both → one"
+    assert market.sources["candles"]["note"] == ""
     assert market.funding_rate["funding_rate"].tolist() == [8 * k / 1e6 for k in range(188)]
     assert len(market.mark_candles) == 1500
     asked = len(log)
@@ -169,7 +173,7 @@ def test_bybits_inverse_open_interest_is_usd_and_becomes_coins_at_the_price_of_t
 ) -> None:
     venue("bybit", bybit(48), id="BTCUSD", symbol="BTC/USD:BTC", quote="USD", settle="BTC", linear=False, inverse=True)
     market = get(tmp_path, "bybit", 47, symbol="BTC/USD:BTC", kinds=["open_interest"])
-    assert market.open_interest["open_interest"].iloc[3] == pytest.approx(50_003 / candle(3)[0], rel=1e-15)
+    assert market.open_interest["open_interest"].iloc[3] == pytest.approx(50_003 / 2 / candle(3)[0], rel=1e-15)
 
 
 def test_html_from_a_ccxt_venue_is_asked_again_and_never_taken_for_nothing(venue: Any, tmp_path: Path) -> None:
@@ -328,7 +332,7 @@ HTX = Instrument("htx", "BTC/USDT:USDT", "BTC-USDT", contract_size=0.001)
 def test_sides_of_liquidations_are_the_positions(
     item: Instrument, row: dict[str, Any], side: str, coins: float
 ) -> None:
-    event = rules.parse_liquidations([row], item).iloc[0]
+    event = parse.parse_liquidations([row], item).iloc[0]
     assert (event["side"], event["quantity"]) == (side, pytest.approx(coins, rel=1e-12))
     assert event["time"].year in range(2019, 2027)
 
@@ -347,7 +351,7 @@ def test_ccxts_own_structures_are_read_by_what_the_venue_said(venue: Any) -> Non
             row, client.safe_market_structure({"symbol": item.symbol, "contractSize": 1.0})
         )
         assert unified["side"] == "sell"
-        sides[item.exchange] = rules.parse_liquidations([unified], item)["side"].iloc[0]
+        sides[item.exchange] = parse.parse_liquidations([unified], item)["side"].iloc[0]
     assert sides == {"gate": "short", "htx": "long"}
 
 
@@ -363,10 +367,9 @@ def test_an_unknown_unit_is_refused_and_can_be_told(venue: Any, tmp_path: Path) 
     """A venue that liqlab has no rule for, whose contracts are not coins."""
     rows = [[T0 + k * HOUR, *candle(k), 30.0] for k in range(3)]
     item = Instrument("phemex", "BTC/USDT:USDT", "BTCUSDT", contract_size=0.001)
-    assert rules.unit_of(rules.VOLUME, item) == ""
-    assert rules.unit_of(rules.VOLUME, Instrument("phemex", "BTC/USDT:USDT", "BTCUSDT")) == "coins"
-    assert rules.parse_candles(rows, item, "contracts")["volume"].tolist() == [0.03] * 3
-    assert rules.parse_candles(rows, item, "quote")["volume"].iloc[0] == 30.0 / candle(0)[3]
+    assert row_of("phemex").volume.of(item) == ""
+    assert parse.parse_candles(rows, item, "contracts")["volume"].tolist() == [0.03] * 3
+    assert parse.parse_candles(rows, item, "quote")["volume"].iloc[0] == 30.0 / candle(0)[3]
     venue("phemex", {}, id="BTCUSDT", contractSize=0.001)
     with pytest.raises(ValueError, match=r"volumes of BTC/USDT:USDT on phemex .*pass volume_unit='coins', 'contracts'"):
         get(tmp_path, "phemex", 3, kinds=["candles"])
@@ -383,3 +386,222 @@ def test_errors_of_ccxt_show_no_address_and_no_key(venue: Any, tmp_path: Path, m
     assert "topsecret" not in text and "http" not in str(caught.value)
     with pytest.raises(ValueError, match=r"bybit lists no 'BTC/USD'; did you mean 'BTC/USDT:USDT'"):
         get(tmp_path, "bybit", 24, symbol="BTC/USD")
+
+
+# --- sides, shapes and versions of replies ----------------------------------------------------------------------------
+
+BYBIT_USD = Instrument("bybit", "BTC/USD:BTC", "BTCUSD", True, 1.0)
+HTX_USD = Instrument("htx", "BTC/USD:BTC", "BTC-USD", True, 100.0)
+DERIBIT = Instrument("deribit", "BTC/USDC:USDC", "BTC_USDC-PERPETUAL", contract_size=1.0)
+DERIBIT_USD = Instrument("deribit", "BTC/USD:BTC", "BTC-PERPETUAL", True, 10.0)
+AT_60_000 = pd.Series([60_000.0], index=pd.to_datetime([T0], unit="ms", utc=True))
+
+
+def interest(info: Any, **fields: Any) -> dict[str, Any]:
+    """A row of open interest as ccxt hands it on."""
+    return {"timestamp": T0, "openInterestAmount": None, "openInterestValue": None, "info": info, **fields}
+
+
+@pytest.mark.parametrize(
+    ("item", "row", "coins"),
+    [
+        (BYBIT, interest({"openInterest": "50000"}, openInterestAmount=50_000.0), 25_000.0),
+        (BYBIT, interest({"openInterest": "5e4", "singleOpenInterest": "25001.5"}, openInterestAmount=5e4), 25_001.5),
+        (BYBIT_USD, interest({"openInterest": "12e6"}, openInterestValue=12e6), 100.0),
+        (BYBIT_USD, interest({"openInterest": "12e6", "singleOpenInterest": "6e6"}, openInterestValue=12e6), 100.0),
+        (HTX, interest({"volume": "4385.4", "amount_type": "2"}, openInterestAmount=4385.4), 2192.7),
+        (HTX, interest({"volume": "4385400", "amount_type": "1"}, openInterestAmount=4385400.0), 2192.7),
+        (HTX, interest({"volume": "4385.4"}, openInterestAmount=4385.4), 2192.7),
+        (HTX_USD, interest({"volume": "240", "amount_type": 2}, openInterestAmount=240.0), 120.0),
+        (OKX, interest([str(T0), "2800476.45", "28006.5419", "236e7"], openInterestAmount=2800476.45), 28006.5419),
+        (GATE, interest({"open_interest": "150508526"}, openInterestAmount=150508526.0), 15050.8526),
+        (DERIBIT, interest({"open_interest": 1234.5}, openInterestValue=1234.5), 1234.5),
+        (DERIBIT, interest({"open_interest": 1234.5}, openInterestAmount=1234.5), 1234.5),
+        (DERIBIT_USD, interest({"open_interest": 12e6}, openInterestValue=12e6), 200.0),
+    ],
+)  # fmt: skip
+def test_open_interest_is_coins_of_one_side(item: Instrument, row: dict[str, Any], coins: float) -> None:
+    prices = AT_60_000 if parse.needs_price(item) else None
+    assert parse.parse_open_interest([row], item, prices)["open_interest"].tolist() == pytest.approx([coins], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("item", "info", "message"),
+    [
+        (OKX, [str(T0), "2183354317.9", "74285877.6"], r"okx: .* has 3 columns where 4 are read; .*'ccxt>=4.5.85'"),
+        (OKX, {"oi": "1"}, r"okx: .* has dict where 4 are read"),
+        (OKX, [str(T0), "280000", "28000", "1"], r"280000 contracts of 0.01 is not 28000 coins; the reply has changed"),
+        (HTX, {"volume": "1", "amount_type": "3"}, r"htx: open interest has amount_type='3', where 1, 2 are known"),
+        (Instrument("phemex", "BTC/USDT:USDT", ""), {}, r"open interest of phemex counts is not known to liqlab"),
+    ],
+)
+def test_a_reply_of_another_shape_is_refused(item: Instrument, info: Any, message: str) -> None:
+    with pytest.raises(http.FetchError, match=message):
+        parse.parse_open_interest([interest(info, openInterestAmount=1.0)], item, None)
+
+
+def test_ccxt_reads_okxs_history_as_the_rule_says() -> None:
+    """The client that is installed asks for the instrument's own history, and hands on all four columns."""
+    import ccxt
+
+    row = ["1790550000000", "2800476.45", "28006.5419", "2360916466.88"]
+    assert ccxt.okx().parse_open_interest(row)["info"] == row
+    assert "open-interest-history" in str(ccxt.okx().api["public"]["get"])
+    assert ccxt.okx().parse_open_interest(row)["openInterestAmount"] == 2800476.45  # before 4.5.85 it was a value
+
+
+@pytest.mark.parametrize(
+    ("row", "coins"),
+    [
+        ({"liquidation_time": "1", "side": "buy", "position_side": "short", "volume": "2", "amount": "2",
+          "bankrupt_price": "62978.5", "trade_turnover": "125.957"}, 0.002),
+        ({"liquidation_time": "1", "side": "buy", "position_side": "both", "volume": "2", "amount": "2",
+          "bankrupt_price": "62978.5", "trade_turnover": "125.957"}, 0.002),
+        ({"created_at": 1, "direction": "buy", "volume": 479.0, "amount": 0.479, "price": 51441.7,
+          "trade_turnover": 24640.5743}, 0.479),
+    ],
+)  # fmt: skip
+def test_htx_counts_contracts_in_v5_and_coins_in_v3(row: dict[str, Any], coins: float) -> None:
+    event = parse.parse_liquidations([row], HTX).iloc[0]
+    assert (event["side"], event["quantity"]) == ("short", pytest.approx(coins, rel=1e-12))
+
+
+def test_a_size_that_its_turnover_refutes_is_refused() -> None:
+    row = {"liquidation_time": "1", "side": "buy", "position_side": "short", "volume": "0.002", "amount": "0.002",
+           "bankrupt_price": "62978.5", "trade_turnover": "125.957"}  # fmt: skip
+    with pytest.raises(
+        http.FetchError, match=r"0.002 contracts of 0.001 is 2e-06 coins, by its turnover and price 0.002"
+    ):
+        parse.parse_liquidations([row], HTX)
+
+
+def test_gate_counts_the_order_and_not_the_position_where_it_tells_both() -> None:
+    """A position of 600 closed in steps of 200 is 200 each time."""
+    row = {"time": 1696736132, "size": 600, "order_size": -200, "left": 50, "fill_price": "28070"}
+    assert parse.parse_liquidations([row], GATE)[["side", "quantity"]].values.tolist() == [
+        ["long", pytest.approx(0.015)]
+    ]
+
+
+def test_all_fills_of_an_okx_message_count_once() -> None:
+    """Through ccxt, which keeps the first: by the message that it hands on. Other instruments are left out."""
+    import ccxt.pro
+
+    def detail(side: str, size: str, at: str) -> dict[str, str]:
+        return {"bkLoss": "0", "bkPx": "60000", "ccy": "", "posSide": side, "sz": size, "ts": at,
+                "side": "buy" if side == "short" else "sell"}  # fmt: skip
+
+    def about(name: str, details: list[dict[str, str]]) -> dict[str, Any]:
+        return {"details": details, "instFamily": name[:-5], "instId": name, "instType": "SWAP", "uly": name[:-5]}
+
+    mine = about("BTC-USDT-SWAP", [detail("short", "330", "1692266434010"), detail("long", "20", "1692266434011")])
+    other = about("ETH-USDT-SWAP", [detail("long", "77", "1692266434010")])
+    message = {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [mine, other]}
+    market = ccxt.okx().safe_market_structure({"id": "BTC-USDT-SWAP", "symbol": "BTC/USDT:USDT", "contractSize": 0.01})
+    unified = ccxt.pro.okx().parse_ws_liquidation(mine, market)
+    wanted = [["short", pytest.approx(3.3)], ["long", pytest.approx(0.2)]]
+    for rows in ([message], [mine, other], [unified], [unified, dict(unified)]):
+        assert parse.parse_liquidations(rows, OKX)[["side", "quantity"]].values.tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("exchange", "unit"), [("hibachi", "quote"), ("btse", "quote"), ("paradex", ""), ("toobit", "")]
+)
+def test_a_contract_of_one_coin_does_not_mean_volumes_in_coins(exchange: str, unit: str) -> None:
+    assert row_of(exchange).volume.of(Instrument(exchange, "BTC/USDT:USDT", "BTC")) == unit
+
+
+def test_htxs_volume_counts_both_sides_of_contracts_only() -> None:
+    rows = [[T0, *candle(0), 30.0]]
+    spot = Instrument("htx", "BTC/USDT", "btcusdt")
+    assert parse.parse_candles(rows, HTX, "coins")["volume"].tolist() == [15.0]
+    assert parse.parse_candles(rows, spot, "coins")["volume"].tolist() == [30.0]
+
+
+# --- bars are cut as the venue cuts them ------------------------------------------------------------------------------
+
+DAY = 24 * HOUR
+
+
+def cut(first: int, step: int, events: list[tuple[int, int]]) -> Routes:
+    """Gate with bars of `step` from `first` on, and liquidations (hour after `T0`, contracts)."""
+
+    def candles(query: dict[str, str]) -> Any:
+        opens = [first + k * step for k in range(60)]
+        found = [at for at in opens if int(query["from"]) * 1000 <= at <= int(query["to"]) * 1000]
+        return [{"t": at // 1000, "v": 20_000, **dict(zip("ohlc", map(str, candle(0)), strict=True))} for at in found]
+
+    def liquidations(query: dict[str, str]) -> Any:
+        stamps = [(T0 // 1000 + hours * 3600 + 60, size) for hours, size in events]
+        return [{"contract": "BTC_USDT", "left": 0, "size": size, "fill_price": "60000", "time": at}
+                for at, size in stamps if int(query["from"]) <= at <= int(query["to"])]  # fmt: skip
+
+    now = first + 60 * step
+    return {"/candlesticks": candles, "/liq_orders": liquidations, "/time": lambda query: {"server_time": now}}
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "days", "first"),
+    [("1w", 7, "2024-04-25"), ("1w", 7, "2024-04-29"), ("1w", 7, "2024-04-28 16:00"), ("1d", 1, "2024-04-30 16:00")],
+)
+def test_liquidations_lie_on_the_bars_of_the_candles(
+    venue: Any, tmp_path: Path, timeframe: str, days: int, first: str
+) -> None:
+    """Weeks from Thursday, from Monday, from Sunday 16:00 UTC, and days from 16:00; across the edge of a month."""
+    opened, step = pd.Timestamp(first, tz="UTC"), days * DAY
+    events = [(5, 10_000), (14 * 24 + 1, -20_000), (30 * 24 + 20, 30_000), (33 * 24, 40_000)]
+    routes = cut(opened.value // 10**6, step, events)
+    log = venue("gate", routes, id="BTC_USDT", contractSize=0.0001)
+    options = {"timeframe": timeframe, "kinds": ["candles", "liquidations"], "hours": 42 * 24}
+    market = get(tmp_path, "gate", **options)
+    bars = pd.date_range(opened, START + pd.Timedelta(42, "D"), freq=pd.Timedelta(days, "D"), inclusive="left")
+    assert market.candles.index.tolist() == [bar for bar in bars if bar >= START]
+    assert market.liquidations.index.equals(market.candles.index)
+    wanted = pd.DataFrame(0.0, index=market.candles.index, columns=["long", "short"])
+    for hours, size in events:
+        bar = bars[bars <= START + pd.Timedelta(hours * 60 + 1, "min")][-1]
+        if bar >= START:
+            wanted.loc[bar, "long" if size > 0 else "short"] += abs(size) / 1e4
+    assert wanted.to_numpy().sum() >= 9
+    assert (market.liquidations - wanted).abs().to_numpy().max() < 1e-12
+    asked = len(log)
+    again = get(tmp_path, "gate", **options)
+    assert again.liquidations.equals(market.liquidations) and len(log) == asked
+
+
+def test_a_day_that_has_not_closed_by_the_venues_own_clock_is_not_kept(venue: Any, tmp_path: Path) -> None:
+    """Days from 16:00: at ten o'clock the bar of yesterday is open for six hours more."""
+    first = pd.Timestamp("2024-04-30 16:00", tz="UTC")
+    routes = cut(first.value // 10**6, DAY, [])
+    now = pd.Timestamp("2024-05-10 10:00", tz="UTC")
+    venue("gate", routes | {"/time": lambda query: {"server_time": now.value // 10**6}}, id="BTC_USDT")
+    with pytest.warns(UserWarning, match="clock"):
+        market = get(tmp_path, "gate", 1, timeframe="1d", kinds=["candles"], end=None)
+    assert market.candles.index[-1] == pd.Timestamp("2024-05-08 16:00", tz="UTC")
+
+
+# --- funding: what a rate is for --------------------------------------------------------------------------------------
+
+
+def rates(exchange: str, hours: list[float]) -> pd.DataFrame:
+    rows = [{"timestamp": int(T0 + h * HOUR), "fundingRate": 1e-5} for h in hours]
+    return parse.parse_funding_rate(rows, Instrument(exchange, "BTC/USDT:USDT", ""))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "hours", "intervals"),
+    [
+        ("bybit", [0, 8, 16, 24], [8, 8, 8, 8]),
+        ("bybit", [0, 8, 16, 20, 24, 25, 26], [8, 8, 8, 4, 4, 1, 1]),  # the venue pays more often
+        ("bybit", [0, 8, 16, 56, 64], [8, 8, 8, 8, 8]),  # rows are missing
+        ("hyperliquid", [0.01, 1, 2.02, 3], [1, 1, 1, 1]),
+        ("deribit", [0, 1, 2], [8, 8, 8]),
+    ],
+)
+def test_the_interval_travels_with_the_rate(exchange: str, hours: list[float], intervals: list[float]) -> None:
+    assert with_intervals(rates(exchange, hours))["interval_hours"].tolist() == intervals
+
+
+def test_an_interval_that_cannot_be_known_is_not_made_up() -> None:
+    assert "interval_hours" not in with_intervals(rates("bybit", [0]))
+    assert "interval_hours" not in with_intervals(rates("paradex", [0, 0.001, 0.002]))

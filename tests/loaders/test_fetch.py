@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 import liqlab as lq
 from liqlab.cli import app
-from liqlab.loaders import filling, http
+from liqlab.loaders import filling, http, planning
 from liqlab.loaders import store as shelf
 from liqlab.loaders.exchanges import binance
 from liqlab.loaders.paging import Pages, collect
@@ -123,7 +123,8 @@ def test_one_fault_that_does_not_end_is_an_error_and_the_store_stays_whole(
         same(get(tmp_path, 4000).candles, server.truth())
     elif fault == "empty":  # told, and not taken for an answer: the next run finds the rest
         with pytest.warns(
-            UserWarning, match=r"candles of .* end at 2024-01-02 00:59, asked for up to 2024-01-03 18:40"
+            UserWarning,
+            match=r"1,500 of 4,000 row\(s\) that are due; nothing from 2024-01-02 01:00 to 2024-01-03 18:40",
         ):
             get(tmp_path, 4000)
         server.faults.clear()
@@ -157,11 +158,11 @@ def test_ctrl_c_keeps_what_came_in(venue: Any, tmp_path: Path, monkeypatch: pyte
     server = venue(candles=9000)
     real, count = binance.page, [0]
 
-    def page(*given: Any) -> pd.DataFrame:
+    def page(*given: Any, **options: Any) -> pd.DataFrame:
         count[0] += 1
         if count[0] == 4:
             raise KeyboardInterrupt
-        return real(*given)
+        return real(*given, **options)
 
     monkeypatch.setattr(binance, "page", page)
     with pytest.raises(KeyboardInterrupt):
@@ -333,7 +334,7 @@ def test_memory_does_not_grow_with_the_range(venue: Any, tmp_path: Path) -> None
     venue(candles=months * 30 * 288, step="5m")
     peaks = {}
     for count in (2, 2, months):  # the first run also fills caches
-        plan = filling.plan(
+        plan = planning.plan(
             BTC, "binanceusdm", "5m", START, after(count * 30 * 288, 5), ["candles"], tmp_path / f"{count}"
         )
         tracemalloc.start()
@@ -377,7 +378,7 @@ def test_a_whole_market(venue: Any, tmp_path: Path) -> None:
 
 def test_open_interest_comes_in_the_nearest_period_that_is_not_coarser() -> None:
     periods = binance.offers("binanceusdm")["open_interest"].periods
-    assert [filling.period_for(frame, periods) for frame in ("1m", "5m", "8h", "1d")] == ["5m", "5m", "6h", "1d"]
+    assert [planning.period_for(frame, periods) for frame in ("1m", "5m", "8h", "1d")] == ["5m", "5m", "6h", "1d"]
 
 
 def test_leverage_tiers_need_a_key_which_is_never_shown(

@@ -1,7 +1,7 @@
 """Every exchange that ccxt knows: its methods one request at a time, our own pages, our own patience.
 
 ccxt's pagination stops after ten pages without a word, and its retries ignore ``Retry-After``; neither is used. Units
-and sides come from `liqlab.loaders.exchanges._ccxt_units`.
+and sides come from `_ccxt_units`, parsing from `_ccxt_parse`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from typing import Any
 import pandas as pd
 
 from liqlab.loaders import http
-from liqlab.loaders.exchanges import _ccxt_units as rules
+from liqlab.loaders.exchanges import _ccxt_parse as parse
+from liqlab.loaders.exchanges._ccxt_units import in_coins, row_of, units
 from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, nearest_names, period_for
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.margin._tier_units import needs_price, unit_of
 from liqlab.market.clock import timedelta
 
+__all__ = ["EXCHANGES", "call", "clock", "connect", "depth", "instrument", "offers", "page", "tier_unit", "tiers",
+           "units", "why_missing", "window"]  # fmt: skip
+
+EXCHANGES: tuple[str, ...] = ()  # it claims none: `venue_of` comes here for what no file claims
 _METHODS = {"candles": "fetchOHLCV", "mark_candles": "fetchMarkOHLCV", "funding_rate": "fetchFundingRateHistory",
             "open_interest": "fetchOpenInterestHistory", "liquidations": "fetchLiquidations",
             "leverage_tiers": "fetchMarketLeverageTiers"}  # fmt: skip
@@ -40,26 +45,24 @@ def offers(exchange: str) -> dict[str, Offer]:
 
 
 def _offer(exchange: str, kind: str, frames: tuple[str, ...], limit: int) -> Offer | None:
-    origin = f"ccxt {_METHODS[kind]}"
-    rows = rules.NEWEST.get((exchange, kind), 0)
+    origin, row = f"ccxt {_METHODS[kind]}", row_of(exchange)
     if kind in ("candles", "mark_candles"):
-        return Offer(origin, limit, frames, rows=rows) if frames else None
+        return Offer(origin, limit, frames, rows=row.newest.get(kind, 0)) if frames else None
     if kind == "open_interest":
-        rule = rules.INTEREST.get(exchange)
-        return Offer(origin, rule.limit, rule.periods, rows=rule.rows) if rule else None
+        rule = row.open_interest
+        return Offer(origin, rule.limit, rule.periods, rows=rule.rows) if rule and rule.limit else None
     if kind == "liquidations":
-        asked = rules.ASKED.get(exchange)
-        return Offer(origin, asked[1], frames, window=asked[0]) if asked else None
+        return Offer(origin, row.asked[1], frames, window=row.asked[0]) if row.asked else None
     if kind == "funding_rate":
-        return Offer(origin, rules.FUNDING_LIMIT.get(exchange, 100))
-    row = unit_of(exchange)
-    return Offer(origin, key=row.key, note="as of today") if row and row.fetched else None
+        return Offer(origin, row.funding_limit)
+    tier = unit_of(exchange)
+    return Offer(origin, key=tier.key, note="as of today") if tier and tier.fetched else None
 
 
 def why_missing(exchange: str, kind: str) -> str:
     """Why a venue has nothing of a kind, where that is known."""
     if kind == "liquidations":
-        return rules.NO_LIQUIDATIONS.get(exchange, "")
+        return row_of(exchange).no_liquidations
     if kind == "open_interest":
         return "its history is not offered, or liqlab does not know in what unit"
     if kind == "leverage_tiers":
@@ -169,7 +172,15 @@ def instrument(link: Link, symbol: str) -> Instrument:
 
 
 def page(
-    link: Link, item: Instrument, kind: str, timeframe: str, start: int, stop: int, *, volume_unit: str = ""
+    link: Link,
+    item: Instrument,
+    kind: str,
+    timeframe: str,
+    start: int,
+    stop: int,
+    *,
+    volume_unit: str = "",
+    origin: int = 0,
 ) -> pd.DataFrame:
     """One request (of liquidations: a few): rows of ``[start, stop)`` [ms], of which the venue may give fewer."""
     offer = offers(link.exchange)[kind]
@@ -180,14 +191,13 @@ def page(
         if kind == "open_interest":
             span = {"until": stop - 1}
             rows = call(link, "fetch_open_interest_history", item.symbol, timeframe, start, offer.limit, span)
-            prices = _prices(link, item, timeframe, start, stop) if rules.needs_price(item) else None
-            return rules.parse_open_interest(rows, item, prices)
+            prices = _prices(link, item, timeframe, start, stop) if parse.needs_price(item) else None
+            return parse.parse_open_interest(rows, item, prices)
         if kind == "funding_rate":
             until = {"after": stop} if link.exchange in ("okx", "myokx", "okxus") else {"until": stop - 1}
-            return rules.parse_funding_rate(
-                call(link, "fetch_funding_rate_history", item.symbol, start, offer.limit, until)
-            )
-        return _liquidations(link, item, timeframe, start, stop, offer)
+            rows = call(link, "fetch_funding_rate_history", item.symbol, start, offer.limit, until)
+            return parse.parse_funding_rate(rows, item)
+        return _liquidations(link, item, timeframe, start, stop, offer, origin)
 
     return http.retry(ask, f"{link.exchange} {offer.origin}")
 
@@ -197,13 +207,13 @@ def _candles(link: Link, item: Instrument, kind: str, timeframe: str, start: int
     step = int(timedelta(timeframe) / pd.Timedelta(1, "ms"))
     many = max(1, min(limit, -(-(stop - start) // step)))
     if kind == "mark_candles":
-        return rules.parse_candles(call(link, "fetch_mark_ohlcv", item.symbol, timeframe, start, many), item, "")
-    unit = volume_unit or rules.unit_of(rules.VOLUME, item)
+        return parse.parse_candles(call(link, "fetch_mark_ohlcv", item.symbol, timeframe, start, many), item, "")
+    unit = volume_unit or row_of(link.exchange).volume.of(item)
     if not unit:
         raise ValueError(f"what the volumes of {item.symbol} on {item.exchange} count is not known to liqlab "
                          f"(a contract is {item.contract_size:g}); pass volume_unit='coins', 'contracts' or 'quote'"
                          )  # fmt: skip
-    return rules.parse_candles(call(link, "fetch_ohlcv", item.symbol, timeframe, start, many), item, unit)
+    return parse.parse_candles(call(link, "fetch_ohlcv", item.symbol, timeframe, start, many), item, unit)
 
 
 def _prices(link: Link, item: Instrument, timeframe: str, start: int, stop: int) -> pd.Series:
@@ -211,13 +221,20 @@ def _prices(link: Link, item: Instrument, timeframe: str, start: int, stop: int)
     period = period_for(timeframe, offers(link.exchange)["candles"].periods)
     step = int(timedelta(period) / pd.Timedelta(1, "ms"))
     rows = call(link, "fetch_ohlcv", item.symbol, period, start, -(-(stop - start) // step))
-    return rules.parse_candles(rows, item, "")["open"]
+    return parse.parse_candles(rows, item, "")["open"]
 
 
-def _liquidations(link: Link, item: Instrument, timeframe: str, start: int, stop: int, offer: Offer) -> pd.DataFrame:
-    """Liquidations per bar: the venue's windows one by one, an empty one twice, a full one in halves."""
+def _liquidations(
+    link: Link, item: Instrument, timeframe: str, start: int, stop: int, offer: Offer, origin: int
+) -> pd.DataFrame:
+    """Liquidations of the bars that open in ``[start, stop)``: the venue's windows one by one up to the last bar's
+    end, an empty one twice, a full one in halves."""
+    opens = parse.bar_opens(start, stop, timeframe, origin)
+    if not len(opens):
+        return parse.per_bar(parse.parse_liquidations([], item), start, stop, timeframe, origin)
+    end = int(opens[-1]) + int(timedelta(timeframe) / pd.Timedelta(1, "ms"))
     width = int(timedelta(offer.window) / pd.Timedelta(1, "ms"))
-    todo = [(at, min(at + width, stop)) for at in range(start, stop, width)][::-1]
+    todo = [(at, min(at + width, end)) for at in range(int(opens[0]), end, width)][::-1]
     found = []
     while todo:
         first, last = todo.pop()
@@ -229,21 +246,23 @@ def _liquidations(link: Link, item: Instrument, timeframe: str, start: int, stop
             middle = (first + last) // 2 // 1000 * 1000
             todo += [(middle, last), (first, middle)]
             continue
-        events = rules.parse_liquidations(rows, item)
+        events = parse.parse_liquidations(rows, item)
         edges = pd.to_datetime([first, last], unit="ms", utc=True)
         found.append(events[(events["time"] >= edges[0]) & (events["time"] < edges[1])])
-    return rules.per_bar(pd.concat(found), start, stop, timeframe)
+    return parse.per_bar(pd.concat(found), start, stop, timeframe, origin)
 
 
 def _asked(link: Link, item: Instrument, first: int, last: int, limit: int) -> list[Any]:
     # ccxt hands Gate milliseconds where the venue takes seconds; its own names for the edges override that
-    span = {"from": first // 1000, "to": -(-last // 1000)} if link.exchange == "gate" else {"until": last - 1}
+    span = (
+        {"from": first // 1000, "to": -(-last // 1000)} if link.exchange in ("gate", "gateeu") else {"until": last - 1}
+    )
     return call(link, "fetch_liquidations", item.symbol, first, limit, span)
 
 
 def depth(link: Link, item: Instrument) -> pd.DataFrame:
     """The order book as it stands: side, price, quantity [coins]."""
-    unit = rules.unit_of(rules.DEPTH, item)
+    unit = row_of(link.exchange).depth.of(item)
     if not unit:
         raise ValueError(f"what the order book of {item.symbol} on {item.exchange} counts is not known to liqlab; take "
                          "another exchange, or convert ccxt's fetch_order_book yourself")  # fmt: skip
@@ -251,7 +270,7 @@ def depth(link: Link, item: Instrument) -> pd.DataFrame:
     sides = [("buy", book["bids"]), ("sell", book["asks"])]
     rows = [(side, float(row[0]), float(row[1])) for side, levels in sides for row in levels]
     table = pd.DataFrame(rows, columns=["side", "price", "quantity"])
-    table["quantity"] = rules.in_coins(table["quantity"], table["price"], unit, item)
+    table["quantity"] = in_coins(table["quantity"], table["price"], unit, item)
     return table
 
 

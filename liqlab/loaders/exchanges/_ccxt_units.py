@@ -1,65 +1,74 @@
-"""What ccxt does not tell: units, sides and page sizes of each venue, as data; and the pure parsing that uses them.
+"""What ccxt does not tell, as data: unit, sides, stamps and page sizes, one row for each venue.
 
-A venue that is not in a table is not guessed at: where one contract is one coin its amounts are coins anyway,
-otherwise the caller is asked for the unit.
+A venue that is not in the table is not guessed at: the caller is asked for the unit. A contract size of 1 does not mean
+that volumes are in coins (hibachi and btse count quote). Each row was read in ccxt's own source (`parse_ohlcv`,
+`parse_open_interest`, `parse_liquidation` of the version named) and in the document that it names. Rows say what a
+*reply* looks like; parsing (`_ccxt_parse`) looks at the reply and refuses one of another shape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import pandas as pd
+from liqlab.loaders.exchanges._instruments import BOTH, COINS, CONTRACTS, ONE, QUOTE, Instrument, Unit
 
-from liqlab.loaders.exchanges._instruments import Instrument, frame_of
-from liqlab.loaders.http import Failure
-from liqlab.market.clock import timedelta
+READ, TESTED = "2026-11-28", "ccxt 4.5.85, 4.5.90"
 
-COINS, CONTRACTS, QUOTE = "coins", "contracts", "quote"
-Units = tuple[str, str]  # of linear and of inverse contracts; empty: not known
 
-# What the volume of ccxt's candles counts.
-VOLUME: Mapping[str, Units] = {
-    "binance": (COINS, COINS), "binanceusdm": (COINS, COINS), "binancecoinm": (COINS, COINS), "aster": (COINS, ""),
-    "bybit": (COINS, COINS), "okx": (COINS, COINS), "myokx": (COINS, COINS), "okxus": (COINS, COINS),
-    "gate": (CONTRACTS, CONTRACTS), "hyperliquid": (COINS, ""), "htx": (COINS, COINS), "bitget": (COINS, ""),
-    "kucoinfutures": (CONTRACTS, CONTRACTS), "mexc": (CONTRACTS, CONTRACTS), "bitfinex": (COINS, ""),
-    "deribit": (COINS, COINS), "krakenfutures": (COINS, CONTRACTS), "bingx": (COINS, ""), "dydx": (COINS, ""),
-}  # fmt: skip
-# What the amounts of ccxt's order books count.
-DEPTH: Mapping[str, Units] = {
-    "binance": (COINS, CONTRACTS), "binanceusdm": (COINS, ""), "binancecoinm": ("", CONTRACTS),
-    "bybit": (COINS, QUOTE), "okx": (CONTRACTS, CONTRACTS), "myokx": (CONTRACTS, CONTRACTS),
-    "okxus": (CONTRACTS, CONTRACTS), "gate": (CONTRACTS, CONTRACTS), "hyperliquid": (COINS, ""),
-    "htx": (CONTRACTS, CONTRACTS), "kucoinfutures": (CONTRACTS, CONTRACTS), "mexc": (CONTRACTS, CONTRACTS),
-    "bitget": (COINS, ""), "deribit": (COINS, QUOTE), "bitfinex": (COINS, ""), "krakenfutures": (COINS, CONTRACTS),
-}  # fmt: skip
+@dataclass(frozen=True)
+class Count:
+    """What an amount counts on linear contracts, on inverse ones and on spot markets; empty: not known.
+
+    On spot markets ccxt's candles and books are in the base coin unless a row says otherwise.
+    """
+
+    linear: str = ""
+    inverse: str = ""
+    spot: str = COINS
+    sides: str = ONE
+
+    def of(self, item: Instrument) -> str:
+        """The unit of one instrument."""
+        return self.spot if item.spot else self.inverse if item.inverse else self.linear
 
 
 @dataclass(frozen=True)
 class Interest:
-    """Open-interest history of a venue: where the number stands, what it counts, how it is asked for.
+    """A venue's open interest: where its number stands, what it counts, how its history is asked for.
 
-    `linear`, `inverse`: field of ccxt's row (or ``info.2``, a place in the raw row) and unit.
+    Parameters
+    ----------
+    linear, inverse : tuple of str
+        Field and unit. A field is one of ccxt's row, or ``info.name`` or ``info.2`` (a place) of the venue's own.
+    sides : str
+        ``one`` or ``both``.
+    limit : int
+        Rows of one request; 0: there is no history to ask for, only the number of this moment.
+    periods : tuple of str
+        Time frames of the history.
+    rows : int
+        The venue keeps only so many of the newest rows; 0: no such rule is known.
+    single : str
+        Field of the venue's row that counts one side, where newer replies have it.
+    unit_field : str
+        Field of the venue's row that tells the unit; `unit_values` says how. It goes before `linear` and `inverse`.
+    width : int
+        Number of places of the venue's own row; one of another shape is refused with `other_width`.
     """
 
-    linear: Units
-    inverse: Units
-    limit: int
-    periods: tuple[str, ...]
+    linear: tuple[str, str]
+    inverse: tuple[str, str]
+    sides: str = ONE
+    limit: int = 0
+    periods: tuple[str, ...] = ()
     rows: int = 0
-
-
-_USUAL = ("5m", "15m", "30m", "1h", "4h", "1d")
-_OKX = Interest(("info.2", COINS), ("info.2", COINS), 100, ("5m", "1h", "1d"), rows=1440)
-INTEREST: Mapping[str, Interest] = {
-    "bybit": Interest(("openInterestAmount", COINS), ("openInterestValue", QUOTE), 200, _USUAL),
-    "okx": _OKX, "myokx": _OKX, "okxus": _OKX,
-    "gate": Interest(("openInterestAmount", CONTRACTS), ("openInterestAmount", CONTRACTS), 100, _USUAL),
-    "htx": Interest(("openInterestAmount", COINS), ("openInterestAmount", COINS), 200, ("1h", "4h", "12h", "1d"), 200),
-}  # fmt: skip
+    single: str = ""
+    unit_field: str = ""
+    unit_values: Mapping[str, str] = field(default_factory=dict)
+    width: int = 0
+    other_width: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class Forced:
     """How a venue writes a liquidation: whose side its field means, and what its size counts.
 
     `means`: ``position`` (buy or long = a long was liquidated), ``order`` (sell = a long was), or ``sign`` (a signed
-    size of the position).
+    size of the position). `left` was not filled; `turnover` [quote] proves the unit where the row has it.
     """
 
     side: str
@@ -78,176 +87,177 @@ class Forced:
     left: str = ""
     unit: str = CONTRACTS
     per_second: int = 1000
+    turnover: str = ""
 
 
-# The first field that a row has decides. Bybit's S is the side of the position, Binance's that of the order.
-LIQUIDATIONS: Mapping[str, tuple[Forced, ...]] = {
-    "gate": (Forced("size", "sign", "size", "time", "fill_price", left="left", per_second=1),),
-    "htx": (Forced("position_side", "position", "amount", "liquidation_time", "bankrupt_price", unit=COINS),
-            Forced("direction", "order", "amount", "created_at", "price", unit=COINS)),
-    "bybit": (Forced("S", "position", "v", "T", "p"),),
-    "okx": (Forced("posSide", "position", "sz", "ts", "bkPx"), Forced("side", "order", "sz", "ts", "bkPx")),
-    "binanceusdm": (Forced("S", "order", "z", "T", "ap"), Forced("side", "order", "executedQty", "time", "avgPrice")),
-    "binancecoinm": (Forced("S", "order", "z", "T", "ap"), Forced("side", "order", "executedQty", "time", "avgPrice")),
-    "bitfinex": (Forced("5", "sign", "5", "2", "11"),),
-}  # fmt: skip
-# Which of them can be asked for, a window and a page each; the others are on live streams, or tell no side.
-ASKED = {"gate": ("1h", 1000), "htx": ("1h", 50)}
-NO_LIQUIDATIONS = {
-    "bybit": "it is on the live stream allLiquidation only",
-    "okx": "ccxt has no method for it, and the venue keeps a few days only",
-    "hyperliquid": "they are not published as such",
-    "deribit": "what ccxt calls so are bankruptcies of a session, without a side",
-    "bitfinex": "its rows are of all symbols at once, some of them triggers and some executions",
-}
-NEWEST = {("hyperliquid", "candles"): 5000, ("kraken", "candles"): 720}  # rows kept by the venue
-FUNDING_LIMIT = {"bybit": 200, "okx": 100, "gate": 1000, "hyperliquid": 500, "bitget": 100, "htx": 50}
+@dataclass(frozen=True)
+class Row:
+    """One venue.
+
+    Parameters
+    ----------
+    exchanges : tuple of str
+        ccxt's names; those that share their code share the row.
+    source : str
+        Fields and documents.
+    volume, depth : Count
+        What candles and order books count.
+    open_interest : Interest, optional
+        None: not offered, or its unit is not known.
+    liquidations : tuple of Forced
+        The first rule whose fields a row has decides.
+    asked : tuple of (str, int), optional
+        Longest window and rows of one request for liquidations; None: they cannot be asked for, see `no_liquidations`.
+    rate_hours : int
+        Hours that a funding rate is for, where that is not the distance of the stamps.
+    funding_limit : int
+        Rows of one request for funding rates.
+    newest : mapping
+        Kind → rows that the venue keeps.
+    """
+
+    exchanges: tuple[str, ...]
+    source: str
+    volume: Count = Count()
+    depth: Count = Count()
+    open_interest: Interest | None = None
+    liquidations: tuple[Forced, ...] = ()
+    asked: tuple[str, int] | None = None
+    no_liquidations: str = ""
+    rate_hours: int = 0
+    funding_limit: int = 100
+    newest: Mapping[str, int] = field(default_factory=dict)
 
 
-def unit_of(table: Mapping[str, Units], item: Instrument) -> str:
-    """The unit of a venue's amounts; coins where a contract is a coin; empty where nobody knows."""
-    known = table.get(item.exchange, ("", ""))[item.inverse]
-    return COINS if not known and not item.inverse and item.contract_size == 1 else known
+_USUAL = ("5m", "15m", "30m", "1h", "4h", "1d")
+_BINANCE = (Forced("S", "order", "z", "T", "ap"), Forced("side", "order", "executedQty", "time", "avgPrice"))
+_HTX_5 = ("volume", "liquidation_time", "bankrupt_price", "", CONTRACTS, 1000, "trade_turnover")
+
+ROWS = (
+    Row(("binance",), "Binance futures APIs through ccxt; its candles lack the taker-buy volume",
+        Count(COINS, COINS), Count(COINS, CONTRACTS), liquidations=_BINANCE),
+    Row(("binanceusdm",), "Binance, USD-M liquidation order streams (z: accumulated fill)",
+        Count(COINS, COINS), Count(COINS), liquidations=_BINANCE),
+    Row(("binancecoinm",), "Binance, COIN-M liquidation order streams (z in contracts)",
+        Count(COINS, COINS), Count("", CONTRACTS), liquidations=_BINANCE),
+    Row(("aster",), "Aster API, klines: base volume", Count(COINS)),
+    Row(("bybit", "bybiteu", "bybitid"),
+        "Bybit V5, Get Open Interest: openInterest is the sum of both sides (told since 2023-11), singleOpenInterest "
+        "one side (since 2026-06); inverse in USD; All Liquidation: S is the side of the position, p the bankruptcy "
+        "price",
+        Count(COINS, COINS), Count(COINS, QUOTE),
+        Interest(("openInterestAmount", COINS), ("openInterestValue", QUOTE), BOTH, 200, _USUAL,
+                 single="singleOpenInterest"),
+        (Forced("S", "position", "v", "T", "p"),),
+        no_liquidations="it is on the live stream allLiquidation only", funding_limit=200),
+    Row(("okx", "myokx", "okxus"),
+        "OKX V5, Get candlesticks (volCcy), Get contract open interest history (oi, oiCcy, oiUsd of the instrument), "
+        "Liquidation orders channel (sz in contracts, bkPx); up to ccxt 4.5.84 the history was of all contracts of a "
+        "coin in USD",
+        Count(COINS, COINS), Count(CONTRACTS, CONTRACTS),
+        Interest(("info.2", COINS), ("info.2", COINS), ONE, 100, ("5m", "1h", "1d"), rows=1440, width=4,
+                 other_width="three columns are the open interest and the volume [USD] of all contracts of the coin, "
+                 "as ccxt asked for them up to 4.5.84: pip install 'ccxt>=4.5.85'"),
+        (Forced("posSide", "position", "sz", "ts", "bkPx"), Forced("side", "order", "sz", "ts", "bkPx")),
+        no_liquidations="ccxt has no method for it, and the venue keeps a few days only"),
+    Row(("gate", "gateeu"),
+        "Gate API v4, contract_stats (open_interest: total size in contracts; a public comparison of 2026-09 finds it "
+        "twice the contract's position_size, the venue does not say so: it is not halved), liq_orders (size of the "
+        "position, order_size of the order, left unfilled), candlesticks (v in contracts; 7d counts from a Thursday)",
+        Count(CONTRACTS, CONTRACTS), Count(CONTRACTS, CONTRACTS),
+        Interest(("openInterestAmount", CONTRACTS), ("openInterestAmount", CONTRACTS), ONE, 100, _USUAL),
+        (Forced("size", "sign", "order_size", "time", "fill_price", left="left", per_second=1),
+         Forced("size", "sign", "size", "time", "fill_price", left="left", per_second=1)),
+        asked=("1h", 1000), funding_limit=1000),
+    Row(("hyperliquid",), "Hyperliquid API, candleSnapshot: v in coins; liquidations are not published as such",
+        Count(COINS), Count(COINS), no_liquidations="they are not published as such", funding_limit=500,
+        newest={"candles": 5000}),
+    Row(("htx",),
+        "HTX USDT-margined and coin-margined swap APIs: kline amount, vol and open interest are 'the sum of both buy "
+        "and sell sides'; swap_his_open_interest: amount_type 1 contracts, 2 coins; v5 liquidation orders: volume and "
+        "amount in contracts, v3: amount in coins; days and weeks open at 16:00 UTC",
+        Count(COINS, COINS, sides=BOTH), Count(CONTRACTS, CONTRACTS),
+        Interest(("openInterestAmount", COINS), ("openInterestAmount", COINS), BOTH, 200, ("1h", "4h", "12h", "1d"),
+                 200, unit_field="amount_type", unit_values={"1": CONTRACTS, "2": COINS}),
+        (Forced("position_side", "position", *_HTX_5),
+         Forced("side", "order", *_HTX_5),
+         Forced("direction", "order", "amount", "created_at", "price", unit=COINS, turnover="trade_turnover")),
+        asked=("1h", 50), funding_limit=50),
+    Row(("bitget",), "Bitget API v2, mix candles: base volume", Count(COINS), Count(COINS)),
+    Row(("kucoinfutures", "kucoin"), "KuCoin futures, klines and order books in lots (contracts)",
+        Count(CONTRACTS, CONTRACTS), Count(CONTRACTS, CONTRACTS)),
+    Row(("mexc",), "MEXC contract API, kline vol in contracts", Count(CONTRACTS, CONTRACTS),
+        Count(CONTRACTS, CONTRACTS)),
+    Row(("bitfinex",), "Bitfinex API v2, candles in coins; status liquidations are of all symbols",
+        Count(COINS), Count(COINS), liquidations=(Forced("5", "sign", "5", "2", "11"),),
+        no_liquidations="its rows are of all symbols at once, some of them triggers and some executions"),
+    Row(("deribit",),
+        "Deribit, public/get_book_summary_by_instrument: open_interest in coins of linear contracts, in USD of inverse "
+        "ones (ccxt writes both into openInterestValue but for dated linear ones); get_funding_rate_history: hourly "
+        "rows, ccxt takes interest_8h",
+        Count(COINS, COINS), Count(COINS, QUOTE),
+        Interest(("info.open_interest", COINS), ("info.open_interest", QUOTE)), rate_hours=8,
+        no_liquidations="what ccxt calls so are bankruptcies of a session, without a side"),
+    Row(("krakenfutures",), "Kraken futures, charts: coins of linear contracts, contracts of 1 USD of inverse ones",
+        Count(COINS, CONTRACTS), Count(COINS, CONTRACTS)),
+    Row(("bingx",), "BingX swap v3, klines: base volume", Count(COINS)),
+    Row(("dydx",), "dYdX indexer, candles: baseTokenVolume", Count(COINS)),
+    Row(("blofin",), "BloFin, candlesticks: the base volume beside that in contracts", Count(COINS, COINS)),
+    Row(("backpack",), "Backpack, klines: volume beside quoteVolume", Count(COINS)),
+    Row(("grvt",), "GRVT, candlestick: volume_b, base", Count(COINS)),
+    Row(("lighter",), "Lighter, candles: v base beside V quote", Count(COINS)),
+    Row(("derive",), "Derive, candles: volume_contracts", Count(CONTRACTS)),
+    Row(("hibachi",), "Hibachi, klines: volumeNotional", Count(QUOTE)),
+    Row(("btse",), "BTSE, candles: volume in quote currency, spot too", Count(QUOTE, spot=QUOTE)),
+    Row(("paradex",), "Paradex, markets/klines: the document does not tell the unit of the volume", Count()),
+    Row(("kraken",), "Kraken spot, OHLC: volume in coins", Count(), newest={"candles": 720}),
+)  # fmt: skip
+_BY_EXCHANGE = {name: row for row in ROWS for name in row.exchanges}
+EXCHANGES = tuple(_BY_EXCHANGE)
+UNKNOWN = Row((), "")
+LIQUIDATIONS = {name: row.liquidations for name, row in _BY_EXCHANGE.items() if row.liquidations}
 
 
-def in_coins(amount: Any, price: Any, unit: str, item: Instrument) -> Any:
-    """Amounts in coins.
+def row_of(exchange: str) -> Row:
+    """The venue's row; of a venue without one, an empty row: what its contracts count is not known."""
+    return _BY_EXCHANGE.get(exchange, UNKNOWN)
+
+
+def in_coins(amount: Any, price: Any, unit: str, item: Instrument, sides: str = ONE) -> Any:
+    """Amounts in coins, one side counted.
 
     Examples
     --------
-    Ten contracts of 0.0001 BTC; ten of 100 USD at 50,000.
+    Ten contracts of 0.0001 BTC; ten of 100 USD at 50,000; an open interest of 10 coins that counts both sides.
 
     >>> in_coins(10, 50_000, "contracts", Instrument("gate", "BTC/USDT:USDT", "", contract_size=0.0001))
     0.001
     >>> in_coins(10, 50_000, "contracts", Instrument("okx", "BTC/USD:BTC", "", inverse=True, contract_size=100.0))
     0.02
+    >>> in_coins(10, 50_000, "coins", Instrument("htx", "BTC/USDT:USDT", ""), "both")
+    5.0
     """
+    counted = amount / 2 if sides == BOTH else amount
     if unit == COINS:
-        return amount
-    worth = amount * item.contract_size if unit == CONTRACTS else amount
+        return counted
+    worth = counted * item.contract_size if unit == CONTRACTS else counted
     return worth / price if item.inverse or unit == QUOTE else worth
 
 
-def parse_candles(rows: Sequence[Sequence[Any]], item: Instrument, unit: str) -> pd.DataFrame:
-    """ccxt's candles → open, high, low, close, volume [coins]; without a unit: prices only (mark candles)."""
-    try:
-        names = ["open", "high", "low", "close", *(["volume"] if unit else [])]
-        table = frame_of([row[0] for row in rows], {name: [row[k + 1] for row in rows] for k, name in enumerate(names)})
-    except (IndexError, TypeError):
-        raise Failure("a row of the answer lacks columns") from None
-    if not np.isfinite(table.to_numpy()).all():
-        raise Failure("a page holds candles that cannot be")
-    if unit:
-        table["volume"] = in_coins(table["volume"], table["close"], unit, item)
-    return table
-
-
-def parse_open_interest(rows: Sequence[Mapping[str, Any]], item: Instrument, prices: pd.Series | None) -> pd.DataFrame:
-    """ccxt's open-interest rows → open_interest [coins].
-
-    Parameters
-    ----------
-    rows : list of dict
-        From ``fetch_open_interest_history``.
-    item : Instrument
-        Its exchange decides the unit.
-    prices : Series (time,), optional
-        Prices at the stamps, for inverse contracts counted in quote or contracts; stamps without one are left out.
-    """
-    field, unit = INTEREST[item.exchange].inverse if item.inverse else INTEREST[item.exchange].linear
-    try:
-        place = field.partition(".")[2]
-        amounts = [row["info"][int(place)] if place else row[field] for row in rows]
-        table = frame_of([row["timestamp"] for row in rows], {"open_interest": amounts})
-    except (KeyError, IndexError, TypeError):
-        raise Failure("a row of open interest lacks its number or its stamp") from None
-    if needs_price(item):
-        known = pd.Series(dtype=float) if prices is None else prices
-        table = table[table.index.isin(known.index)]
-        table["open_interest"] = in_coins(table["open_interest"], known.loc[table.index].to_numpy(), unit, item)
-    else:
-        table["open_interest"] = in_coins(table["open_interest"], 1.0, unit, item)
-    if not np.isfinite(table.to_numpy()).all():
-        raise Failure("a row of open interest has no number")
-    return table
-
-
-def needs_price(item: Instrument) -> bool:
-    """Whether open interest can be turned into coins at a price only."""
-    rule = INTEREST[item.exchange]
-    return (rule.inverse if item.inverse else rule.linear)[1] != COINS and item.inverse
-
-
-def parse_funding_rate(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """ccxt's funding history → funding_rate."""
-    try:
-        return frame_of([r["timestamp"] for r in rows], {"funding_rate": [r["fundingRate"] for r in rows]})
-    except (KeyError, TypeError):
-        raise Failure("a row of the funding history lacks its rate or its stamp") from None
-
-
-def parse_liquidations(rows: Sequence[Any], item: Instrument) -> pd.DataFrame:
-    """Liquidations, as ccxt's structures or as the venue's own rows → one row each.
-
-    Parameters
-    ----------
-    rows : list
-        ccxt's liquidations (their ``info`` is read: ccxt's ``side`` means the order on some venues, the position on
-        others), or raw rows of the venue.
-    item : Instrument
-        Its exchange decides the rule of `LIQUIDATIONS`.
-
-    Returns
-    -------
-    DataFrame (event,)
-        time, side (of the position that was liquidated: ``long``, ``short``), quantity [coins].
-
-    Examples
-    --------
-    Bybit's ``Buy`` is a long, Gate's −165 contracts of 0.0001 BTC are a short.
-
-    >>> coin = Instrument("bybit", "BTC/USDT:USDT", "BTCUSDT")
-    >>> parse_liquidations([{"T": 0, "S": "Buy", "v": "0.5", "p": "60000"}], coin)["side"].tolist()
-    ['long']
-    >>> gate = Instrument("gate", "BTC/USDT:USDT", "BTC_USDT", contract_size=0.0001)
-    >>> row = {"time": 1696736132, "size": -165, "left": 0, "fill_price": "28070"}
-    >>> parse_liquidations([row], gate)[["side", "quantity"]].values.tolist()
-    [['short', 0.0165]]
-    """
-    events = [_event(row, item) for row in rows]
-    table = pd.DataFrame(events, columns=["time", "side", "quantity"])
-    table["time"] = pd.to_datetime(table["time"].astype("int64"), unit="ms", utc=True)
-    table["quantity"] = table["quantity"].astype("float64")
-    return table
-
-
-def _event(row: Any, item: Instrument) -> tuple[int, str, float]:
-    raw = row["info"] if isinstance(row, Mapping) and "info" in row else row
-    cells = dict(enumerate(raw)) if isinstance(raw, list | tuple) else dict(raw.get("o", raw))
-    cells = {str(name): value for name, value in cells.items()}
-    for rule in LIQUIDATIONS[item.exchange]:
-        said = str(cells.get(rule.side, "")).lower()
-        if said not in ("", "net", "both", "none"):
-            break
-    else:
-        raise Failure("a liquidation tells no side")
-    try:
-        size = abs(float(cells[rule.size])) - abs(float(cells.get(rule.left) or 0.0) if rule.left else 0.0)
-        long = float(said) > 0 if rule.means == "sign" else (said in ("buy", "long")) == (rule.means == "position")
-        price = float(cells[rule.price]) if item.inverse else 1.0
-        moment = int(cells[rule.stamp]) * 1000 // rule.per_second
-    except (KeyError, TypeError, ValueError):
-        raise Failure("a liquidation lacks its size, price or stamp") from None
-    return moment, "long" if long else "short", float(in_coins(size, price, rule.unit, item))
-
-
-def per_bar(events: pd.DataFrame, start: int, stop: int, timeframe: str) -> pd.DataFrame:
-    """Events → long, short [coins per bar] on the bars of ``[start, stop)`` [ms]; a bar without any is 0, observed."""
-    step = timedelta(timeframe)
-    edges = pd.to_datetime([start, stop], unit="ms", utc=True)
-    bars = pd.date_range(edges[0], edges[1], freq=step, inclusive="left", name="time", unit="us")
-    inside = events[(events["time"] >= edges[0]) & (events["time"] < edges[1])]
-    table = pd.DataFrame(0.0, index=bars, columns=["long", "short"])
-    for side, part in inside.groupby("side"):
-        table.loc[:, side] = part.groupby(part["time"].dt.floor(step))["quantity"].sum().reindex(bars, fill_value=0.0)
-    return table
+def units(exchange: str) -> tuple[Unit, ...]:
+    """What the numbers of a venue count, kind by kind; nothing of a venue without a row."""
+    row = row_of(exchange)
+    if row is UNKNOWN:
+        return ()
+    about = {"source": row.source, "read": READ, "tested": TESTED}
+    found = [Unit("candles", row.volume.linear, row.volume.inverse, row.volume.sides, "open", **about)]
+    if row.open_interest is not None:
+        rule = row.open_interest
+        found.append(Unit("open_interest", rule.linear[1], rule.inverse[1], rule.sides, "instant", **about))
+    if row.liquidations:
+        kinds = "/".join(dict.fromkeys(rule.unit for rule in row.liquidations))
+        found.append(Unit("liquidations", kinds, kinds, ONE, "instant", **about))
+    if row.depth.linear or row.depth.inverse:
+        found.append(Unit("depth", row.depth.linear, row.depth.inverse, ONE, "instant", **about))
+    hours = f"rate of {row.rate_hours} h" if row.rate_hours else "rate of the interval"
+    return (*found, Unit("funding_rate", hours, hours, ONE, "instant", **about))

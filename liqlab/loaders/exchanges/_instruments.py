@@ -13,10 +13,13 @@ import pandas as pd
 from liqlab.loaders.http import Failure
 from liqlab.market.clock import timedelta
 
-__all__ = ["BARS", "KINDS", "Instrument", "Link", "Offer", "frame_of", "nearest_names", "period_for"]
+__all__ = ["BARS", "BOTH", "COINS", "CONTRACTS", "KINDS", "ONE", "QUOTE", "Instrument", "Link", "Offer", "Unit",
+           "ceiled", "floored", "frame_of", "nearest_names", "period_for"]  # fmt: skip
 
 KINDS = ("candles", "open_interest", "funding_rate", "mark_candles", "liquidations", "leverage_tiers")
 BARS = ("candles", "mark_candles", "liquidations")  # rows that last; the others are instants
+COINS, CONTRACTS, QUOTE = "coins", "contracts", "quote"  # what an amount counts
+ONE, BOTH = "one", "both"  # sides: of two who trade one coin with each other one coin is counted, or two
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,43 @@ class Instrument:
     contract_size: float = 1.0
     listed: pd.Timestamp | None = None
     pair: str = ""
+
+    @property
+    def spot(self) -> bool:
+        """Whether coins themselves change hands: ccxt writes the settlement of contracts after a colon."""
+        return ":" not in self.symbol
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a venue's numbers of one kind count, and where that is written.
+
+    Parameters
+    ----------
+    kind : str
+        candles (their volume), open_interest, liquidations, funding_rate or depth.
+    linear, inverse : str
+        ``coins``, ``contracts`` or ``quote``, of linear and of inverse contracts; empty: not known, so refused.
+    sides : str
+        ``one``: a coin that two traders exchange is counted once; ``both``: twice, and liqlab halves it.
+    stamp : str
+        What the stamp means: ``open`` of the bar, ``instant``.
+    source : str
+        Field of the reply and document.
+    read : str
+        Day on which the source was read.
+    tested : str
+        Versions of ccxt, or of the venue's own endpoints, whose replies the rule was tested with.
+    """
+
+    kind: str
+    linear: str
+    inverse: str = ""
+    sides: str = ONE
+    stamp: str = "open"
+    source: str = ""
+    read: str = ""
+    tested: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +129,23 @@ class Link:
     base: str = ""
     client: Any = field(default=None, repr=False)
     learnt: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+def floored(moment: Any, step: int, origin: int = 0) -> Any:
+    """The open of the bar that a moment lies in, where bars are counted from the open of any one of them [ms].
+
+    Weeks are counted from Thursday where 1970 is the origin, and from Monday on most venues.
+
+    >>> day, monday = 86_400_000, 4 * 86_400_000
+    >>> floored(11 * day, 7 * day) // day, floored(11 * day, 7 * day, monday) // day
+    (7, 11)
+    """
+    return (moment - origin) // step * step + origin
+
+
+def ceiled(moment: Any, step: int, origin: int = 0) -> Any:
+    """The first open of a bar at or after a moment [ms], as `floored`."""
+    return -(-(moment - origin) // step) * step + origin
 
 
 def period_for(timeframe: str, periods: Iterable[str]) -> str:

@@ -18,7 +18,16 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders import http
-from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, frame_of, nearest_names
+from liqlab.loaders.exchanges._instruments import (
+    COINS,
+    CONTRACTS,
+    Instrument,
+    Link,
+    Offer,
+    Unit,
+    frame_of,
+    nearest_names,
+)
 from liqlab.loaders.http import Failure, FetchError
 
 EXCHANGES = ("binanceusdm", "binancecoinm")
@@ -55,6 +64,29 @@ def why_missing(exchange: str, kind: str) -> str:
     return "they are on a live stream only, at most one per symbol and second" if kind == "liquidations" else ""
 
 
+def units(exchange: str) -> tuple[Unit, ...]:
+    """What its numbers count; fields as the document of each endpoint names them."""
+    doc = f"Binance, {'USD-M' if exchange == 'binanceusdm' else 'COIN-M'} futures API"
+    return tuple(_unit(exchange, doc, *row) for row in _UNITS)
+
+
+def _unit(exchange: str, doc: str, kind: str, stamp: str, usdm: tuple[str, str], coinm: tuple[str, str]) -> Unit:
+    unit, field = usdm if exchange == "binanceusdm" else coinm
+    linear, inverse = (unit, "") if exchange == "binanceusdm" else ("", unit)
+    return Unit(
+        kind, linear, inverse, stamp=stamp, source=f"{field}; {doc}", read="2026-11-28", tested="its own endpoints"
+    )
+
+
+# Kind, what its stamp means, and unit and field of USD-M and of COIN-M.
+_UNITS = (
+    ("candles", "open", (COINS, "volume"), (COINS, "base asset volume; volume itself counts contracts")),
+    ("open_interest", "instant", (COINS, "sumOpenInterest"), (COINS, "sumOpenInterestValue, in the base coin")),
+    ("funding_rate", "instant", ("rate", "fundingRate, per interval"), ("rate", "fundingRate, per interval")),
+    ("depth", "instant", (COINS, "quantity"), (CONTRACTS, "quantity")),
+)
+
+
 # --- asking -----------------------------------------------------------------------------------------------------------
 
 
@@ -88,8 +120,18 @@ def instrument(link: Link, symbol: str) -> Instrument:
     return found
 
 
-def page(link: Link, item: Instrument, kind: str, timeframe: str, start: int, stop: int) -> pd.DataFrame:
-    """One request: the first rows from `start` on, before `stop` [ms]."""
+def page(
+    link: Link,
+    item: Instrument,
+    kind: str,
+    timeframe: str,
+    start: int,
+    stop: int,
+    *,
+    volume_unit: str = "",
+    origin: int = 0,
+) -> pd.DataFrame:
+    """One request: the first rows from `start` on, before `stop` [ms]; the units are known, bars are the venue's."""
     offer = offers(link.exchange)[kind]
     span = {"startTime": start, "endTime": stop - 1, "limit": offer.limit}
     if kind in ("candles", "mark_candles"):
@@ -104,6 +146,11 @@ def page(link: Link, item: Instrument, kind: str, timeframe: str, start: int, st
 def depth(link: Link, item: Instrument) -> pd.DataFrame:
     """The order book as it stands: side, price, quantity [coins]."""
     return _parsed(link, f"{PATHS[link.exchange]}/depth", {"symbol": item.id, "limit": 1000}, parse_depth, item)
+
+
+def tier_unit(link: Link, item: Instrument) -> dict[str, float]:
+    """Nothing is needed: the tiers are in notional, of COIN-M in coins."""
+    return {}
 
 
 def tiers(link: Link, item: Instrument) -> list[dict[str, Any]]:

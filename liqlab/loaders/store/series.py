@@ -189,8 +189,12 @@ def fit(rows: pd.DataFrame, key: Key) -> None:
     unknown = [column for column in COLUMNS[key.kind].optional if column in rows and rows[column].isna().any()]
     table = rows.drop(columns=unknown)
     step = timedelta(key.timeframe) if key.timeframe else pd.Timedelta(1, "D")
-    if key.kind == "funding_rate" or not key.timeframe or pd.Timedelta(1, "D") % step:
-        check(table)  # bars longer than a day start where their venue likes
+    if key.kind == "funding_rate" or not key.timeframe:
+        check(table)
+        return
+    if step >= pd.Timedelta(1, "D"):  # days and longer bars open where their venue cuts them, all at the same phase
+        check(table)
+        _one_phase(rows, key, step)
         return
     # The checks take the smallest distance for the step; a thin page may not show it, one more row in its place does.
     witness = table.iloc[-1:].set_axis(table.index[-1:] + step) if isinstance(table.index, pd.DatetimeIndex) else None
@@ -198,6 +202,14 @@ def fit(rows: pd.DataFrame, key: Key) -> None:
     off = nanoseconds(rows.index) % step.as_unit("ns").value != 0
     if off.any():
         raise ValueError(f"{key}: {int(off.sum())} stamp(s) are no multiples of {key.timeframe}, first "
+                         f"{rows.index[off][0]}; is the time frame right?")  # fmt: skip
+
+
+def _one_phase(rows: pd.DataFrame, key: Key, step: pd.Timedelta) -> None:
+    """Refuse bars that do not lie whole steps apart, wherever their venue begins to count."""
+    phase = nanoseconds(rows.index) % step.as_unit("ns").value
+    if (off := phase != phase[0]).any():
+        raise ValueError(f"{key}: {int(off.sum())} stamp(s) lie no whole {key.timeframe} from the first, first "
                          f"{rows.index[off][0]}; is the time frame right?")  # fmt: skip
 
 
