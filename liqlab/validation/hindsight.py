@@ -70,8 +70,8 @@ def hindsight(
             train = (fold != k) & known
             if train.sum() < MIN_TRAINING_ROWS:
                 continue
-            trees = trees.HistGradientBoostingRegressor(**TREES, random_state=seed).fit(x[train], y[train])
-            fit[fold == k] = trees.predict(x[fold == k])
+            fitted = trees.HistGradientBoostingRegressor(**TREES, random_state=seed).fit(x[train], y[train])
+            fit[fold == k] = fitted.predict(x[fold == k])
     return pd.DataFrame(np.expm1(fit).reshape(2, -1).T, index=observed.index, columns=SIDES)
 
 
