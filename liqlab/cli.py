@@ -180,8 +180,15 @@ def fetch(
 def list_(store: Store = None) -> None:
     """One line per series: rows, the range known as complete, holes in it, size."""
     from liqlab.loaders.store import folder, listing
+    from liqlab.loaders.store.inspection import strangers
 
-    found = listing(store)
+    try:
+        found = listing(store)
+    except ValueError as error:
+        _fail(error)
+    if found.empty and (strange := strangers(store)):
+        _fail(f"{folder(store)} holds {len(strange)} parquet file(s), none where the store keeps its own, first "
+              f"{strange[0]}; liqlab data verify names the layout. Move them away, or pass --store")  # fmt: skip
     if found.empty:
         print(f"{folder(store)} holds nothing yet; liqlab fetch fills it")
         return
@@ -203,7 +210,10 @@ def verify(store: Store = None) -> None:
     from liqlab.loaders.store import folder
     from liqlab.loaders.store import verify as verified
 
-    found = verified(store)
+    try:
+        found = verified(store)
+    except ValueError as error:
+        _fail(error)
     for file in found[found["note"] != ""].to_dict("records"):
         print(f"note   {file['file']}: {file['note']}")
     wrong = found[~found["ok"].astype(bool)]
@@ -227,9 +237,9 @@ def _print(rows: list[list[str]], right: tuple[int, ...]) -> None:
         print("  ".join(cells).rstrip())
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception | str) -> NoReturn:
     typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(1) from error
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ import hvplot.pandas"""
 EXPLORE = """market = lq.load_example("btc-2024-05")
 models = ("open_interest", "volume")
 span = {"start": "2024-05-01", "end": "2024-05-02", "by_leverage": True}
-heats = {model: lq.heatmap(market, model, price_step=50, **span) for model in models}
+heats = lq.model_heatmaps(market, models, price_step=50, **span)
 lq.plot.explore(heats, market)"""
 
 CURVE = """close = market.candles["close"].iloc[-200:]

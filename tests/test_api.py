@@ -108,7 +108,7 @@ PUBLIC = {
     "load_example": "name",
     "load_live": "path",
     "plot.calibration": "result, *, level=0.9, kind='pointwise'",
-    "plot.uncertainty": "heat, *, at=None, price_range=None, title=None",
+    "plot.uncertainty": "heat, *, at=None, ylim=None, title=None",
     "plot.candles": "table, *, marks=None, quote='quote', title='Candles', height=380",
     "match_controls": "sweeps, controls, *, volatility=1.5, penetration=0.5, hours=4.0",
     "observed_heatmap": "market, *, events=None, start=None, end=None, time_step=None, price_step=None",
@@ -117,27 +117,27 @@ PUBLIC = {
     "plot.cascade": "result, *, table=None, title=None",
     "plot.indicators": "table, *, columns=None, start=None, end=None, under=None",
     "max_pain": "heat, at=None, *, width=0.003",
-    "plot.clusters": "table, *, price_range=None, start=None, end=None, top=6",
-    "plot.confluence": "table, *, price_range=None, width=None",
-    "plot.cumulative": "table, *, price_range=None, pain=None",
-    "plot.lookback_heatmaps": "heats, *, scale='purple-yellow', price_range=None, columns=2",
+    "plot.clusters": "table, *, ylim=None, start=None, end=None, top=6",
+    "plot.confluence": "table, *, ylim=None, width=None",
+    "plot.cumulative": "table, *, xlim=None, pain=None",
+    "plot.lookback_heatmaps": "maps, *, cmap='purple-yellow', ylim=None, columns=2",
     "plot.explain": "table, market, *, top=12",
-    "plot.explore": "heats, market=None, *, scale='purple-yellow', price_range=None, title=None",
-    "plot.four_maps": "heat, market=None, *, at=None, depth=None, events=None, stops=None, price_range=None",
+    "plot.explore": "heats, market=None, *, cmap='purple-yellow', ylim=None, title=None",
+    "plot.four_maps": "heat, market=None, *, at=None, depth=None, events=None, stops=None, ylim=None",
     "plot.heatmap": (
-        "heat, market=None, *, scale='purple-yellow', log=True, threshold=0.0, price_range=None, at=None, "
+        "heat, market=None, *, cmap='purple-yellow', logz=True, threshold=0.0, ylim=None, at=None, "
         "positions=None, zones=None, strip=True, profile=True, title=None"
     ),
     "plot.law": "law='measured', *, tiers=None, position_notional=10000.0",
     "plot.levels": "table, *, quote='quote', title='Estimated liquidation levels'",
-    "plot.liquidation_map": "heat, *, at=None, price_range=None, marks=(), width=None",
+    "plot.liquidation_map": "heat, *, at=None, ylim=None, marks=(), width=None",
     "plot.observed_heatmap": (
-        "seen, *, scale='black-yellow', log=True, price_range=None, strip=True, profile=True, title=None"
+        "seen, *, cmap='black-yellow', logz=True, ylim=None, strip=True, profile=True, title=None"
     ),
-    "plot.png": "heat, path, *, scale='purple-yellow', price_range=None, title=None, width=10.0, dpi=110",
+    "plot.png": "heat, path, *, cmap='purple-yellow', ylim=None, title=None, width=10.0, dpi=110",
     "plot.show": "case, model='open_interest', *, start=None, end=None, **options",
     "plot.sweeps": (
-        "table, heat, *, scale='purple-yellow', log=True, threshold=0.0, price_range=None, zones=True, title=None"
+        "table, heat, *, cmap='purple-yellow', logz=True, threshold=0.0, ylim=None, zones=True, title=None"
     ),
     "assess_positions": "held, heat, *, at=None, leverage_tiers=None, buffer=0.001",
     "price_impact": "market, *, start=None, end=None, signed=None, draws=1000, seed=0",
@@ -174,6 +174,7 @@ PUBLIC = {
     "tiers_for": "exchange, symbol, as_of=None, *, leverage_tiers=None",
     "tiers_from_ccxt": ("tiers, *, symbol, exchange, as_of, notional_per_unit=None, contract_size=None, price=None"),
     "track": "heat, *, width=0.003, false_alarms=0.2, patience=4",
+    "model_heatmaps": "market, models=None, **options",
     "lookback_heatmaps": "market, lookbacks=('12h', '24h', '3d', '7d', '30d'), model='open_interest', **options",
     "compare_levels": "heat, path, expected, *, moments, width",
 }

@@ -19,6 +19,7 @@ import pandas as pd
 
 from liqlab.cascades.depth import Depth, Impact, depth_of
 from liqlab.cascades.fixed_point import EXHAUSTED, Path, path_of, rounds, settle, zones
+from liqlab.market.clock import utc
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,8 +55,8 @@ class Cascade:
         Forced notional that the order book could not take [quote].
     price_range : (float, float)
         Final price at the low and the high end of a fitted impact's interval; NaN where none was fitted.
-    notes : dict of str
-        quote, depth, scale, and of the map: symbol, exchange, model, at.
+    notes : dict
+        quote, depth (in words), scale [1], and of the map: symbol, exchange, model, at.
     """
 
     steps: pd.DataFrame
@@ -70,7 +71,7 @@ class Cascade:
     reason: str
     unfilled: float
     price_range: tuple[float, float]
-    notes: dict[str, str]
+    notes: dict[str, Any]
 
 
 def cascade(
@@ -94,7 +95,7 @@ def cascade(
         From `liquidation_map`; or a table indexed by price (centres of even bins) with columns long, short [quote],
         whose ``attrs`` may say quote, symbol, exchange, model, law and at.
     depth : DataFrame, Impact or float
-        An order book (side ``buy``/``sell`` of the resting orders, price [quote], quantity [coins]); a fit from
+        An order book (side ``bid``/``ask`` of the resting orders, price [quote], quantity [coins]); a fit from
         `price_impact`; or λ [fraction of the start price per quote].
     shock : float
         What moves the price first, as a fraction of it: below 0 longs are liquidated, above 0 shorts.
@@ -280,15 +281,16 @@ def _steps(path: Path, book: Depth, shock: float, end: float, start: float, side
     return pd.DataFrame(columns, index=pd.RangeIndex(len(walk), name="step"))
 
 
-def _notes(snap: Any, depth: Any, scale: float) -> dict[str, str]:
+def _notes(snap: Any, depth: Any, scale: float) -> dict[str, Any]:
     attrs = snap.attrs
     closed = None if isinstance(snap, pd.DataFrame) else snap.coords.get("close_time")
-    at = attrs.get("at", "") if closed is None else str(closed.to_numpy())
+    at = attrs.get("at", "") if closed is None else pd.Timestamp(closed.item())
     quote = attrs.get("quote", "quote")
     words = "of an order book" if isinstance(depth, pd.DataFrame) else f"{_slope(depth) * 1e12:.3g} bp per 100M {quote}"
     fitted = f" ({'signed' if depth.signed else 'unsigned'} fit)" if isinstance(depth, Impact) else ""
     kept = {name: attrs.get(name, "") for name in ("symbol", "exchange", "model", "law", "lookback")}
-    return {**kept, "quote": quote, "at": at[:16].replace("T", " "), "depth": words + fitted, "scale": f"{scale:g}"}
+    return {**kept, "quote": quote, "at": f"{utc(at):%Y-%m-%d %H:%M}" if at else "", "depth": words + fitted,
+            "scale": float(scale)}  # fmt: skip
 
 
 def _slope(depth: Any) -> float:

@@ -214,7 +214,7 @@ class Depth:
 def depth_of(depth: Any, price: float, side: str) -> Depth:
     """What the user gave as depth, seen from a price, for the orders that liquidations of a side run into."""
     if isinstance(depth, pd.DataFrame):
-        return _book(depth, price, "buy" if side == "long" else "sell")
+        return _book(depth, price, "bid" if side == "long" else "ask")
     if isinstance(depth, Impact):
         depth = depth.slope
     if depth is None or isinstance(depth, bool) or not isinstance(depth, (int, float, np.number)):
@@ -228,9 +228,10 @@ def depth_of(depth: Any, price: float, side: str) -> Depth:
 
 def _book(depth: pd.DataFrame, price: float, order_side: str) -> Depth:
     table = columns_of(depth, "depth", ("side", "price", "quantity"))
-    unknown = set(table["side"]) - {"buy", "sell"}
+    unknown = set(table["side"]) - {"bid", "ask"}
     if unknown:
-        raise ValueError(f"depth: side is that of the resting order, 'buy' (bids) or 'sell' (asks), got {unknown}")
+        wrong = ", ".join(map(repr, sorted(unknown, key=str)))
+        raise ValueError(f"depth: side is that of the resting order, 'bid' or 'ask', got {wrong}")
     numbers = table[["price", "quantity"]].astype(float)
     bad = ~(np.isfinite(numbers.to_numpy()).all(axis=1) & (numbers["price"] > 0) & (numbers["quantity"] >= 0))
     if bad.any():
@@ -238,7 +239,7 @@ def _book(depth: pd.DataFrame, price: float, order_side: str) -> Depth:
                          f"{int(np.flatnonzero(bad)[0])}: {table[bad].iloc[0].to_dict()}; drop or correct")  # fmt: skip
     rows = numbers[(table["side"] == order_side).to_numpy() & (numbers["quantity"] > 0).to_numpy()]
     value = (rows["price"] * rows["quantity"]).groupby(rows["price"]).sum()
-    x = (value.index.to_numpy() / price - 1) * (-1 if order_side == "buy" else 1)
+    x = (value.index.to_numpy() / price - 1) * (-1 if order_side == "bid" else 1)
     order = np.argsort(x, kind="stable")
     order = order[x[order] >= -PRICE_TOLERANCE]  # beyond the start there is nothing left: the price has come from there
     return Depth(1.0, np.maximum(x[order], 0.0), np.cumsum(value.to_numpy()[order]))

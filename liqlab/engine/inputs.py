@@ -19,6 +19,7 @@ from liqlab.margin import tier_history
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timeframe_of
 from liqlab.market.market import Market
+from liqlab.market.provenance import OpenInterestUse, TakerUse, TierUse, TouchUse
 from liqlab.models._law import Law, distances, law
 
 ENTRIES = ("spread", "vwap", "extremes")
@@ -36,8 +37,12 @@ class EngineInputs:
         Candle to which each step belongs.
     opened : ndarray (side, bar)
         Coins opened per candle.
-    used : dict
-        In words: model, law, taker share, open interest, touches, tiers.
+    law : str
+        Its name.
+    taker, open_interest, tiers, touch
+        What was used of the market.
+    closing : str
+        How the model closes, in words; empty where it has one way.
     parameters : dict
         Every option with its value, JSON-ready.
     """
@@ -46,7 +51,12 @@ class EngineInputs:
     ladder: Ladder
     bar: np.ndarray
     opened: np.ndarray
-    used: dict[str, str]
+    law: str
+    taker: TakerUse
+    open_interest: OpenInterestUse
+    tiers: TierUse
+    touch: TouchUse
+    closing: str
     parameters: dict[str, Any]
 
     @property
@@ -98,17 +108,17 @@ def build_inputs(
     chosen = _law(law)
     ladder, tier_version, tiers = _ladder(market, chosen, position_notional)
     ladder = _with_close_rates(ladder, flow)
-    steps, bar, path = _steps(market, flow, tier_version, entries)
+    steps, bar, touch = _steps(market, flow, tier_version, entries)
     if flow.late is not None and flow.late.any():
         steps, bar = _with_late(steps, bar, flow)
-    used = {**flow.used, "law": chosen.name, "tiers": tiers, "touch": path}
     shares = {
         f"{x:g}": [float(a), float(b)] for x, a, b in zip(chosen.leverage, chosen.long, chosen.short, strict=True)
     }
     chosen_options = {name: _plain(value) for name, value in {**allowed, **options}.items()}
     parameters = {**chosen_options, "law": {chosen.name: shares}, "law_spread": chosen.counts.tolist(),
                   "entries": entries, "position_notional": position_notional, "grid_step": STEP}  # fmt: skip
-    return EngineInputs(steps, ladder, bar, flow.opened, used, parameters)
+    return EngineInputs(steps, ladder, bar, flow.opened, chosen.name, flow.taker_use, flow.open_interest_use, tiers,
+                        touch, flow.closing, parameters)  # fmt: skip
 
 
 def _plain(value: Any) -> Any:
@@ -122,7 +132,7 @@ def _plain(value: Any) -> Any:
 _law = law  # the option of the same name hides the function inside `write`
 
 
-def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder, np.ndarray, str]:
+def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder, np.ndarray, TierUse]:
     """Leverage levels of every tier table in force; tables that give the same leverage levels share a tier version."""
     history = tier_history(market.exchange, market.symbol, market.start, market.end,
                            leverage_tiers=market.leverage_tiers)  # fmt: skip
@@ -144,10 +154,9 @@ def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder,
         share=np.concatenate([share[:, on] for (_, share), on in zip(leverage_levels, taken, strict=True)], axis=1),
         tier_version=np.repeat(np.arange(len(leverage_levels)), [int(on.sum()) for on in taken]),
     )
-    last = history[-1][1]
-    words = f"{last.exchange} as of {', '.join(f'{tiers.as_of:%Y-%m-%d}' for _, tiers in history)}"
+    days = tuple(f"{tiers.as_of:%Y-%m-%d}" for _, tiers in history)
     flags = sorted({flag for _, tiers in history for flag in tiers.flags})
-    return ladder, tier_version, words + (f" ({', '.join(flags)})" if flags else "")
+    return ladder, tier_version, TierUse(history[-1][1].exchange, days, tuple(flags))
 
 
 def _with_close_rates(ladder: Ladder, flow: models.Flow) -> Ladder:
@@ -170,7 +179,9 @@ def _with_close_rates(ladder: Ladder, flow: models.Flow) -> Ladder:
     )
 
 
-def _steps(market: Market, flow: models.Flow, tier_version: np.ndarray, entries: str) -> tuple[Steps, np.ndarray, str]:
+def _steps(
+    market: Market, flow: models.Flow, tier_version: np.ndarray, entries: str
+) -> tuple[Steps, np.ndarray, TouchUse]:
     """One step per candle, or, where a finer path covers it, one per segment of the path."""
     segments = split_candles(market, typical=entries == "vwap")
     bar = segments.bar
@@ -188,7 +199,7 @@ def _steps(market: Market, flow: models.Flow, tier_version: np.ndarray, entries:
         steps = replace(steps, entry_low=middle, entry_high=middle)
     elif entries == "extremes":
         steps, bar = _split_at_extremes(steps), np.repeat(bar, 2)
-    return steps, bar, segments.words
+    return steps, bar, segments.touch_use
 
 
 def _open_interest_path(open_interest: np.ndarray, bar: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
+from liqlab.market.provenance import TouchUse
 
 __all__ = ["CandleSegments", "split_candles"]
 
@@ -30,8 +31,8 @@ class CandleSegments:
         Range that liquidates [quote]: of the mark price where the market has it, else of the traded one.
     weight : ndarray (segment,)
         Share of the candle's volume in the segment; sums to 1 per candle.
-    words : str
-        What was used.
+    touch_use : TouchUse
+        What decided that a level was reached.
     """
 
     bar: np.ndarray
@@ -41,7 +42,7 @@ class CandleSegments:
     touch_low: np.ndarray
     touch_high: np.ndarray
     weight: np.ndarray
-    words: str
+    touch_use: TouchUse
 
 
 def split_candles(market: Market, *, typical: bool = False) -> CandleSegments:
@@ -55,20 +56,20 @@ def split_candles(market: Market, *, typical: bool = False) -> CandleSegments:
     middle = _typical(candles) if typical else None
     low, high = candles["low"].to_numpy(), candles["high"].to_numpy()
     mark = _mark(market)
-    words = "last price"
+    use = TouchUse(len(candles))
     if mark is not None:
         known = np.isfinite(mark[0])
         mark = np.where(known, mark[0], low), np.where(known, mark[1], high)
-        words = f"mark price in {int(known.sum())} of {len(candles)} candles, else last price"
+        use = TouchUse(len(candles), mark_bars=int(known.sum()))
     if market.path is None:
         return CandleSegments(
-            np.arange(len(candles)), low, high, middle, *(mark or (low, high)), np.ones(len(candles)), words
+            np.arange(len(candles)), low, high, middle, *(mark or (low, high)), np.ones(len(candles)), use
         )
     bar, segment_low, segment_high, middle, weight = _along(market, market.path, middle)
-    words += f", order inside {int((np.bincount(bar) > 1).sum())} of {len(candles)} candles from a finer path"
+    use = replace(use, path_bars=int((np.bincount(bar) > 1).sum()))
     traded = _within(bar, segment_low, segment_high, low, high)
     touched = _within(bar, segment_low, segment_high, *mark) if mark else traded
-    return CandleSegments(bar, *traded, None if middle is None else np.clip(middle, *traded), *touched, weight, words)
+    return CandleSegments(bar, *traded, None if middle is None else np.clip(middle, *traded), *touched, weight, use)
 
 
 def _typical(candles: pd.DataFrame) -> np.ndarray:

@@ -122,7 +122,7 @@ def fetch(
 
 
 def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
-    """The order book of this moment, as `cascade` wants it.
+    """The order book of this moment, as `cascade` and `liqlab.plot.four_maps` want it.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        side (of the order: ``buy`` bids, ``sell`` asks), price [quote], quantity [coins]; best prices first on each
+        side (of the resting order: ``bid`` or ``ask``), price [quote], quantity [coins]; best prices first on each
         side. ``attrs`` carry exchange, symbol and ``fetched`` (UTC).
 
     Raises

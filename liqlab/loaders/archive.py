@@ -72,6 +72,7 @@ def get(
         Once, with count and names, for days that the archive does not have, and for rows that were left out.
     """
     key = key_for(symbol, kind, timeframe)
+    stores.repair(key, start, end, store=store)
     fill(key, stores.missing(key, start, end, store=store), base_url=base_url, store=store, progress=False)
     return stores.load(key, start, end, store=store)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from liqlab.loaders import bounded
 from liqlab.loaders.timestamps import instants, stamps
 from liqlab.market.market import PRICES
 
@@ -167,20 +167,12 @@ def unzip(data: bytes, file: str) -> bytes:
     Raises
     ------
     ValueError
-        Where the zip is torn or holds another number of files.
+        Where the zip is torn, unpacks to more than is read, or holds another number of files.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [member for member in archive.namelist() if not member.endswith("/")]
-            if len(members) != 1:
-                raise ValueError(f"{file}: the zip holds {len(members)} files where one is expected")
-            return archive.read(members[0])
-    except (OSError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
-        raise ValueError(f"{file}: cannot be unpacked ({error})") from error
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            raise ValueError(f"{file}: cannot be unpacked ({error})") from error
-        raise
+    members = bounded.members(data, file)
+    if len(members) != 1:
+        raise ValueError(f"{file}: the zip holds {len(members)} files where one is expected")
+    return bounded.unzip(data, members[0], file)
 
 
 def parse(

@@ -57,6 +57,7 @@ def _fill_kind(plan: Plan, kind: str, progress: bool) -> None:
     from tqdm.auto import tqdm
 
     key, (first, last) = key_of(plan, kind), span_of(plan, kind)
+    shelf.repair(key, first, last, store=plan.store)
     gaps = shelf.missing(key, first, last, store=plan.store)
     if plan.archive and gaps:
         gaps = _from_archive(plan, key, gaps, progress)

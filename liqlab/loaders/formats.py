@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import glob
-import gzip
 import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from liqlab.loaders import bounded
 from liqlab.loaders.archive_files import checksum
 from liqlab.loaders.column_names import CANDLE_TABLES, POSITIONS
 
@@ -118,17 +117,13 @@ def _missing(file: Path, table: str) -> str:
 
 
 def _unpacked(name: str, data: bytes) -> tuple[str, bytes]:
-    try:
-        if name.lower().endswith(".gz"):
-            return name[:-3], gzip.decompress(data)
-        if name.lower().endswith(".zip"):
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                members = [member for member in archive.namelist() if not member.endswith("/")]
-                if len(members) != 1:
-                    raise ValueError(f"{name}: the archive holds {len(members)} files; unpack it and pass one")
-                return members[0], archive.read(members[0])
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{name}: cannot be unpacked ({error}); download it again") from error
+    if name.lower().endswith(".gz"):
+        return name[:-3], bounded.gunzip(data, name)
+    if name.lower().endswith(".zip"):
+        members = bounded.members(data, name)
+        if len(members) != 1:
+            raise ValueError(f"{name}: the archive holds {len(members)} files; unpack it and pass one")
+        return members[0], bounded.unzip(data, members[0], name)
     return name, data
 
 

@@ -248,7 +248,7 @@ def live(
     last = {k: float(candles[k].iloc[-1]) for k in ("open", "high", "low", "close", "volume")}
     step = market.step.as_unit("ns").value
     about = {"model": model, "options": rule, "same_bar_share": float(same_bar_share), "last": last,
-             "attrs": provenance(market, model, inputs, step, None, same_bar_share)}  # fmt: skip
+             "attrs": provenance(market, model, inputs, step, None, same_bar_share).attrs()}  # fmt: skip
     return Live(state, inputs.ladder, _remember(market, float(inputs.steps.open_interest[-1])), edges, about)
 
 

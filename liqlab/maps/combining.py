@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from liqlab.maps.heatmaps import heatmap
 from liqlab.market.market import Market
+from liqlab.market.provenance import Provenance
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -90,11 +90,8 @@ def _added(heats: list[xr.Dataset], venues: list[str]) -> xr.Dataset:
     each = [heat["notional"].sum([d for d in heat["notional"].dims if d != "time"]) for heat in heats]
     share = xr.concat(each, dim="venue").transpose("time", "venue")
     total["venue_share"] = share / share.sum("venue").where(lambda x: x > 0)
-    attrs = {name: " + ".join(dict.fromkeys(heat.attrs[name] for heat in heats))
-             for name in ("open_interest", "taker", "tiers", "touch")}  # fmt: skip
-    attrs["exchange"] = " + ".join(venues)
-    sources = {venue: json.loads(heat.attrs["sources"]) for venue, heat in zip(venues, heats, strict=True)}
-    return total.assign_coords(venue=venues).assign_attrs(attrs, sources=json.dumps(sources))
+    made = Provenance.combined([Provenance.of(heat) for heat in heats], venues)
+    return total.assign_coords(venue=venues).assign_attrs(made.attrs())
 
 
 def _check(markets: Sequence[Market]) -> None:

@@ -5,7 +5,6 @@ All amounts are *estimated* from market data; none is read from accounts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,11 @@ from liqlab import __version__
 from liqlab.engine.inputs import EngineInputs, build_inputs
 from liqlab.engine.ledger import run_ledger
 from liqlab.engine.records import SIDES, Columns, Record
+from liqlab.maps.stacking import own_attrs
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
+from liqlab.market.provenance import Provenance
 from liqlab.models._law import Law
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def heatmap(
     alive = _alive(market, inputs, last, lookback)
     columns = Columns(last_step, alive, edges, by_leverage)
     record = run_ledger(inputs.steps, inputs.ladder, columns=columns, same_bar_share=same_bar_share)
-    attrs = provenance(market, model, inputs, width, lookback, same_bar_share)
+    attrs = provenance(market, model, inputs, width, lookback, same_bar_share).attrs()
     return dataset(record, frame, edges, inputs.ladder.leverage if by_leverage else None, attrs)
 
 
@@ -118,7 +119,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     Parameters
     ----------
     heat : Dataset
-        From `heatmap`.
+        From `heatmap`, or several maps in one (`lookback_heatmaps`, `model_heatmaps`).
     at : time-like, optional
         UTC; default: the last column.
 
@@ -144,7 +145,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     row = int(np.searchsorted(closes, moment, side="right")) - 1
     if row < 0:
         raise ValueError(f"no column had closed by {utc(at)}; the first closes at {closes[0]} UTC")
-    return heat.isel(time=row)
+    return own_attrs(heat.isel(time=row))
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
@@ -233,23 +234,27 @@ def _alive(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any
 
 def provenance(
     market: Market, model: str, inputs: EngineInputs, width: int, lookback: Any, same_bar_share: float
-) -> dict[str, str]:
-    """Provenance, in strings, so that a Dataset can be saved."""
-    return {
-        "title": "Estimated liquidation heatmap",
-        "symbol": market.symbol,
-        "exchange": market.exchange,
-        "timeframe": market.timeframe,
-        "time_step": timeframe_of(pd.Timedelta(width, unit="ns")),
-        "quote": market.quote,
-        "coin": market.coin,
-        "model": model,
-        "lookback": "" if lookback is None else timeframe_of(timedelta(lookback)),
-        **inputs.used,
-        "parameters": json.dumps({**inputs.parameters, "same_bar_share": same_bar_share}),
-        "sources": json.dumps({name: dict(source) for name, source in market.sources.items()}),
-        "liqlab": __version__,
-    }
+) -> Provenance:
+    """What a map of these inputs is made from and how."""
+    return Provenance(
+        symbol=market.symbol,
+        exchange=market.exchange,
+        timeframe=market.timeframe,
+        time_step=timeframe_of(pd.Timedelta(width, unit="ns")),
+        quote=market.quote,
+        coin=market.coin,
+        model=model,
+        lookback="" if lookback is None else timeframe_of(timedelta(lookback)),
+        taker=inputs.taker,
+        open_interest=inputs.open_interest,
+        law=inputs.law,
+        tiers=inputs.tiers,
+        touch=inputs.touch,
+        closing=inputs.closing,
+        parameters={**inputs.parameters, "same_bar_share": same_bar_share},
+        sources={name: dict(source) for name, source in market.sources.items()},
+        liqlab=__version__,
+    )
 
 
 def dataset(

@@ -10,9 +10,11 @@ from liqlab.market.market import (
     check_open_interest,
     check_taker,
 )  # fmt: skip
+from liqlab.market.provenance import OpenInterestUse, Provenance, TakerUse, TierUse, TouchUse
 from liqlab.market.technicals import indicators
 
 __all__ = [
-    "Market", "check_candles", "check_funding_rate", "check_leverage_tiers", "check_liquidations",
-    "check_mark_candles", "check_open_interest", "check_taker", "indicators",
+    "Market", "OpenInterestUse", "Provenance", "TakerUse", "TierUse", "TouchUse", "check_candles",
+    "check_funding_rate", "check_leverage_tiers", "check_liquidations", "check_mark_candles", "check_open_interest",
+    "check_taker", "indicators",
 ]  # fmt: skip

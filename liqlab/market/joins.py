@@ -6,9 +6,10 @@ import numpy as np
 
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
+from liqlab.market.provenance import TakerUse
 
 
-def taker_share(market: Market) -> tuple[np.ndarray, str]:
+def taker_share(market: Market) -> tuple[np.ndarray, TakerUse]:
     """Taker-buy share [0..1] of every candle, ½ where it is not known, and what was used.
 
     The candle's own taker-buy volume is complete at its close; a coarser share is used from its completion on.
@@ -17,12 +18,12 @@ def taker_share(market: Market) -> tuple[np.ndarray, str]:
     if "taker_buy_volume" in candles:
         volume, buy = candles["volume"].to_numpy(), candles["taker_buy_volume"].to_numpy()
         share = np.divide(buy, volume, out=np.full(len(volume), np.nan), where=volume > 0)
-        return _halves(share, "of the candle")
+        return _halves(share, "candle")
     if market.taker is not None:
         known_at = nanoseconds(market.taker.index) + step_of(market.taker).as_unit("ns").value
         share = at_close(market, known_at, market.taker["taker_buy_share"].to_numpy())
-        return _halves(share, "of the last completed coarser bar")
-    return np.full(len(candles), 0.5), "none (half of all openings are longs)"
+        return _halves(share, "coarser")
+    return _halves(np.full(len(candles), np.nan), "none")
 
 
 def at_close(market: Market, known_at: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -38,8 +39,6 @@ def row_at_close(market: Market, known_at: np.ndarray) -> np.ndarray:
     return np.cumsum(np.bincount(first, minlength=len(close) + 1)[: len(close)]) - 1
 
 
-def _halves(share: np.ndarray, words: str) -> tuple[np.ndarray, str]:
+def _halves(share: np.ndarray, kind: str) -> tuple[np.ndarray, TakerUse]:
     unknown = np.isnan(share)
-    if unknown.any():
-        words += f", half where unknown ({int(unknown.sum())} of {len(share)} bars)"
-    return np.where(unknown, 0.5, share), words
+    return np.where(unknown, 0.5, share), TakerUse(kind, len(share), int(unknown.sum()))

@@ -194,8 +194,8 @@ def _checked(table: pd.DataFrame) -> pd.Series:
 
 def _chosen(market: Market, rsi: int, atr: int, vwap: Any, funding_window: Any, change: Any) -> dict[str, Any]:
     spans = {"vwap": vwap, "funding_window": funding_window, "open_interest_change": change}
-    kinds = {name: f"{source.get('kind', 'own')} {source.get('exchange', '')}".strip()
-             for name, source in market.sources.items() if name in ("open_interest", "funding_rate")}  # fmt: skip
+    proxies = {name: source.get("exchange", "") for name, source in market.sources.items()
+               if name in ("open_interest", "funding_rate") and source.get("kind") == "proxy"}  # fmt: skip
     names = {"symbol": market.symbol, "exchange": market.exchange, "timeframe": market.timeframe,
              "quote": market.quote, "coin": market.coin, "talib": _talib().__version__}  # fmt: skip
     return {
@@ -203,5 +203,5 @@ def _chosen(market: Market, rsi: int, atr: int, vwap: Any, funding_window: Any, 
         "rsi": rsi,
         "atr": atr,
         **{n: timeframe_of(timedelta(x)) for n, x in spans.items()},
-        "kinds": kinds,
+        "proxies": proxies,
     }

@@ -10,9 +10,12 @@ import numpy as np
 from liqlab.market.clock import nanoseconds, timedelta
 from liqlab.market.joins import taker_share
 from liqlab.market.market import Market
+from liqlab.market.provenance import OpenInterestUse
 from liqlab.models._flow import Bar, Flow
 from liqlab.models.volume import check_share
 from liqlab.models.volume import one_bar as open_only
+
+UNUSED = OpenInterestUse("not used", reason="levels fade")
 
 
 def decay(
@@ -54,14 +57,14 @@ def decay(
         raise ValueError(f"half_life must be a positive duration such as '7d', got {half_life!r}")
     if not np.isfinite(half_life_exponent):
         raise ValueError(f"half_life_exponent must be a number such as 0, 0.5 or 1, got {half_life_exponent!r}")
-    share, words = taker_share(market)
+    share, taker = taker_share(market)
     size = kappa * market.candles["volume"].to_numpy()
     opened = np.stack([size * share, size * (1.0 - share)])
     close = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
     passed = np.diff(close, prepend=close[0] - market.step.as_unit("ns").value)
-    used = {"taker": words, "open_interest": "not used: levels fade", "closing": f"half-life {half_life} at 10x"}
     fade = np.log(2.0) * passed / life.as_unit("ns").value
-    return Flow(opened, np.full(len(size), np.nan), used, fade=fade, by_leverage=float(half_life_exponent))
+    unknown, words = np.full(len(size), np.nan), f"half-life {half_life} at 10x"
+    return Flow(opened, unknown, UNUSED, taker, words, fade=fade, by_leverage=float(half_life_exponent))
 
 
 def one_bar(bar: Bar, *, share_of_volume: float, half_life: Any, half_life_exponent: float) -> Flow:

@@ -9,6 +9,7 @@ from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds
 from liqlab.market.joins import row_at_close, taker_share
 from liqlab.market.market import Market
+from liqlab.market.provenance import OpenInterestUse, TakerUse
 from liqlab.models._flow import Bar, Flow
 from liqlab.models.volume import check_share
 
@@ -76,17 +77,17 @@ def open_interest(
             raise ValueError(f"{name} must be > 0, got {value!r}")
     if closing not in COHORTS:
         raise ValueError(f"closing must be one of {', '.join(COHORTS)}, got {closing!r}")
-    share, taker_words = taker_share(market)
+    share, taker = taker_share(market)
     row = None if market.open_interest is None else row_at_close(market, nanoseconds(market.open_interest.index))
-    level, change, words = _level(market, row, open_interest_scale, days_of_volume)
-    used = {"taker": taker_words, "open_interest": words, "closing": closing}
+    level, change, use = _level(market, row, open_interest_scale, days_of_volume)
     since = None if market.open_interest is None or row is None else _since(market, market.open_interest, row)
     # before the first stamp nothing is reported late, for nothing is reported
     coarse = np.zeros(len(level), bool)
     if row is not None and since is not None:
         coarse = (row >= 0) & (since < np.arange(len(level)))
     opened, late = _openings(kappa * market.candles["volume"].to_numpy(), change, share, coarse)
-    return Flow(opened, level, used, late=None if since is None else late, since=since, cohorts=COHORTS[closing])
+    return Flow(opened, level, use, taker, closing, late=None if since is None else late, since=since,
+                cohorts=COHORTS[closing])  # fmt: skip
 
 
 def one_bar(
@@ -99,7 +100,8 @@ def one_bar(
     change = np.zeros(1) if bar.jump else np.array([level - bar.level_before])
     coarse = np.array([bar.coarse and not np.isnan(bar.open_interest)])
     opened, late = _openings(share_of_volume * np.array([bar.volume]), change, np.array([bar.buy_share]), coarse)
-    return Flow(opened, np.array([level]), late=late, cohorts=COHORTS[closing])
+    use = OpenInterestUse("own", scale=open_interest_scale)
+    return Flow(opened, np.array([level]), use, TakerUse("candle"), closing, late=late, cohorts=COHORTS[closing])
 
 
 def _openings(
@@ -113,15 +115,17 @@ def _openings(
     return opened, np.where(coarse & (change > 0), np.minimum(beyond, opened), 0.0)
 
 
-def _level(market: Market, row: np.ndarray | None, scale: float, days: float) -> tuple[np.ndarray, np.ndarray, str]:
-    """Open interest at every bar's close, its change where the change is known, and in words whose it is.
+def _level(
+    market: Market, row: np.ndarray | None, scale: float, days: float
+) -> tuple[np.ndarray, np.ndarray, OpenInterestUse]:
+    """Open interest at every bar's close, its change where the change is known, and whose it is.
 
     Across a hole in the table, and before its first stamp, nobody knows when positions were opened: the change counts
     as 0 there, and the ledger lets its unattributed part take up the difference.
     """
     if market.open_interest is None or row is None:
         level = _assumed(market, days)
-        return level, _changes(level), f"none (assumed: {days:g} days of the mean volume so far)"
+        return level, _changes(level), OpenInterestUse("assumed", days_of_volume=float(days))
     known = scale * market.open_interest["open_interest"].to_numpy()
     before = row < 0
     level = np.where(before, _assumed(market, days), known[row]) if before.any() else known[row]
@@ -133,7 +137,7 @@ def _level(market: Market, row: np.ndarray | None, scale: float, days: float) ->
     hole = _holes(stamps, market.step.as_unit("ns").value)
     if hole.any():
         change[hole[row] & ~before & (np.diff(row, prepend=-1) != 0)] = 0.0
-    return level, change, _words(market, scale, int(before.sum()))
+    return level, change, _use(market, scale, int(before.sum()))
 
 
 def _changes(level: np.ndarray) -> np.ndarray:
@@ -158,13 +162,11 @@ def _since(market: Market, table: pd.DataFrame, row: np.ndarray) -> np.ndarray |
     return np.minimum(begin[np.maximum(row, 0)], np.arange(len(opens)))
 
 
-def _words(market: Market, scale: float, assumed: int) -> str:
+def _use(market: Market, scale: float, assumed: int) -> OpenInterestUse:
     origin = market.sources.get("open_interest", {})
-    proxy = origin.get("kind") == "proxy"
-    words = f"proxy: {origin.get('exchange', 'another venue')} × {scale:g}" if proxy else "own"
-    if not proxy and scale != 1:
-        words += f" × {scale:g}"
-    return words + (f", assumed before its first stamp ({assumed} bars)" if assumed else "")
+    if origin.get("kind") == "proxy":
+        return OpenInterestUse("proxy", origin.get("exchange", ""), float(scale), assumed)
+    return OpenInterestUse("own", scale=float(scale), assumed_bars=assumed)
 
 
 def _assumed(market: Market, days: float) -> np.ndarray:

@@ -7,7 +7,10 @@ import numpy as np
 from liqlab.market.checks import no_text
 from liqlab.market.joins import taker_share
 from liqlab.market.market import Market
+from liqlab.market.provenance import OpenInterestUse, TakerUse
 from liqlab.models._flow import Bar, Flow
+
+UNUSED = OpenInterestUse("not used", reason="nothing closes but what price reaches")
 
 
 def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
@@ -38,17 +41,17 @@ def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
     The rule behind "opening, not closing" maps as vendors describe them; FAQ pages of heatmap vendors.
     """
     kappa = check_share(share_of_volume)
-    share, words = taker_share(market)
+    share, taker = taker_share(market)
     size = kappa * market.candles["volume"].to_numpy()
     opened = np.stack([size * share, size * (1.0 - share)])
-    used = {"taker": words, "open_interest": "not used: nothing closes but what price reaches"}
-    return Flow(opened, np.full(len(size), np.nan), used)
+    return Flow(opened, np.full(len(size), np.nan), UNUSED, taker)
 
 
 def one_bar(bar: Bar, *, share_of_volume: float) -> Flow:
     """The flow of one bar: equal to the last bar of `volume`, bit for bit."""
     size = share_of_volume * np.array([bar.volume])
-    return Flow(np.stack([size * bar.buy_share, size * (1.0 - bar.buy_share)]), np.full(1, np.nan))
+    opened = np.stack([size * bar.buy_share, size * (1.0 - bar.buy_share)])
+    return Flow(opened, np.full(1, np.nan), UNUSED, TakerUse("candle"))
 
 
 def check_share(share_of_volume: float) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE, heading, view
 
@@ -52,7 +53,7 @@ def calibration(result: Calibration, *, level: float = 0.9, kind: str = "pointwi
 
 
 def uncertainty(
-    heat: xr.Dataset, *, at: Any = None, price_range: tuple[float, float] | None = None, title: str | None = None
+    heat: xr.Dataset, *, at: Any = None, ylim: tuple[float, float] | None = None, title: str | None = None
 ) -> hv.Overlay:
     """Draw the map of one moment with its band: what the ensemble of laws leaves open.
 
@@ -62,7 +63,7 @@ def uncertainty(
         From `Calibration.heatmaps`: with notional_low and notional_high.
     at : time-like, optional
         The last column closed at or before it; default: the last.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote].
     title : str, optional
         Replaces the first line of the title.
@@ -79,8 +80,9 @@ def uncertainty(
     bokeh_hooks.use_bokeh()
     if "notional_low" not in heat:
         raise ValueError("this heatmap carries no band; make it with lq.calibrate(market).heatmaps(market)")
+    heat = one_heatmap(heat)
     snap = liquidation_map(heat, at=at)
-    low, high = price_range or view(heat)
+    low, high = ylim or view(heat)
     snap = snap.sel(price=slice(low, high))
     together = max(-(-snap.sizes["price"] // MAX_BARS), 1)
     if together > 1:

@@ -1,4 +1,4 @@
-"""Candles with named price lines, for lessons that have no heatmap yet. Public through `plot`."""
+"""Candles: over a heatmap, and with named price lines where there is no heatmap yet."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pandas as pd
 
 from liqlab.market.clock import naive, step_of
 from liqlab.plot import bokeh_hooks
-from liqlab.plot.style import FALL, FONT, MIN_WIDTH_PX
+from liqlab.plot.cells import column_width, middles
+from liqlab.plot.style import EDGE, FALL, FONT, MIN_WIDTH_PX, RISE
 
 if TYPE_CHECKING:
     import holoviews as hv
+    import xarray as xr
 
 # dark enough on white, and told apart by their dashes as well: colour-blind readers need not rely on the hue
 LINES = (("#d55e00", "solid"), ("#0072b2", "dashed"), ("#009e73", "dotdash"), ("#cc79a7", "dotted"))
@@ -81,3 +83,21 @@ def candles(
             hooks=[bokeh_hooks.prices],
         )
     )  # fmt: skip
+
+
+def candles_over(heat: xr.Dataset) -> hv.Overlay:
+    """Wicks and bodies over the image, in that order."""
+    import holoviews as hv
+
+    table = heat[["open", "high", "low", "close"]].to_dataframe()[["open", "high", "low", "close"]]
+    middle, half = middles(heat), 0.36 * column_width(heat)
+    up = (table["close"] >= table["open"]).to_numpy()
+    wicks = hv.Segments((middle, table["low"], middle, table["high"]), kdims=["time", "price", "time1", "price1"])
+    bodies = []
+    for mask, colour in ((up, RISE), (~up, FALL)):
+        body = table[["open", "close"]].to_numpy()[mask]
+        at = middle[mask]
+        box = (at - half, body.min(axis=1), at + half, body.max(axis=1))
+        bodies.append(hv.Rectangles(box, kdims=["time", "price", "time1", "price1"]).opts(color=colour, line_color=EDGE,
+                                                                                          line_width=0.5))  # fmt: skip
+    return hv.Overlay([wicks.opts(color=EDGE, line_width=1), *bodies])

@@ -1,4 +1,4 @@
-"""Pictures of a cascade: its ladder, step by step, and how far every shock would be carried. Public through `plot`."""
+"""Pictures of a cascade: its ladder, step by step, and how far every shock would be carried."""
 
 from __future__ import annotations
 
@@ -172,6 +172,6 @@ def _heading(notes: Mapping[Any, Any], first: str, second: str) -> str:
     who = " · ".join(notes[name] for name in ("symbol", "exchange") if notes[name])
     made = ", ".join(f"{name} {notes[name]}" for name in ("model", "law") if notes[name])
     at = f"map of {notes['at']} UTC" if notes["at"] else ""
-    share = "" if notes["scale"] == "1" else f", {float(notes['scale']):.3g} of the map"
+    share = "" if notes["scale"] == 1 else f", {notes['scale']:.3g} of the map"
     lines = [first, second, who, at, made, f"impact {notes['depth']}{share}"]
     return "\n".join(line for line in lines if line)

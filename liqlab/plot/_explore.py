@@ -7,15 +7,19 @@ to the finished plot as bytes, and the controls stand above it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.stacking import SEVERAL, heatmaps_of, own_attrs
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, explore_layers, explore_script, panels
-from liqlab.plot.style import FONT, SIDE, WIDE, colours_of, heading, lowest, view
+from liqlab.plot._candles import candles_over
+from liqlab.plot.cells import milliseconds
+from liqlab.plot.colour_bar import colours_of, lowest
+from liqlab.plot.profile import liquidation_map
+from liqlab.plot.style import FONT, SIDE, WIDE, heading, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -33,11 +37,11 @@ label { white-space: nowrap; }
 
 
 def explore(
-    heats: xr.Dataset | Mapping[str, xr.Dataset],
+    heats: xr.Dataset,
     market: Market | None = None,
     *,
-    scale: str = "purple-yellow",
-    price_range: tuple[float, float] | None = None,
+    cmap: str = "purple-yellow",
+    ylim: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> hv.Layout:
     """Draw a heatmap with controls that work without a kernel: in a saved page, and in JupyterLab.
@@ -48,14 +52,15 @@ def explore(
 
     Parameters
     ----------
-    heats : Dataset or mapping {name: Dataset}
+    heats : Dataset
         From `liqlab.heatmap`; with ``by_leverage=True`` each class of leverage can be switched (more than six are
-        joined into bands). Several heats on the same cells, for instance one per model, become a choice.
+        joined into bands). Of several maps in one, from `liqlab.model_heatmaps` or `liqlab.lookback_heatmaps`, the
+        reader chooses the model or the lookback.
     market : Market, optional
         For the strip below: open interest where the market has it, else volume.
-    scale : str
+    cmap : str
         As in `heatmap`.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]; default: as in `heatmap`.
     title : str, optional
         Replaces the first line of the title.
@@ -68,37 +73,42 @@ def explore(
 
     Raises
     ------
-    ValueError
-        Where heats do not share their cells.
+    TypeError
+        Where it is no Dataset.
     """
-    from liqlab.plot._heatmap import liquidation_map
-
     bokeh_hooks.use_bokeh()
-    # a Dataset is a mapping too
-    chosen: dict[str, Any] = {"": heats} if hasattr(heats, "dims") else dict(heats)
-    explore_layers.check_alike(chosen)
+    choice, chosen = _choice(heats)
     first = next(iter(chosen.values()))
-    low, high = price_range or view(first)
+    low, high = ylim or view(first)
     layers = explore_layers.pack(chosen, (low, high))
     titles = [heading(heat, title or "Estimated liquidation heatmap") for heat in chosen.values()]
-    about = _about(layers, first, titles)
-    candles = panels.candles(first).opts(
+    about = _about(layers, first, titles) | {"choice": choice}
+    candles = candles_over(first).opts(
         title=titles[0], ylim=(low, high), xlim=tuple(pd.to_datetime(np.array(about["time"]), unit="ms")), xlabel="",
         ylabel=f"price [{first.attrs['quote']}]", show_grid=False, fontsize=FONT, toolbar="above",
-        bgcolor=lowest(scale), hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _painter(layers, about, scale)], **WIDE,
+        bgcolor=lowest(cmap), hooks=[bokeh_hooks.borders, bokeh_hooks.prices, _painter(layers, about, cmap)], **WIDE,
     )  # fmt: skip
-    profile = liquidation_map(first, price_range=(low, high), width=SIDE)
+    profile = liquidation_map(first, ylim=(low, high), width=SIDE)
     hooks = [*profile.opts.get("plot").kwargs.get("hooks", []), _named(PROFILE)]
     strip = panels.strip(first, market).opts(shared_axes=False, hooks=[bokeh_hooks.borders, _named(STRIP)])
     return bokeh_hooks.sheet([candles, profile.opts(hooks=hooks), strip], 2, kind="Explorer", finish=_finish)
 
 
+def _choice(heats: Any) -> tuple[str, dict[str, xr.Dataset]]:
+    """The dimension of which the reader chooses one, and the maps along it."""
+    if not hasattr(heats, "dims"):
+        raise TypeError("explore takes one heatmap, or maps of several models in one Dataset, as lq.model_heatmaps "
+                        f"makes them, got {type(heats).__name__}")  # fmt: skip
+    dim = next((dim for dim in SEVERAL if dim in heats.dims), "")
+    return dim, heatmaps_of(heats, dim) if dim else {"": own_attrs(heats)}
+
+
 def _about(layers: explore_layers.Layers, heat: Any, titles: list[str]) -> dict[str, Any]:
     """What the controls' code knows of the cells; times are milliseconds since 1970, as Bokeh draws them."""
-    time = panels.milliseconds(layers.frame["time"].to_numpy())
+    time = milliseconds(layers.frame["time"].to_numpy())
     price = layers.frame["price"].to_numpy()
     wide, tall = float(time[1] - time[0]), float(price[1] - price[0])
-    closes = panels.milliseconds(heat["close_time"].to_numpy())
+    closes = milliseconds(heat["close_time"].to_numpy())
     return {
         "spans": layers.spans,
         "models": layers.models,
@@ -127,7 +137,7 @@ def _named(name: str) -> Any:
     return hook
 
 
-def _painter(layers: explore_layers.Layers, about: dict[str, Any], scale: str) -> Any:
+def _painter(layers: explore_layers.Layers, about: dict[str, Any], cmap: str) -> Any:
     """A hook that lays the cells under the candles, with their colour bar and their bytes."""
 
     def hook(plot: Any, element: Any) -> None:
@@ -139,7 +149,7 @@ def _painter(layers: explore_layers.Layers, about: dict[str, Any], scale: str) -
         figure = plot.state
         if figure.select_one({"name": CELLS}):
             return
-        palette = [to_hex(colour) for colour in colormaps[colours_of(scale)](np.linspace(0, 1, 256))]
+        palette = [to_hex(colour) for colour in colormaps[colours_of(cmap)](np.linspace(0, 1, 256))]
         (left, right), (bottom, top), (low, high) = about["time"], about["price"], layers.limits[0]
         figure.image(
             image=[shade(layers.sides.sum(axis=0), low, high)], x=left, y=bottom, dw=right - left, dh=top - bottom,
@@ -219,7 +229,7 @@ def _controls(about: dict[str, Any]) -> dict[str, Any]:
 
     shown: dict[str, Any] = {}
     if len(about["models"]) > 1:
-        shown["model"] = Select(title="model", options=about["models"], value=about["models"][0], width=200)
+        shown["model"] = Select(title=about["choice"], options=about["models"], value=about["models"][0], width=200)
     shown["side"] = RadioButtonGroup(labels=list(SHOWN), active=0, width=190)
     if len(about["bands"]) > 1:
         every = list(range(len(about["bands"])))

@@ -1,25 +1,26 @@
-"""A heatmap and the map of one moment, drawn; and all of it in one line."""
+"""A heatmap, drawn with all its panels; and a case in one line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
 from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, panels
-from liqlab.plot._sweeps import own
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, WIDE, heading, view
+from liqlab.plot._candles import candles_over
+from liqlab.plot.image import image
+from liqlab.plot.observed import is_observed, observed_heatmap
+from liqlab.plot.own_positions import own_positions
+from liqlab.plot.profile import liquidation_map
+from liqlab.plot.style import FONT, SIDE, WIDE, heading, view
 from liqlab.plot.zones import clusters
 
 if TYPE_CHECKING:
     import holoviews as hv
     import xarray as xr
-
-__all__ = ["heatmap", "liquidation_map", "show"]
 
 MAX_COLUMNS = 700  # more than a screen has pixels only make the page heavy
 
@@ -28,10 +29,10 @@ def heatmap(
     heat: xr.Dataset,
     market: Market | None = None,
     *,
-    scale: str = "purple-yellow",
-    log: bool = True,
+    cmap: str = "purple-yellow",
+    logz: bool = True,
     threshold: float = 0.0,
-    price_range: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
     at: Any = None,
     positions: Any = None,
     zones: pd.DataFrame | None = None,
@@ -44,17 +45,17 @@ def heatmap(
     Parameters
     ----------
     heat : Dataset
-        From `liqlab.heatmap`.
+        From `liqlab.heatmap`, or from `liqlab.observed_heatmap`, which is then drawn as `observed_heatmap` here does.
     market : Market, optional
         For the strip: open interest where the market has it, else volume. The candles come from `heat`.
-    scale : str
+    cmap : str
         One of the four colour scales in circulation: ``purple-yellow``, ``black-yellow``, ``green-red``,
         ``violet-red``. The last two are neither perceptually uniform nor safe for colour-blind eyes.
-    log : bool
+    logz : bool
         Logarithmic colours (default) or linear ones.
     threshold : float
         Share [0..1) of the brightest colour; dimmer cells are left dark.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]; default: the candles' range and about as much around it.
     at : time-like, optional
         Moment of the side profile; default: the last column. A line marks it when it is given.
@@ -76,17 +77,23 @@ def heatmap(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
-    low, high = price_range or view(heat)
-    main = panels.image(heat, (low, high), scale, log, threshold) * panels.candles(heat)
+    heat = one_heatmap(heat)
+    if is_observed(heat):
+        if at is not None or positions is not None or zones is not None:
+            raise ValueError("at, positions and zones belong to an estimated map, and this one is of observed "
+                             "liquidations; leave them out, or lay lq.plot.clusters(zones) over it with *")  # fmt: skip
+        return observed_heatmap(heat, cmap=cmap, logz=logz, ylim=ylim, strip=strip, profile=profile, title=title)
+    low, high = ylim or view(heat)
+    main = image(heat, (low, high), cmap, logz, threshold) * candles_over(heat)
     if at is not None:
         moment = naive(pd.DatetimeIndex([utc(at)]))[0]
         main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
     if zones is not None:
-        main = main * clusters(zones, price_range=(low, high))
+        main = main * clusters(zones, ylim=(low, high))
     if positions is not None:
         from liqlab.zones.stops import assess_positions as assessed
 
-        main = main * own(assessed(positions, heat, at=at), heat, (low, high))
+        main = main * own_positions(assessed(positions, heat, at=at), heat, (low, high))
     main = main.opts(
         hv.opts.Overlay(
             title=heading(heat, title), ylim=(low, high), xlabel="", ylabel=f"price [{heat.attrs['quote']}]",
@@ -97,83 +104,12 @@ def heatmap(
         return main
     parts = [main]
     if profile:
-        parts.append(liquidation_map(heat, at=at, price_range=(low, high), width=SIDE))
+        parts.append(liquidation_map(heat, at=at, ylim=(low, high), width=SIDE))
     if strip:
         parts.append(panels.strip(heat, market))
     if strip and profile:
         parts.append(panels.coverage(heat, at))
     return bokeh_hooks.sheet(parts, 2 if profile else 1)
-
-
-def liquidation_map(
-    heat: xr.Dataset,
-    *,
-    at: Any = None,
-    price_range: tuple[float, float] | None = None,
-    marks: Sequence[float] = (),
-    width: int | None = None,
-) -> hv.Overlay:
-    """Draw the map of one moment: estimated notional by price, longs and shorts in their hues.
-
-    Parameters
-    ----------
-    heat : Dataset
-        From `liqlab.heatmap`.
-    at : time-like, optional
-        The last column closed at or before it; default: the last.
-    price_range : (low, high), optional
-        Prices shown [quote].
-    marks : sequence of float
-        Prices [quote] to mark with a dotted line.
-    width : int, optional
-        Width [px] of a panel beside a heatmap, which lends it its price axis; default: as wide as the page, with an
-        axis of its own.
-
-    Returns
-    -------
-    holoviews Overlay
-    """
-    import holoviews as hv
-
-    from liqlab.maps.heatmaps import liquidation_map as moment_of
-
-    bokeh_hooks.use_bokeh()
-    snap = moment_of(heat, at=at)
-    low, high = price_range or view(heat)
-    snap = snap.sel(price=slice(low, high))
-    amounts = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]
-    half = np.diff(heat["price_edge"].to_numpy()[:2])[0] / 2
-    price = snap["price"].to_numpy()
-    parts: list[Any] = []
-    for side, colour in (("long", LONG), ("short", SHORT)):
-        amount = amounts.sel(side=side).to_numpy()
-        on = amount > 0
-        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
-        bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=f"{side}s")
-        parts.append(bars.opts(color=colour, line_width=0))
-    parts += [hv.HLine(mark).opts(color="#555555", line_dash="dotted", line_width=1) for mark in marks]
-    quote, closed = heat.attrs["quote"], f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
-    unit = f"{quote} per {2 * half:.6g}"
-    if width is None:
-        words = heading(heat, f"Estimated liquidation map, {closed} UTC")
-        look: dict[str, Any] = {
-            "title": words,
-            "ylabel": f"price [{quote}]",
-            "xlabel": f"estimated [{unit}]",
-            "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
-            **WIDE,
-            "height": 440,
-        }
-    else:
-        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "xlabel": f"[{unit}]",
-                "width": width, "height": HEIGHT,
-                "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.below]}  # fmt: skip
-    return hv.Overlay(parts).opts(
-        hv.opts.Overlay(
-            ylim=(low, high), fontsize=FONT, legend_position="bottom_right", toolbar=None, xticks=2, show_legend=True,
-            **look,
-        )
-    )  # fmt: skip
 
 
 def show(
@@ -190,7 +126,7 @@ def show(
     start, end : time-like, optional
         What is shown; default: the case's window, or a market's last three days.
     **options
-        Those of `heatmap` here (``scale=``, ``threshold=``, …) and of `liqlab.heatmap` (``lookback=``, ``law=``, …).
+        Those of `heatmap` here (``cmap=``, ``threshold=``, …) and of `liqlab.heatmap` (``lookback=``, ``law=``, …).
 
     Returns
     -------
@@ -213,4 +149,4 @@ def show(
     return heatmap(heat, market, **mine)
 
 
-_DRAWING = ("scale", "log", "threshold", "at", "positions", "zones", "strip", "profile", "title")
+_DRAWING = ("cmap", "logz", "threshold", "at", "positions", "zones", "strip", "profile", "title")

@@ -1,4 +1,4 @@
-"""Indicators as panels that share the heatmap's time axis. Public through `plot`."""
+"""Indicators as panels that share the heatmap's time axis."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def _panel(name: str, known: np.ndarray, values: np.ndarray, attrs: Any) -> hv.O
     data = pd.DataFrame({"time": known, name: values})
     curve = hv.Curve(data, "time", name).opts(color=LINE, line_width=1.2, interpolation="steps-post", tools=["hover"])
     parts = [hv.HLine(y).opts(color=GUIDE, line_dash="dotted", line_width=1) for y in guides]
-    kind = attrs["kinds"].get(name.removesuffix("_change").replace("funding_z", "funding_rate"), "")
-    proxy = f", {kind}" if kind.startswith("proxy") else ""
+    lender = attrs["proxies"].get(_TABLE.get(name, name))
+    proxy = "" if lender is None else f", proxy {lender}".rstrip()
     label = words.format(**attrs)
     axis = unit.format(**attrs)
     return hv.Overlay([curve, *parts]).opts(
@@ -112,6 +112,8 @@ def _axis(name: str) -> Any:
     return bokeh_hooks.si_axis("y")
 
 
+# table of the market that a column is made of, where it bears another name
+_TABLE = {"funding_z": "funding_rate", "open_interest_change": "open_interest"}
 # column: words of the panel, unit, dotted guides, limits of the axis
 _PANELS: dict[str, tuple[str, str, tuple[float, ...], tuple[float, float] | None]] = {
     "rsi": ("RSI {rsi}", "", (30.0, 70.0), (0.0, 100.0)),

@@ -1,4 +1,4 @@
-"""Claims as pictures: the table as a forest, first-touch curves of the magnet test. Public through `plot`."""
+"""Claims as pictures: the table as a forest, first-touch curves of the magnet test."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from liqlab.plot import panels
-from liqlab.plot.style import limits
+from liqlab.plot.cells import MAX_BINS, cells
+from liqlab.plot.colour_bar import limits
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,11 +59,11 @@ class Layers:
     frame: xr.Dataset
 
 
-def pack(heats: Mapping[str, xr.Dataset], price_range: tuple[float, float]) -> Layers:
+def pack(heats: Mapping[str, xr.Dataset], ylim: tuple[float, float]) -> Layers:
     """All heats as layers on the same cells; bins are summed until the bytes suit a page."""
-    most = panels.MAX_BINS
+    most = MAX_BINS
     while True:
-        packed = _pack(heats, price_range, most)
+        packed = _pack(heats, ylim, most)
         if packed.runs.size <= MAX_BYTES or most <= 50:
             return packed
         most //= 2
@@ -118,12 +118,10 @@ def classes(heat: xr.Dataset) -> dict[str, Any]:
     return {name: list(leverage[place == k]) for k, name in enumerate(names) if (place == k).any()}
 
 
-def _pack(heats: Mapping[str, xr.Dataset], price_range: tuple[float, float], most: int) -> Layers:
+def _pack(heats: Mapping[str, xr.Dataset], ylim: tuple[float, float], most: int) -> Layers:
     named = {name: classes(heat) for name, heat in heats.items()}
     bands = list(dict.fromkeys(band for choice in named.values() for band in choice))
-    tables = [
-        [_cells(heat, named[name].get(band, []), price_range, most) for band in bands] for name, heat in heats.items()
-    ]
+    tables = [[_cells(heat, named[name].get(band, []), ylim, most) for band in bands] for name, heat in heats.items()]
     frame = tables[0][0]
     stack = np.array([[[band[side].to_numpy() for side in ("longs", "shorts")] for band in row] for row in tables])
     stack = np.nan_to_num(stack.astype(float))  # (model, band, side, price, time)
@@ -137,23 +135,7 @@ def _pack(heats: Mapping[str, xr.Dataset], price_range: tuple[float, float], mos
     return Layers(np.concatenate(runs), spans, list(heats), bands, top, colours, first, frame)
 
 
-def _cells(heat: xr.Dataset, leverage: list[float] | None, price_range: tuple[float, float], most: int) -> xr.Dataset:
+def _cells(heat: xr.Dataset, leverage: list[float] | None, ylim: tuple[float, float], most: int) -> xr.Dataset:
     """The cells of one class of leverage; a class that this heat has not is empty."""
     part = heat if leverage is None else heat.sel(leverage=leverage)
-    return panels.cells(part, price_range, most=most).transpose("price", "time")
-
-
-def check_alike(heats: Mapping[str, xr.Dataset]) -> None:
-    """Refuse heats that are not of one market on the same cells."""
-    if not heats:
-        raise ValueError("there is no heat to explore; pass a heat, or {name: heat}")
-    names = list(heats)
-    first = heats[names[0]]
-    for name in names[1:]:
-        for axis in ("time", "price_edge"):
-            if not np.array_equal(heats[name][axis].to_numpy(), first[axis].to_numpy()):
-                raise ValueError(f"heats must share their cells, but {axis} of {name!r} is not that of {names[0]!r}; "
-                                 "make all with the same start, end, column, price_range and price_step")  # fmt: skip
-        if heats[name].attrs["symbol"] != first.attrs["symbol"]:
-            raise ValueError(f"heats must be of one market, got {first.attrs['symbol']!r} and "
-                             f"{heats[name].attrs['symbol']!r}")  # fmt: skip
+    return cells(part, ylim, most=most).transpose("price", "time")

@@ -1,4 +1,4 @@
-"""Figures for lessons: levels one by one, who stands behind a band, the law of distances. Public through `plot`."""
+"""Figures for lessons: levels one by one, who stands behind a band, the law of distances."""
 
 from __future__ import annotations
 

@@ -1,20 +1,18 @@
-"""Figures of zones: outlined on a heatmap, lookbacks side by side, curves, confluence. Public through `plot`."""
+"""Zones: outlined on a heatmap, curves of what a move would set off, confluence by price."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import naive, utc
-from liqlab.plot import bokeh_hooks, panels
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, interest, view
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE
 
 if TYPE_CHECKING:
     import holoviews as hv
-    import xarray as xr
 
 HUES = (("long", LONG), ("short", SHORT))
 APART = 0.055  # of the prices shown: closer labels would lie on each other
@@ -23,7 +21,7 @@ APART = 0.055  # of the prices shown: closer labels would lie on each other
 def clusters(
     table: pd.DataFrame,
     *,
-    price_range: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
     start: Any = None,
     end: Any = None,
     top: int = 6,
@@ -37,7 +35,7 @@ def clusters(
     ----------
     table : DataFrame
         From `liqlab.clusters`.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]: only zones that reach into them are drawn. Default: all.
     start, end : time-like, optional
         Left and right edge of the boxes; default: the map's first column (or a zone's mean age, where it is known and
@@ -55,7 +53,7 @@ def clusters(
     bokeh_hooks.use_bokeh()
     end = utc(end if end is not None else table.attrs["at"])
     first = utc(start if start is not None else table.attrs["start"])
-    low, high = price_range or (0.0, np.inf)
+    low, high = ylim or (0.0, np.inf)
     rows = table[(table["high"] > low) & (table["low"] < high)]
     begins = pd.Series(first, index=rows.index)
     if start is None and "age" in rows:
@@ -122,60 +120,8 @@ def _backed(plot: Any, element: Any) -> None:
     plot.handles["glyph"].update(background_fill_color="#1b1b1b", background_fill_alpha=0.65)
 
 
-def lookback_heatmaps(
-    heats: Mapping[str, xr.Dataset],
-    *,
-    scale: str = "purple-yellow",
-    price_range: tuple[float, float] | None = None,
-    columns: int = 2,
-) -> hv.Layout:
-    """Draw heatmaps of several lookbacks side by side, on one range of prices.
-
-    Parameters
-    ----------
-    heats : mapping of name to Dataset
-        From `liqlab.lookback_heatmaps`, or heatmaps of different time frames.
-    scale : str
-        As in `heatmap`.
-    price_range : (low, high), optional
-        Prices shown [quote]; default: that of the first heatmap.
-    columns : int
-        Panels per row.
-
-    Returns
-    -------
-    holoviews Layout
-        Each panel has colours of its own: a longer window holds more, and would outshine the shorter ones.
-    """
-    import holoviews as hv
-
-    bokeh_hooks.use_bokeh()
-    if not heats:
-        raise ValueError("windows needs one heatmap or more, got none; see liqlab.lookback_heatmaps")
-    each = dict(heats)
-    low, high = price_range or view(next(iter(each.values())))
-    look = {**WIDE, "height": 380, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None}
-    pictures = []
-    for k, (name, heat) in enumerate(each.items()):
-        image = panels.image(heat, (low, high), scale, True, 0.0).opts(framewise=True, axiswise=True)
-        bins = image.opts.get("plot").kwargs["clabel"].partition("[")[2]
-        main = image.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * panels.candles(heat)
-        ylabel = f"price [{heat.attrs['quote']}]" if k % columns == 0 else ""
-        pictures.append(main.opts(hv.opts.Overlay(title=_narrow(heat, name), ylim=(low, high), xlabel="time [UTC]",
-                                                ylabel=ylabel, hooks=[bokeh_hooks.prices], **look)))  # fmt: skip
-    return hv.Layout(pictures).cols(columns).opts(shared_axes=True, toolbar=None)
-
-
-def _narrow(heat: xr.Dataset, name: str) -> str:
-    """The heading in lines short enough for two panels on a phone."""
-    a = heat.attrs
-    whose = interest(heat).partition(" × ")[0]
-    return (f"{name}, estimated\n{a['symbol'] or 'no symbol'}\n{a['exchange'] or 'no exchange'} {a['timeframe']}\n"
-            f"{a['model']}\nlaw {a['law']}\nOI {whose}")  # fmt: skip
-
-
 def cumulative(
-    table: pd.DataFrame, *, price_range: tuple[float, float] | None = None, pain: pd.DataFrame | None = None
+    table: pd.DataFrame, *, xlim: tuple[float, float] | None = None, pain: pd.DataFrame | None = None
 ) -> hv.Overlay:
     """Draw what a move from the price would liquidate on its way, longs below and shorts above.
 
@@ -183,7 +129,7 @@ def cumulative(
     ----------
     table : DataFrame
         From `liqlab.cumulative`.
-    price_range : (low, high), optional
+    xlim : (low, high), optional
         Prices shown [quote]; default: 15 % to each side of the price.
     pain : DataFrame, optional
         From `liqlab.max_pain`: its prices are marked.
@@ -196,7 +142,7 @@ def cumulative(
 
     bokeh_hooks.use_bokeh()
     at, quote = table.attrs["price"], table.attrs["quote"]
-    low, high = price_range or (0.85 * at, 1.15 * at)
+    low, high = xlim or (0.85 * at, 1.15 * at)
     shown = table[(table.index >= low) & (table.index <= high)]
     parts: list[Any] = []
     for side, colour in HUES:
@@ -224,16 +170,14 @@ def _across(plot: Any, element: Any) -> None:
         axis.formatter = NumeralTickFormatter(format="0,0.[0000]")
 
 
-def confluence(
-    table: pd.DataFrame, *, price_range: tuple[float, float] | None = None, width: int | None = None
-) -> hv.Overlay:
+def confluence(table: pd.DataFrame, *, ylim: tuple[float, float] | None = None, width: int | None = None) -> hv.Overlay:
     """Draw the score of confluence by price: longs and shorts in their hues, 0 to 1.
 
     Parameters
     ----------
     table : DataFrame
         From `liqlab.confluence`, by price.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]; default: 15 % to each side of the price.
     width : int, optional
         Width [px] of a strip beside a heatmap; default: as wide as the page.
@@ -246,7 +190,7 @@ def confluence(
 
     bokeh_hooks.use_bokeh()
     at, quote = table.attrs["price"], table.attrs["quote"]
-    low, high = price_range or (0.85 * at, 1.15 * at)
+    low, high = ylim or (0.85 * at, 1.15 * at)
     price = table.index.to_numpy()
     half = np.diff(price).min() / 2 if len(price) > 1 else 0.001 * price[0]
     parts: list[Any] = []

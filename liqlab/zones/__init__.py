@@ -1,7 +1,7 @@
 """Reading a map: its bright zones, where layers meet, what a move would set off. *Estimated*, as the map itself is."""
 
 from liqlab.zones._clusters import clusters, every_cluster
-from liqlab.zones._confluence import confluence, lookback_heatmaps
+from liqlab.zones._confluence import confluence
 from liqlab.zones._cumulative import cumulative, max_pain
 from liqlab.zones._event_windows import event_windows
 from liqlab.zones._sweeps import sweeps
@@ -13,5 +13,4 @@ from liqlab.zones.tracking import track
 __all__ = [
     "event_windows", "clusters", "confluence", "cumulative", "summarise_periods", "every_cluster", "match_controls",
     "max_pain", "assess_positions", "stop_zones", "sweeps", "swing_controls", "swing_sweeps", "compare_levels", "track",
-    "lookback_heatmaps",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import pandas as pd
 from liqlab.engine.records import SIDES
 from liqlab.maps.attribution import explain
 from liqlab.maps.heatmaps import liquidation_map
+from liqlab.maps.stacking import one_heatmap, own_attrs
 from liqlab.market.checks import no_text
 from liqlab.models._law import Law
 from liqlab.zones.profile_peaks import smoother, zones_nb
@@ -102,6 +103,7 @@ def clusters(
     >>> bool((zones["low"] < zones["peak"]).all()), bool(zones["notional"].is_monotonic_decreasing)
     (True, True)
     """
+    heat = one_heatmap(heat)
     snap = liquidation_map(heat, at=at)
     row = int(np.searchsorted(heat["time"].to_numpy(), snap["time"].to_numpy()))
     found = every_cluster(heat, width=width, false_alarms=false_alarms, columns=slice(row, row + 1))
@@ -197,12 +199,13 @@ def _too_coarse(heat: xr.Dataset, width: float) -> np.ndarray:
 def origin(heat: xr.Dataset) -> dict[Any, Any]:
     """What a table of zones says of the map that it was read from."""
     names = ("quote", "symbol", "exchange", "timeframe", "model", "law", "lookback", "open_interest")
-    return {name: heat.attrs.get(name, "") for name in names}
+    attrs = own_attrs(heat).attrs
+    return {name: attrs.get(name, "") for name in names}
 
 
 def by_side(heat: xr.Dataset) -> np.ndarray:
     """Notional (side, time, price) as the kernels want it; what is not a number holds nothing."""
-    amount = heat["notional"]
+    amount = one_heatmap(heat)["notional"]
     if "leverage" in amount.dims:
         amount = amount.sum("leverage")
     values = amount.transpose("side", "time", "price").sel(side=list(SIDES)).to_numpy()

@@ -9,18 +9,16 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
-from liqlab.maps.heatmaps import heatmap, liquidation_map
-from liqlab.market.clock import timedelta, timeframe_of
-from liqlab.market.market import Market
+from liqlab.maps.heatmaps import liquidation_map
+from liqlab.maps.stacking import heatmaps_of
 from liqlab.zones._clusters import WIDTH, by_side, check_positive, origin
 from liqlab.zones.profile_peaks import Smoother, smooth_all_nb, smoother
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["LOOKBACKS", "confluence", "score_of", "lookback_heatmaps"]
+__all__ = ["confluence", "score_of"]
 
-LOOKBACKS = ("12h", "24h", "3d", "7d", "30d")
 MIN_LAYER_BRIGHTNESS = 0.5  # a layer takes part in a zone where it is half as bright as its own brightest
 
 
@@ -37,8 +35,9 @@ def confluence(
     Parameters
     ----------
     heat : Dataset, or mapping of name to Dataset
-        A heatmap made with ``by_leverage=True``: its layers are the leverages. Or several heatmaps, of different
-        lookbacks (`windows`), time frames or models: each is a layer. Their bins may differ; those of the first count.
+        Maps of several lookbacks (`lookback_heatmaps`) or models (`model_heatmaps`): each is a layer. Or one heatmap
+        made with ``by_leverage=True``: its layers are the leverages. Heatmaps whose columns or bins differ, of several
+        time frames for instance, come as a mapping; the bins of the first count.
     at : time-like, optional
         UTC: of each heatmap the last column closed at or before it; default: the last column of each.
     leverages : sequence of float, optional
@@ -91,8 +90,10 @@ def confluence(
     """
     layers, first = _layers(heat, at, leverages)
     if len(layers) < 2:
-        raise ValueError(f"confluence needs two layers or more, got {list(layers)}; pass a heatmap made with "
-                         "by_leverage=True, or several heatmaps, {'24h': heat, '7d': other}")  # fmt: skip
+        raise ValueError(
+            f"confluence needs two layers or more, got {list(layers)}; pass maps of several lookbacks "
+            "(lq.lookback_heatmaps) or models (lq.model_heatmaps), or one made with by_leverage=True"
+        )
     price = first["price"].to_numpy()
     bright = np.stack([_brightness(edge, amount, price, width) for edge, amount in layers.values()])
     moment = pd.Timestamp(first["close_time"].item(), tz="UTC")
@@ -114,72 +115,33 @@ def score_of(bright: np.ndarray) -> np.ndarray:
     return np.sqrt(bright).mean(axis=0) ** 2
 
 
-def lookback_heatmaps(
-    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str = "open_interest", **options: Any
-) -> dict[str, xr.Dataset]:
-    """Heatmaps of several lookbacks on the same bins and columns, for `confluence` and for a panel of them.
-
-    Parameters
-    ----------
-    market : Market
-        As in `heatmap`.
-    lookbacks : sequence of durations
-        ``("12h", "24h", "3d")``; a map of 30 days needs a market that begins 30 days before what is shown.
-    model : str
-        As in `heatmap`.
-    **options
-        Those of `heatmap`, start and end among them.
-
-    Returns
-    -------
-    dict of str to Dataset
-        In the order of the lookbacks, named by them.
-
-    Raises
-    ------
-    ValueError
-        Where a lookback reaches behind the market's start: its map would be one of a shorter window.
-
-    Examples
-    --------
-    >>> import liqlab as lq
-    >>> market = lq.load_example("btc-2024-05")
-    >>> maps = lq.lookback_heatmaps(market, ["12h", "24h"], start="2024-05-01", end="2024-05-02")
-    >>> list(maps), bool((maps["12h"]["notional"] <= maps["24h"]["notional"] + 1e-3).all())
-    (['12h', '24h'], True)
-    """
-    names = [each if isinstance(each, str) else timeframe_of(timedelta(each)) for each in lookbacks]
-    maps = {name: heatmap(market, model, lookback=name, **options) for name in names}
-    for name, heat in maps.items():
-        first = pd.Timestamp(heat["close_time"].to_numpy()[0], tz="UTC")
-        if first - timedelta(name) < market.start - market.step:
-            raise ValueError(f"a map of {name} at {first} would need a market from {first - timedelta(name)} on, it "
-                             f"begins {market.start}; start later, or leave this lookback out")  # fmt: skip
-    return maps
-
-
 def _layers(
     heat: Any, at: Any, leverages: Sequence[float] | None
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], xr.Dataset]:
     """Edges and notional (side, price) of every layer at the moment, and the moment's map that lends its bins."""
-    if "notional" not in heat:  # several heatmaps
+    if "notional" in heat:
+        snap = liquidation_map(heat, at=at)
+        dim = next((d for d in snap["notional"].dims if d not in ("price", "side", "leverage")), "leverage")
+        snaps = heatmaps_of(snap, str(dim)) if dim != "leverage" else _by_leverage(snap, leverages)
+    else:
         snaps = {str(name): liquidation_map(each, at=at) for name, each in heat.items()}
-        found = {name: (snap["price_edge"].to_numpy(), by_side(snap.expand_dims("time"))[:, 0])
-                 for name, snap in snaps.items()}  # fmt: skip
-        if not found:
-            raise ValueError("confluence needs two heatmaps or more, got none; see windows")
-        return found, next(iter(snaps.values()))
-    snap = liquidation_map(heat, at=at)
+    if not snaps:
+        raise ValueError("confluence needs two heatmaps or more, got none; see liqlab.lookback_heatmaps")
+    found = {name: (snap["price_edge"].to_numpy(), by_side(snap.expand_dims("time"))[:, 0])
+             for name, snap in snaps.items()}  # fmt: skip
+    return found, next(iter(snaps.values()))
+
+
+def _by_leverage(snap: xr.Dataset, leverages: Sequence[float] | None) -> dict[str, xr.Dataset]:
+    """The map of each leverage."""
     if "leverage" not in snap.dims:
-        raise ValueError("this heatmap keeps no leverages apart; make it with by_leverage=True, or pass several")
+        raise ValueError("this heatmap keeps no leverages apart; make it with by_leverage=True, or pass maps of "
+                         "several lookbacks (lq.lookback_heatmaps)")  # fmt: skip
     known = [float(x) for x in snap["leverage"].to_numpy()]
     for each in leverages or ():
         if each not in known:
             raise ValueError(f"the heatmap has no leverage {each!r}; it has {', '.join(f'{x:g}' for x in known)}")
-    edge = snap["price_edge"].to_numpy()
-    chosen = known if leverages is None else leverages
-    amount = {x: snap.sel(leverage=x, drop=True).expand_dims("time") for x in chosen}
-    return {f"{x:g}x": (edge, by_side(each)[:, 0]) for x, each in amount.items()}, snap
+    return {f"{x:g}x": snap.sel(leverage=x, drop=True) for x in (known if leverages is None else leverages)}
 
 
 def _brightness(edge: np.ndarray, amount: np.ndarray, price: np.ndarray, width: float | None) -> np.ndarray:

@@ -142,10 +142,10 @@ def sweeps(
     table["time"] = pd.DatetimeIndex(market.candles.index).as_unit("ns")[table["bar"].to_numpy(int)]
     table["zone_seen_at"] = pd.DatetimeIndex(heat["close_time"].to_numpy()[table["column"].to_numpy(int)], tz="UTC")
     table = table[visit_columns(rules)]
-    first, last = heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]
+    first, last = (pd.Timestamp(x, tz="UTC") for x in (heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]))
     told = {"width": width, "top_n": top_n, "impulse": impulse, "within": within, "beyond": beyond,
             "atr_bars": atr_bars, "buffer_atr": buffer_atr}  # fmt: skip
-    table.attrs.update(symbol=market.symbol, start=str(first), end=str(last), rules=json.dumps(told))
+    table.attrs.update(symbol=market.symbol, start=first, end=last, rules=json.dumps(told))
     return table
 
 

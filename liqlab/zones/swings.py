@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.maps.tables import _first_at_or_below as first_at_or_below
-from liqlab.market.clock import between, nanoseconds, timedelta
+from liqlab.market.clock import between, nanoseconds, timedelta, utc
 from liqlab.market.market import Market
 from liqlab.zones.touches import Bars, bars_of, check_rules, classify_visits, visit_columns
 
@@ -90,7 +90,7 @@ def swing_controls(
     table = table.assign(rank=1, notional=np.nan, share=np.nan, swept=np.nan, swept_share=np.nan)
     on = between(bars.opens[bar], start, end) & ~_visited(table, sweeps)
     table = table.loc[on, visit_columns(rules)].reset_index(drop=True)
-    table.attrs.update(symbol=market.symbol, start=str(start or market.start), end=str(end or market.end))
+    table.attrs.update(symbol=market.symbol, start=utc(start or market.start), end=utc(end or market.end))
     return table
 
 

@@ -31,7 +31,7 @@ def book(*rows: tuple[str, float, float]) -> pd.DataFrame:
 
 
 def bids(*rows: tuple[float, float]) -> pd.DataFrame:
-    return book(*(("buy", price, quantity) for price, quantity in rows))
+    return book(*(("bid", price, quantity) for price, quantity in rows))
 
 
 def between(snap: pd.DataFrame, side: str, low: float, high: float) -> float:
@@ -50,7 +50,7 @@ maps = st.lists(st.sampled_from([0.0, 0.0, 1.0, 5.0, 40.0, 300.0]), min_size=4, 
 )
 slopes = st.sampled_from([0.0, 1e-6, 1e-5, 1e-4, 2e-3])
 books = st.lists(st.tuples(st.integers(880, 1_120), st.sampled_from([0.0, 0.001, 0.02, 1.0])), max_size=25).map(
-    lambda rows: book(*(("buy" if p < P else "sell", p, q) for p, q in rows))
+    lambda rows: book(*(("bid" if p < P else "ask", p, q) for p, q in rows))
 )
 depths = st.one_of(slopes, books)
 sizes = st.sampled_from([0.001, 0.003, 0.005, 0.0101, 0.02])
@@ -238,9 +238,9 @@ def test_a_deep_book_stops_everything() -> None:
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_book_that_is_eaten_up_is_a_runaway(sign: int) -> None:
     """Sells fall on bids, purchases on asks; 15 rest, 20 are forced by the last level: 5 find nobody."""
-    side = "buy" if sign < 0 else "sell"
+    side = "bid" if sign < 0 else "ask"
     rows = [(side, P * (1 + sign * 0.01), 5 / (P * (1 + sign * 0.01))), (side, P * (1 + sign * 0.02),
-            10 / (P * (1 + sign * 0.02))), ("sell" if sign < 0 else "buy", P, 99.0)]  # fmt: skip
+            10 / (P * (1 + sign * 0.02))), ("ask" if sign < 0 else "bid", P, 99.0)]  # fmt: skip
     found = lq.cascade(even(1_000), depth=book(*rows), shock=sign * 0.01, price=P)
     assert (found.runaway, found.reason) == (True, "order book exhausted")
     assert found.final_price == pytest.approx(P * (1 + sign * 0.02))
@@ -317,7 +317,7 @@ def test_a_fitted_impact_brings_its_interval(snap: xr.Dataset) -> None:
         ({"depth": None}, "order book .*price_impact.*got NoneType"),
         ({"depth": -1e-9}, "must be >= 0"),
         ({"depth": bids((990, -1.0))}, "quantity >= 0"),
-        ({"depth": book(("bid", 990, 1.0))}, "'buy' .bids."),
+        ({"depth": book(("buy", 990, 1.0))}, "'bid' or 'ask', got 'buy'"),
         ({"shock": 0.0}, "not 0"),
         ({"shock": -1.0}, "> -1"),
         ({"shock": float("nan")}, "got nan"),

@@ -24,6 +24,7 @@ from liqlab.engine.inputs import ENTRIES, EngineInputs, build_inputs
 from liqlab.engine.ledger import run_ledger
 from liqlab.engine.records import State
 from liqlab.market.market import Market
+from liqlab.market.provenance import OpenInterestUse, TakerUse
 from liqlab.models import Flow
 from tests.markets import LAWS, START, at_cell, candles, few, frame, market, markets, oi, tiers
 
@@ -126,29 +127,32 @@ def test_a_table_may_have_one_row_so_far(table: str) -> None:
         check_no_look_ahead(told, "open_interest", START + pd.Timedelta(minutes=minutes), law={10: 1})
 
 
+USES = OpenInterestUse("not used", reason="made up"), TakerUse("none")
+
+
 def next_bar(market: Market) -> Flow:
     """Opens what the *next* bar trades."""
     volume = np.append(market.candles["volume"].to_numpy()[1:], 0.0)
-    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan))
+    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan), *USES)
 
 
 def todays_interest(market: Market) -> Flow:
     """Scales all of history by the last open interest."""
     volume = market.candles["volume"].to_numpy() * float(market.open_interest["open_interest"].iloc[-1])
-    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan))
+    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan), *USES)
 
 
 def whole_maximum(market: Market) -> Flow:
     """Measures every bar against the greatest of the whole window."""
     volume = market.candles["volume"].to_numpy() / market.candles["volume"].max()
-    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan))
+    return Flow(np.stack([volume, volume]), np.full(len(volume), np.nan), *USES)
 
 
 def interpolated(market: Market) -> Flow:
     """Joins an hourly open interest by straight lines, the hour's end included."""
     stamps, table = market.candles.index + market.step, market.open_interest["open_interest"]
     level = np.interp(stamps.as_unit("ns").asi8, table.index.as_unit("ns").asi8, table)
-    return Flow(np.ones((2, len(stamps))), level)
+    return Flow(np.ones((2, len(stamps))), level, OpenInterestUse("own"), USES[1])
 
 
 @pytest.mark.parametrize("cheat", [next_bar, todays_interest, whole_maximum, interpolated])

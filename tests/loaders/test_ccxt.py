@@ -360,7 +360,7 @@ def test_order_books_become_coins(venue: Any) -> None:
             "asks": [{"p": "60001", "s": 5000}], "bids": [{"p": "60000", "s": 10_000}]}  # fmt: skip
     venue("gate", {"/order_book": lambda query: book}, id="BTC_USDT", contractSize=0.0001)
     table = lq.fetch_depth("BTC/USDT:USDT", exchange="gate")
-    assert table.values.tolist() == [["buy", 60_000.0, 1.0], ["sell", 60_001.0, 0.5]]
+    assert table.values.tolist() == [["bid", 60_000.0, 1.0], ["ask", 60_001.0, 0.5]]
 
 
 def test_an_unknown_unit_is_refused_and_can_be_told(venue: Any, tmp_path: Path) -> None:

@@ -95,6 +95,22 @@ def test_a_year_over_http_is_the_source_to_the_last_bit(venue: Any, tmp_path: Pa
     assert market.sources["candles"]["origin"] == "binanceusdm /fapi/v1/klines"
 
 
+def test_a_damaged_month_is_fetched_again(venue: Any, tmp_path: Path) -> None:
+    """One bit of the rows: nothing of the file is used, it is kept aside, and the month comes from the venue anew."""
+    server = venue(candles=60_000)
+    get(tmp_path, 60_000)
+    whole, (file, _) = contents(tmp_path), sorted(tmp_path.rglob("*.parquet"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 16
+    file.write_bytes(bytes(data))
+    before = server.asked("/klines")
+    with pytest.warns(UserWarning, match=r"2024-01: the stored file is damaged .*fetched again where its source"):
+        market = get(tmp_path, 60_000)
+    same(market.candles, server.truth())
+    assert contents(tmp_path) == whole and 0 < server.asked("/klines") - before <= 31
+    assert [aside.read_bytes() for aside in tmp_path.rglob("*.damaged")] == [bytes(data)]
+
+
 def test_all_faults_mixed_leave_the_same_bytes_in_the_store(venue: Any, tmp_path: Path, waits: list[float]) -> None:
     rows = 525_600 if LONG else 30_000
     server = venue(candles=rows)
@@ -406,8 +422,8 @@ def test_leverage_tiers_need_a_key_which_is_never_shown(
 def test_the_order_book(venue: Any) -> None:
     venue()
     book = lq.fetch_depth(BTC)
-    assert book.groupby("side", sort=False)["price"].first().to_dict() == {"buy": 39999.9, "sell": 40000.1}
-    assert book.groupby("side")["quantity"].sum().to_dict() == {"buy": 13.5, "sell": 10.5}
+    assert book.groupby("side", sort=False)["price"].first().to_dict() == {"bid": 39999.9, "ask": 40000.1}
+    assert book.groupby("side")["quantity"].sum().to_dict() == {"bid": 13.5, "ask": 10.5}
     assert book.attrs["symbol"] == BTC
 
 

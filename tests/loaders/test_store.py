@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -26,10 +27,11 @@ from typer.testing import CliRunner
 
 from liqlab import cli
 from liqlab.loaders import store
-from liqlab.loaders.store import disk, keys, month
+from liqlab.loaders.store import disk, keys, month, seals
 from tests.store_writer import END, KEY, ORIGIN, START, candles, tree, write
 
 DAY = pd.Timedelta(1, "D")
+FLIPS = 1000 if os.environ.get("LIQLAB_LONG") == "1" else 200
 MAY = pd.Timestamp("2024-05-01", tz="UTC")
 
 
@@ -113,7 +115,7 @@ def test_pandas_reads_a_file_alone(tmp_path: Path) -> None:
     table = pd.read_parquet(file).set_index("time")
     assert_frame_equal(table, candles(at("2024-02-01"), at("2024-03-01")), check_exact=True)
     notes = json.loads(pq.read_schema(file).metadata[b"liqlab"])
-    assert notes["version"] == 1
+    assert notes["version"] == 2
     assert notes["covered"] == [["2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z"]]
     assert notes["origins"] == [{"origin": ORIGIN, "ranges": notes["covered"]}]
 
@@ -389,33 +391,83 @@ def test_writers_and_readers_at_once(tmp_path: Path) -> None:
 
 
 def test_flipped_bits_are_found(tmp_path: Path) -> None:
-    """A bit flipped anywhere is reported, unless no value and no note changed by it."""
+    """A bit flipped anywhere is reported, read by nobody, and carried on by nobody."""
     start, end = START, START + 5 * DAY
     keep(tmp_path, start, end)
     file, rng = keys.month_file(KEY, "2024-01", tmp_path), np.random.default_rng(3)
-    data, truth = file.read_bytes(), store.load(KEY, start, end, store=tmp_path)
-    wrong = 0
-    for place in rng.integers(0, len(data), 120):
+    data = file.read_bytes()
+    for place in [*rng.integers(0, len(data), FLIPS), len(data) - 1, len(data) - 6, 0]:
         flipped = bytearray(data)
         flipped[place] ^= 1 << int(rng.integers(8))
         file.write_bytes(bytes(flipped))
-        found = store.verify(tmp_path)
-        wrong += not found["ok"].iloc[0]
-        if found["ok"].iloc[0]:
-            assert_frame_equal(store.load(KEY, start, end, store=tmp_path), truth, check_exact=True)
-            assert store.missing(KEY, start, end, store=tmp_path) == []
-    assert wrong > 80
+        with pytest.raises(ValueError, match=r"cannot be read|upgrade liqlab"):
+            month.read(file)
+        with pytest.raises(ValueError, match=r"cannot be read|upgrade liqlab"):
+            month.check(file)
+    assert store.verify(tmp_path)["ok"].tolist() == [False]
 
 
-def _other_notes(file: Path, change: Any) -> None:
+@pytest.mark.parametrize("part", ["rows", "notes"])
+def test_a_damaged_month_is_set_aside_and_never_carried_on(part: str, tmp_path: Path) -> None:
+    """Neither `repair` nor `append` takes over one of its rows; what it claimed is missing; the file is kept aside."""
+    keep(tmp_path, START, START + 5 * DAY)
+    file = keys.month_file(KEY, "2024-01", tmp_path)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3 if part == "rows" else len(data) - 40] ^= 4
+    file.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"sha256 differs.*delete it and fetch this month again"):
+        store.load(KEY, START, END, store=tmp_path)
+    other = candles(START + 5 * DAY, START + 6 * DAY)
+    with pytest.warns(UserWarning, match=r"2024-01: the stored file is damaged .*sha256 differs.* was set aside as"):
+        store.append(KEY, other, START + 5 * DAY, START + 6 * DAY, store=tmp_path, origin=ORIGIN)
+    assert store.missing(KEY, START, START + 6 * DAY, store=tmp_path) == [(START, START + 5 * DAY)]
+    assert len(store.load(KEY, START, END, store=tmp_path)) == 96
+    (aside,) = file.parent.glob("*.damaged")
+    assert aside.read_bytes() == bytes(data)
+    assert "sha256 differs" in aside.with_name(f"{aside.name}.txt").read_text(encoding="utf-8")
+    assert any("a damaged file, set aside" in note for note in store.verify(tmp_path)["note"])
+    file.write_bytes(bytes(data))
+    with pytest.warns(UserWarning, match="was set aside as"):
+        store.repair(KEY, START, END, store=tmp_path)
+    assert store.missing(KEY, START, START + DAY, store=tmp_path) == [(START, START + DAY)]
+
+
+def test_a_file_of_form_1_is_checked_and_written_anew(tmp_path: Path) -> None:
+    keep(tmp_path, START, START + 2 * DAY)
+    file = keys.month_file(KEY, "2024-01", tmp_path)
+    today = file.read_bytes()
+    _other_notes(file, lambda notes: notes.update(version=1), form=1)
+    old = file.read_bytes()
+    assert store.missing(KEY, START, START + 2 * DAY, store=tmp_path) == []
+    assert len(store.load(KEY, START, START + 2 * DAY, store=tmp_path)) == 192
+    file.write_bytes(today)
+    _other_notes(file, lambda notes: notes.update(version=1), form=1, change=lambda rows: rows * 2)
+    with pytest.raises(ValueError, match="its content is not what was written"):
+        store.load(KEY, START, START + 2 * DAY, store=tmp_path)
+    file.write_bytes(old)
+    store.repair(KEY, START, START + 2 * DAY, store=tmp_path)
+    assert file.read_bytes() == today
+
+
+def _other_notes(file: Path, change_notes: Any, *, form: int = 2, change: Any = None) -> None:
+    """Write a file with other notes under a seal that fits (form 2), or as form 1, by rows that are then changed."""
     table = pq.read_table(file, partitioning=None)
     notes = json.loads(table.schema.metadata[b"liqlab"])
-    change(notes)
-    frame = table.to_pandas().set_index("time")
-    notes["sha256"] = month.digest(notes, frame)
+    notes |= {"body": seals.DIGITS, "sha256": seals.DIGITS}
+    if form == 1:
+        del notes["body"]
+    change_notes(notes)
+    if form == 1:
+        frame = table.to_pandas().set_index("time")
+        notes["sha256"] = month._content_digest(notes, frame)
+        if change is not None:
+            changed = change(frame).reset_index()
+            table = pa.Table.from_pandas(changed, schema=table.schema.remove_metadata(), preserve_index=False)
     with pq.ParquetWriter(file, table.schema.remove_metadata()) as writer:
         writer.write_table(table.replace_schema_metadata())
-        writer.add_key_value_metadata({"liqlab": json.dumps(notes)})
+        writer.add_key_value_metadata({"liqlab": json.dumps(notes, sort_keys=True, separators=(",", ":"))})
+    if form == 2 and notes.keys() >= {"body", "sha256"}:
+        file.write_bytes(seals.sealed(file.read_bytes()))
 
 
 def _ranges(notes: dict[str, Any], *spans: list[str]) -> None:
@@ -426,7 +478,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "cut off": (lambda file: file.write_bytes(file.read_bytes()[:-100]), "cannot be read.*delete it and fetch"),
     "empty": (lambda file: file.write_bytes(b""), "cannot be read"),
     "not ours": (lambda file: candles(START, START + DAY).to_parquet(file), "was not written by liqlab's store"),
-    "newer": (lambda file: _other_notes(file, lambda notes: notes.update(version=2)), "this liqlab knows 1; upgrade"),
+    "newer": (lambda file: _other_notes(file, lambda notes: notes.update(version=3)), "this liqlab knows 2; upgrade"),
+    "no version": (lambda file: _other_notes(file, lambda notes: [notes.pop(n) for n in ("version", "body")]),
+                   "its notes tell no version.*delete it and fetch"),
+    "no seal": (lambda file: _other_notes(file, lambda notes: notes.pop("body")), "notes lack body|sha256 differs"),
     "other key": (lambda file: _other_notes(file, lambda notes: notes["key"].update(symbol="ETH/USDT:USDT")),
                   "was written as candles of ETH/USDT:USDT.*but lies where candles of BTC/USDT:USDT"),
     "other month": (lambda file: (file.parent.parent / "month=2024-02").mkdir() or
@@ -530,3 +585,27 @@ def test_nothing_warns_on_the_way(tmp_path: Path) -> None:
         keep(tmp_path)
         store.load(KEY, START, END, store=tmp_path)
         store.verify(tmp_path)
+
+
+# --- places that cannot be a store ------------------------------------------------------------------------------------
+
+
+def test_places_that_cannot_be_a_store(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    for use in (store.listing, store.verify, lambda place: store.missing(KEY, START, END, store=place)):
+        with pytest.raises(
+            ValueError, match=r"the store must be a folder, but .*file is a file; pass another with store="
+        ):
+            use(file)
+    with pytest.raises(ValueError, match=r"symbol 'AAAAAAAAAAAAAAAAAAAA'… is too long.* 900 characters where 200"):
+        store.Key("okx", "A" * 900, "candles", "5m")
+
+
+def test_files_of_another_layout_are_told(tmp_path: Path) -> None:
+    keep(tmp_path / "new", START, START + DAY)
+    (tmp_path / "old" / "binanceusdm").mkdir(parents=True)
+    keys.month_file(KEY, "2024-01", tmp_path / "new").rename(tmp_path / "old" / "binanceusdm" / "2024-01.parquet")
+    said = CliRunner().invoke(cli.app, ["data", "list", "--store", str(tmp_path / "old")])
+    assert said.exit_code == 1 and "nothing yet" not in said.output
+    assert "1 parquet file(s), none where the store keeps its own, first binanceusdm/2024-01.parquet" in said.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import holoviews as hv
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 
 import liqlab as lq
+from liqlab.loaders.exchanges._instruments import Instrument
+from liqlab.loaders.exchanges.binance import parse_depth
 from tests.markets import START, frame, market
 
 Q = pd.Timedelta("15min")
@@ -144,9 +147,22 @@ def test_the_observed_picture_holds_the_table_and_says_observed() -> None:
     assert "Observed" in words and "stimated" not in words
     total = seen["notional"].sel(side="long").sum().item()
     assert f"longs {total / 1e6:.3g}M" in words
-    hv.render(lq.plot.observed_heatmap(seen, scale="green-red", strip=False, profile=False), backend="bokeh")
-    with pytest.raises(ValueError, match="scale must be"):
-        lq.plot.observed_heatmap(seen, scale="grey")
+    hv.render(lq.plot.observed_heatmap(seen, cmap="green-red", strip=False, profile=False), backend="bokeh")
+    with pytest.raises(ValueError, match="cmap must be"):
+        lq.plot.observed_heatmap(seen, cmap="ash")
+
+
+def test_an_observed_map_is_drawn_by_the_heatmap_figure_too(tmp_path: Path) -> None:
+    seen = lq.observed_heatmap(lq.load_example("btc-2024-07"), start="2024-07-04", end="2024-07-06")
+    (image,) = found(lq.plot.heatmap(seen), hv.Image)
+    assert np.nan_to_num(image.dimension_values("observed")).sum() == pytest.approx(
+        seen["notional"].sum().item(), rel=1e-5
+    )
+    assert "Observed" in title_of(lq.plot.heatmap(seen)) and "stimated" not in title_of(lq.plot.heatmap(seen))
+    assert lq.plot.png(seen, tmp_path / "seen.png").stat().st_size > 5_000
+    for option in ({"at": "2024-07-05"}, {"positions": {"side": "long"}}, {"zones": pd.DataFrame()}):
+        with pytest.raises(ValueError, match="this one is of observed liquidations"):
+            lq.plot.heatmap(seen, **option)
 
 
 def test_the_event_figure_draws_median_and_spread_and_tells_n() -> None:
@@ -182,5 +198,12 @@ def test_four_maps_show_data_or_say_that_there_are_none() -> None:
     for word in ("Order book", "estimated", "observed", "Stops"):
         assert word in title_of(full)
     hv.render(full, backend="bokeh")
+    said = {
+        "bids": [[0.99 * price, 2.0]],
+        "asks": [[1.01 * price, 3.0]],
+    }  # a venue's answer, read as lq.fetch_depth does
+    fetched = lq.plot.four_maps(heat, depth=parse_depth(said, Instrument("binanceusdm", "BTC/USDT:USDT", "BTCUSDT")))
+    again = {box.label: box.dimension_values("amount").sum() for box in found(fetched, hv.Rectangles)[:2]}
+    assert again == pytest.approx(drawn)
     with pytest.raises(ValueError, match="bid or ask"):
         lq.plot.four_maps(heat, depth=depth.assign(side="buy"))

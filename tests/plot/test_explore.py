@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import liqlab as lq
-from liqlab.plot import explore_layers, panels
+from liqlab.maps.stacking import heatmaps_of, stack_heatmaps
+from liqlab.plot import explore_layers
+from liqlab.plot.cells import cells
 from liqlab.plot.explore_layers import PRECISION, decode, encode, pack, run_lengths
 
 SPAN = {"start": "2024-05-01", "end": "2024-05-02", "by_leverage": True, "price_step": 50}
@@ -16,9 +19,13 @@ RANGE = (54_000.0, 66_000.0)
 
 
 @pytest.fixture(scope="module")
-def heats() -> dict[str, Any]:
-    market = lq.load_example("btc-2024-05")
-    return {model: lq.heatmap(market, model, **SPAN) for model in ("open_interest", "volume")}
+def maps() -> xr.Dataset:
+    return lq.model_heatmaps(lq.load_example("btc-2024-05"), ("open_interest", "volume"), **SPAN)
+
+
+@pytest.fixture(scope="module")
+def heats(maps: xr.Dataset) -> dict[str, xr.Dataset]:
+    return heatmaps_of(maps, "model")
 
 
 def unpacked(layers: Any) -> np.ndarray:
@@ -52,12 +59,12 @@ def test_layers_are_the_heat_by_model_leverage_and_side(heats: dict[str, Any]) -
     assert layers.models == ["open_interest", "volume"] and len(layers.bands) == 6
     for k, heat in enumerate(heats.values()):
         for side, name in enumerate(("longs", "shorts")):
-            whole = panels.cells(heat, RANGE)[name].transpose("price", "time").to_numpy()
+            whole = cells(heat, RANGE)[name].transpose("price", "time").to_numpy()
             # sums of rounded parts are as precise as the parts, but for parts too small to be told
             lost = 6 * layers.top[k] * 10**-explore_layers.DECADES
             assert np.all(np.abs(found[k, :, side].sum(axis=0) - whole) <= PRECISION * whole * 1.0001 + lost)
     some = heats["open_interest"].sel(leverage=[10.0, 20.0])
-    band = panels.cells(some, RANGE)["longs"].transpose("price", "time").to_numpy()
+    band = cells(some, RANGE)["longs"].transpose("price", "time").to_numpy()
     assert np.allclose(found[0, layers.bands.index("10–25x"), 0], band, rtol=PRECISION * 1.001, atol=lost)
 
 
@@ -77,22 +84,26 @@ def test_bins_are_summed_until_the_bytes_suit_a_page(heats: dict[str, Any], monk
     assert coarse.runs.size <= fine.runs.size // 2 and coarse.frame.sizes["price"] < fine.frame.sizes["price"]
 
 
-def test_heats_must_share_their_cells(heats: dict[str, Any]) -> None:
-    other = heats["volume"].isel(time=slice(4, None))
-    with pytest.raises(ValueError, match="heats must share their cells, but time of 'later'"):
-        lq.plot.explore({"all": heats["volume"], "later": other})
-    with pytest.raises(ValueError, match="there is no heat"):
-        lq.plot.explore({})
-    stranger = heats["volume"].assign_attrs(symbol="ETH/USDT:USDT")
-    with pytest.raises(ValueError, match="of one market"):
-        lq.plot.explore({"a": heats["volume"], "b": stranger})
+def test_what_is_no_dataset_is_refused(heats: dict[str, xr.Dataset]) -> None:
+    with pytest.raises(TypeError, match=r"maps of several models in one Dataset, as lq.model_heatmaps .*got dict"):
+        lq.plot.explore(heats)
 
 
-def test_figure_has_its_controls_and_its_words(heats: dict[str, Any], recwarn: pytest.WarningsRecorder) -> None:
+def test_a_choice_of_lookbacks(heats: dict[str, xr.Dataset]) -> None:
+    import holoviews as hv
+    from bokeh.models import Select
+
+    both = stack_heatmaps({"24h": heats["volume"], "7d": heats["open_interest"]}, "lookback")
+    root = hv.render(lq.plot.explore(both), backend="bokeh")
+    choice = root.select_one({"type": Select})
+    assert (choice.title, choice.options) == ("lookback", ["24h", "7d"])
+
+
+def test_figure_has_its_controls_and_its_words(maps: xr.Dataset, recwarn: pytest.WarningsRecorder) -> None:
     import holoviews as hv
     from bokeh.models import BoxSelectTool, CheckboxGroup, HoverTool, Image, RadioButtonGroup, Select, Slider
 
-    shown = lq.plot.explore(heats, lq.load_example("btc-2024-05"))
+    shown = lq.plot.explore(maps, lq.load_example("btc-2024-05"))
     root = hv.render(shown, backend="bokeh")
     for kind, number in ((Select, 1), (RadioButtonGroup, 1), (CheckboxGroup, 1), (Slider, 2), (BoxSelectTool, 1)):
         assert len(list(root.select({"type": kind}))) == number

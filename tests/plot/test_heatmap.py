@@ -90,7 +90,7 @@ def main_of(picture: Any) -> hv.Overlay:
 
 def test_image_holds_the_map(heat: xr.Dataset) -> None:
     """Colour is longs + shorts; the hover has each; a cell spans its column from open to close."""
-    image = image_of(lq.plot.heatmap(heat, price_range=RANGE))
+    image = image_of(lq.plot.heatmap(heat, ylim=RANGE))
     shown = heat["notional"].sel(price=slice(*RANGE))
     assert [d.name for d in image.vdims] == ["estimated", "longs", "shorts"]
     for name, expected in (("estimated", shown.sum("side")), ("longs", shown.sel(side="long")),
@@ -106,7 +106,7 @@ def test_image_holds_the_map(heat: xr.Dataset) -> None:
 def test_bins_are_summed_to_what_a_screen_can_show(heat: xr.Dataset) -> None:
     """No level is lost: 2,500 bins become at most 400, and every column keeps its sum."""
     low, high = heat["price_edge"].to_numpy()[[0, -1]]
-    image = image_of(lq.plot.heatmap(heat, price_range=(low, high)))
+    image = image_of(lq.plot.heatmap(heat, ylim=(low, high)))
     values = image.dimension_values("estimated", flat=False)
     whole = heat["notional"].sum(["price", "side"]).to_numpy()
     assert values.shape[0] <= 400 < heat.sizes["price"]
@@ -115,7 +115,7 @@ def test_bins_are_summed_to_what_a_screen_can_show(heat: xr.Dataset) -> None:
     kept = heat["notional"].isel(price=slice(0, heat.sizes["price"] - rest)).sum(["price", "side"]).to_numpy()
     np.testing.assert_allclose(values.sum(axis=0), kept, rtol=1e-5)
     assert kept.sum() > 0.99 * whole.sum()
-    narrow = image_of(lq.plot.heatmap(heat, price_range=(50_000.0, 50_000.0 + 25 * 401)))
+    narrow = image_of(lq.plot.heatmap(heat, ylim=(50_000.0, 50_000.0 + 25 * 401)))
     assert narrow.bounds.lbrt()[3] >= 50_000.0 + 25 * 401  # rather a bin more than one less
 
 
@@ -140,7 +140,7 @@ def test_candles_hold_the_data_and_lie_over_the_image(heat: xr.Dataset) -> None:
 @pytest.mark.parametrize(("scale", "colours"), lq.plot.SCALES.items())
 def test_the_four_scales_are_there_by_name(heat: xr.Dataset, scale: str, colours: str) -> None:
     """The empty cell is the low end of its scale; limits are quantiles, so that no few cells black out the rest."""
-    image = image_of(lq.plot.heatmap(heat, scale=scale, strip=False, profile=False))
+    image = image_of(lq.plot.heatmap(heat, cmap=scale, strip=False, profile=False))
     assert option(image, "cmap", "style") == colours
     assert option(image, "bgcolor") == mpl.colors.to_hex(mpl.colormaps[colours](0.0))
     values = image.dimension_values("estimated")
@@ -150,7 +150,7 @@ def test_the_four_scales_are_there_by_name(heat: xr.Dataset, scale: str, colours
 
 
 def test_linear_colours_begin_at_nothing(heat: xr.Dataset) -> None:
-    image = image_of(lq.plot.heatmap(heat, log=False))
+    image = image_of(lq.plot.heatmap(heat, logz=False))
     assert image.vdims[0].range[0] == 0 and not option(image, "logz")
 
 
@@ -167,10 +167,10 @@ def test_threshold_hides_dimmer_cells_and_no_others(heat: xr.Dataset) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scale": "rainbow"}, r"scale must be one of purple-yellow, black-yellow, green-red, .*got 'rainbow'"),
+        ({"cmap": "rainbow-blue"}, r"cmap must be one of purple-yellow, .*matplotlib's, got 'rainbow-blue'"),
         ({"threshold": 1.0}, r"threshold is a share of the brightest colour in \[0, 1\), got 1\.0"),
         ({"threshold": -0.1}, r"threshold .*got -0\.1"),
-        ({"price_range": (1.0, 2.0)}, r"price_range \(1, 2\) holds no bin; bins run from \d+ to \d+"),
+        ({"ylim": (1.0, 2.0)}, r"ylim \(1, 2\) holds no bin; bins run from \d+ to \d+"),
         ({"at": "2024-04-30"}, r"no column had closed by 2024-04-30.*the first closes at 2024-05-01T00:15"),
     ],
 )  # fmt: skip
@@ -201,6 +201,20 @@ def test_the_moment_asked_for_is_marked_and_mapped(heat: xr.Dataset) -> None:
     assert not parts(lq.plot.heatmap(heat), hv.VLine)
 
 
+def test_plain_hvplot_draws_the_dataset(heat: xr.Dataset, said: list[str]) -> None:
+    """As the README has it, no function of ours; logarithmic colours need a lower limit, since most cells are empty."""
+    import hvplot.xarray  # noqa: F401  (registers .hvplot)
+
+    assert parts(heat.notional.sum("side").hvplot.image(x="time", y="price", logz=True), hv.Image)
+    picture = heat.notional.sum("side").hvplot.image(x="time", y="price", logz=True, clim=(1e5, 1e7))
+    (image,) = parts(picture, hv.Image)
+    values = image.dimension_values(2, flat=False)
+    np.testing.assert_allclose(values, heat["notional"].sum("side").transpose("price", "time").to_numpy())
+    assert option(image, "logz") is True
+    hv.render(picture, backend="bokeh")
+    assert said == []
+
+
 # --- the map of one moment --------------------------------------------------------------------------------------------
 
 
@@ -223,8 +237,8 @@ def sums(overlay: Any) -> dict[str, float]:
 def test_profile_sums_equal_the_map(heat: xr.Dataset, at: Any) -> None:
     snap = lq.liquidation_map(heat, at=at)["notional"].sel(price=slice(*RANGE))
     expected = {f"{side}s": pytest.approx(float(snap.sel(side=side).sum())) for side in ("long", "short")}
-    assert sums(profile_of(lq.plot.heatmap(heat, at=at, price_range=RANGE))) == expected
-    assert sums(lq.plot.liquidation_map(heat, at=at, price_range=RANGE)) == expected
+    assert sums(profile_of(lq.plot.heatmap(heat, at=at, ylim=RANGE))) == expected
+    assert sums(lq.plot.liquidation_map(heat, at=at, ylim=RANGE)) == expected
 
 
 def test_a_map_on_its_own_names_itself_and_marks_prices(heat: xr.Dataset) -> None:
@@ -320,7 +334,7 @@ def test_odd_maps_are_drawn_without_a_word(heat: xr.Dataset, how: str, said: lis
 
 
 def test_one_bin_is_drawn(heat: xr.Dataset, said: list[str]) -> None:
-    picture = lq.plot.heatmap(heat, price_range=(57_000.0, 57_025.0))
+    picture = lq.plot.heatmap(heat, ylim=(57_000.0, 57_025.0))
     hv.render(picture, backend="bokeh")
     assert said == []
 
@@ -358,7 +372,7 @@ def test_bokeh_draws_every_model_without_a_word(each_heat: xr.Dataset, market: l
 @pytest.mark.parametrize("case", ["btc-2024-05", "tia-2023", "btc-2025-10"])
 def test_show_draws_a_case_in_one_line(case: str, said: list[str]) -> None:
     """Its window, wider columns where there are too many, options sorted to where they belong."""
-    picture = lq.show(case, scale="black-yellow", lookback="7d")
+    picture = lq.show(case, cmap="black-yellow", lookback="7d")
     row = lq.examples().loc[case]
     image = image_of(picture)
     first, last = span(image)
@@ -394,13 +408,13 @@ def test_levels_run_from_opening_to_touch(market: lq.Market) -> None:
 
 
 def test_png_is_written_without_a_browser(heat: xr.Dataset, tmp_path: Path) -> None:
-    path = lq.plot.png(heat, tmp_path / "map.png", scale="green-red", width=6.0, dpi=50, title="A day")
+    path = lq.plot.png(heat, tmp_path / "map.png", cmap="green-red", width=6.0, dpi=50, title="A day")
     assert path == tmp_path / "map.png"
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert mpl.image.imread(path).shape[:2] == (168, 300)
     assert [file.name for file in tmp_path.iterdir()] == ["map.png"]
-    with pytest.raises(ValueError, match="scale must be one of"):
-        lq.plot.png(heat, path, scale="rainbow")
+    with pytest.raises(ValueError, match="cmap must be one of"):
+        lq.plot.png(heat, path, cmap="rainbow-blue")
 
 
 def test_a_failing_write_leaves_the_old_file(heat: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

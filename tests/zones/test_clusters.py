@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 import liqlab as lq
+from liqlab.maps.stacking import stack_heatmaps
 from liqlab.zones import every_cluster
 from liqlab.zones._confluence import score_of
 from liqlab.zones.profile_peaks import CELLS, REACH, peaks_nb, smooth_all_nb, smoother
@@ -479,9 +480,17 @@ def test_leverages_of_a_real_map_meet() -> None:
 
 def test_windows_share_bins_and_are_nested(market: lq.Market) -> None:
     maps = lq.lookback_heatmaps(market, ["12h", "24h", "3d"], start="2024-05-01", end="2024-05-02")
-    assert list(maps) == ["12h", "24h", "3d"]
-    amounts = [heat["notional"].to_numpy() for heat in maps.values()]
-    assert all((a <= b * (1 + 1e-9) + 1e-6).all() for a, b in pairwise(amounts))
+    assert maps["lookback"].to_numpy().tolist() == ["12h", "24h", "3d"]
+    assert all((a <= b * (1 + 1e-9) + 1e-6).all() for a, b in pairwise(maps["notional"].to_numpy()))
+    apart = {name: maps.sel(lookback=name) for name in ("12h", "24h", "3d")}
+    assert lq.confluence(maps).equals(lq.confluence(apart))
+    assert lq.confluence(maps).attrs["layers"] == ["12h", "24h", "3d"]
+    assert lq.clusters(apart["24h"]).attrs["lookback"] == "24h"
+    for reader in (lq.clusters, lq.cumulative, lq.max_pain):
+        with pytest.raises(
+            ValueError, match=r"one map for each lookback \(12h, 24h, 3d\); choose one, .sel\(lookback='12h'"
+        ):
+            reader(maps)
     with pytest.raises(ValueError, match=r"a map of 30d .* would need a market from"):
         lq.lookback_heatmaps(market, ["30d"], start="2024-05-01", end="2024-05-02")
 
@@ -552,14 +561,16 @@ def test_labels_keep_apart() -> None:
     long = LONGS + bump(55_000, 3e7, 0.001) + bump(55_000 * math.exp(5 * W), 2e7, 0.001) + bump(50_000, 2e7, 0.001)
     zones = lq.clusters(heat_of(long, SHORTS))
     assert len(zones) == 3
-    drawn = lq.plot.clusters(zones, price_range=(45_000, 65_000))
+    drawn = lq.plot.clusters(zones, ylim=(45_000, 65_000))
     labels = [y for each in parts(drawn, hv.Labels) for y in each["peak"]]
     assert sorted(np.round(labels, -2)) == [50_000, 55_000]
 
 
 def test_panels_of_windows_curves_and_confluence_say_what_the_tables_say(heat: xr.Dataset) -> None:
-    picture = lq.plot.lookback_heatmaps({"a": heat, "b": heat})
+    picture = lq.plot.lookback_heatmaps(stack_heatmaps({"12h": heat, "24h": heat}, "lookback"))
     assert len(parts(picture, hv.Image)) == 2
+    with pytest.raises(ValueError, match="a Dataset with a dimension lookback"):
+        lq.plot.lookback_heatmaps(heat)
     hv.render(picture, backend="bokeh")
     curve, pain = lq.cumulative(heat), lq.max_pain(heat)
     drawn = lq.plot.cumulative(curve, pain=pain)

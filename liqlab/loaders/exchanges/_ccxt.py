@@ -267,7 +267,7 @@ def depth(link: Link, item: Instrument) -> pd.DataFrame:
         raise ValueError(f"what the order book of {item.symbol} on {item.exchange} counts is not known to liqlab; take "
                          "another exchange, or convert ccxt's fetch_order_book yourself")  # fmt: skip
     book = call(link, "fetch_order_book", item.symbol)
-    sides = [("buy", book["bids"]), ("sell", book["asks"])]
+    sides = [("bid", book["bids"]), ("ask", book["asks"])]
     rows = [(side, float(row[0]), float(row[1])) for side, levels in sides for row in levels]
     table = pd.DataFrame(rows, columns=["side", "price", "quantity"])
     table["quantity"] = in_coins(table["quantity"], table["price"], unit, item)

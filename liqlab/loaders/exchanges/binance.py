@@ -260,9 +260,9 @@ def parse_open_interest(rows: Any, item: Instrument) -> pd.DataFrame:
 
 
 def parse_depth(said: Any, item: Instrument) -> pd.DataFrame:
-    """Order book → side (``buy`` bids, ``sell`` asks), price, quantity [coins], best prices first on each side."""
+    """Order book → side (``bid`` or ``ask``), price, quantity [coins], best prices first on each side."""
     try:
-        sides = [("buy", said["bids"]), ("sell", said["asks"])]
+        sides = [("bid", said["bids"]), ("ask", said["asks"])]
         table = pd.DataFrame([(side, float(p), float(q)) for side, rows in sides for p, q, *_ in rows],
                              columns=["side", "price", "quantity"])  # fmt: skip
     except (KeyError, TypeError, ValueError):

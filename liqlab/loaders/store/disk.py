@@ -7,11 +7,13 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["LEFTOVER", "locked", "publish"]
+__all__ = ["ASIDE", "LEFTOVER", "locked", "publish", "set_aside"]
 
 LEFTOVER = ".tmp"
+ASIDE = ".damaged"
 MAX_LOCK_WAIT = 120.0  # seconds to wait for another writer; one write takes a fraction of one
 
 _ELSEWHERE = "choose another place with store= or the environment variable LIQLAB_STORE"
@@ -81,6 +83,17 @@ def publish(file: Path, data: bytes) -> None:
         for leftover in file.parent.glob(f".*{LEFTOVER}"):  # of writers that were killed: under the lock nobody writes
             with contextlib.suppress(OSError):
                 leftover.unlink()
+
+
+def set_aside(file: Path, reason: str) -> Path:
+    """Rename a damaged file so that nobody reads it again, with a note beside it; returns its new place."""
+    with explained(file):
+        aside = file.with_name(f"{file.stem}.{secrets.token_hex(4)}{ASIDE}")
+        note = f"{file.name} was set aside on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC and is read no more: {reason}.\n"
+        publish(aside.with_name(f"{aside.name}.txt"), note.encode())
+        os.replace(file, aside)
+        _flush(file.parent)
+    return aside
 
 
 def _write(file: Path, data: bytes) -> None:

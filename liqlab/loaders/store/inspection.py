@@ -10,14 +10,18 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.store import month as months
-from liqlab.loaders.store.disk import LEFTOVER
+from liqlab.loaders.store.disk import ASIDE, LEFTOVER
 from liqlab.loaders.store.keys import COLUMNS, Key, folder, key_of
 from liqlab.loaders.store.month import Month, Range
 from liqlab.loaders.store.series import _AHEAD, _months, fit
 from liqlab.market.clock import timedelta, utc
 
-__all__ = ["listing", "verify"]
+__all__ = ["listing", "strangers", "verify"]
 
+_NOT_READ = {
+    LEFTOVER: "leftover of an interrupted write; harmless, the next write of this month removes it",
+    ASIDE: "a damaged file, set aside and read no more; a note beside it says why. Delete both when the month is whole",
+}
 _KEY = ["exchange", "symbol", "kind", "timeframe"]
 
 
@@ -64,8 +68,20 @@ def _summary(key: Key, files: list[Path]) -> dict[str, Any]:
             "unreadable": unreadable}  # fmt: skip
 
 
+def strangers(store: Any = None) -> list[str]:
+    """Parquet files under the store's folder that lie outside its layout, such as those of another program."""
+    root = folder(store)
+    found = []
+    for file in (file for file in _files(root) if file.suffix not in _NOT_READ):
+        try:
+            key_of(file, root)
+        except ValueError:
+            found.append(file.relative_to(root).as_posix())
+    return found
+
+
 def _files(root: Path) -> list[Path]:
-    return sorted(file for file in root.rglob("*") if file.suffix in (".parquet", LEFTOVER) and file.is_file())
+    return sorted(file for file in root.rglob("*") if file.suffix in (".parquet", ASIDE, LEFTOVER) and file.is_file())
 
 
 def verify(store: Any = None) -> pd.DataFrame:
@@ -91,13 +107,8 @@ def verify(store: Any = None) -> pd.DataFrame:
 
 
 def _verified(file: Path, root: Path) -> dict[str, Any]:
-    if file.suffix == LEFTOVER:
-        return {
-            "rows": 0,
-            "ok": True,
-            "problem": "",
-            "note": "leftover of an interrupted write; harmless, the next write of this month removes it",
-        }
+    if file.suffix in _NOT_READ:
+        return {"rows": 0, "ok": True, "problem": "", "note": _NOT_READ[file.suffix]}
     try:
         key, name = key_of(file, root)
         found = months.read(file)
@@ -114,8 +125,6 @@ def _verified(file: Path, root: Path) -> dict[str, Any]:
 def _sound(month: Month, notes: dict[str, Any], key: Key, name: str) -> None:
     remedy = "delete the file and fetch this month again"
     rows = month.rows
-    if notes.get("sha256") != months.digest(notes, rows):
-        raise ValueError(f"its content is not what was written (sha256 differs); {remedy}")
     if notes["key"] != vars(key):
         raise ValueError(f"it was written as {Key(**notes['key'])}, but lies where {key} belongs; move it or {remedy}")
     columns = COLUMNS[key.kind]

@@ -16,6 +16,7 @@ __all__ = ["COLUMNS", "FILE", "Key", "folder", "key_of", "month_file"]
 
 FILE = "data.parquet"
 _PARTS = ("exchange", "symbol", "kind", "timeframe")
+_MAX_NAME = 200  # characters of one part of a path; file systems allow 255 bytes, and its name stands before it
 _NO_TIMEFRAME = "-"  # an empty hive value would be read as NULL by some tools and refused by others
 
 
@@ -76,6 +77,10 @@ class Key:
             if not isinstance(getattr(self, part), str) or not getattr(self, part).strip():
                 raise ValueError(f"a key of the store needs its {part}, got {getattr(self, part)!r}; pass "
                                  "exchange='binanceusdm', symbol='BTC/USDT:USDT'")  # fmt: skip
+            if len(_encoded(getattr(self, part))) > _MAX_NAME:
+                raise ValueError(f"{part} {getattr(self, part)[:20]!r}… is too long for a folder of the store: "
+                                 f"{len(_encoded(getattr(self, part)))} characters where {_MAX_NAME} are allowed; "
+                                 "pass it as ccxt spells it, such as BTC/USDT:USDT")  # fmt: skip
         if self.kind not in COLUMNS:
             raise ValueError(f"the store keeps no kind {self.kind!r}; it keeps {', '.join(COLUMNS)}")
         if self.timeframe:
@@ -102,6 +107,11 @@ def folder(path: Any = None) -> Path:
     -------
     Path
         Absolute; nothing is created.
+
+    Raises
+    ------
+    ValueError
+        Where a file lies at this place.
     """
     if path is None:
         path = os.environ.get("LIQLAB_STORE") or None
@@ -109,7 +119,11 @@ def folder(path: Any = None) -> Path:
         from platformdirs import user_data_dir
 
         path = Path(user_data_dir("liqlab", appauthor=False)) / "store"
-    return Path(path).expanduser().absolute()
+    place = Path(path).expanduser().absolute()
+    if place.is_file():
+        raise ValueError(f"the store must be a folder, but {place} is a file; pass another with store= or the "
+                         "environment variable LIQLAB_STORE")  # fmt: skip
+    return place
 
 
 def month_file(key: Key, month: str, store: Any = None) -> Path:

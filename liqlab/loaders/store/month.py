@@ -1,13 +1,15 @@
 """One month in one parquet file: rows, covered ranges and origins together, the same content always as the same bytes.
 
 The file's own metadata (key ``liqlab``) is JSON: ``version``, the key, ``covered`` ranges, ``origins`` (each with the
-ranges that came from it) and ``sha256`` over all of that and the rows, by which `verify` finds a flipped bit.
+ranges that came from it) and two digests, see `liqlab.loaders.store.seals`. Nothing is read without its seal.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -18,11 +20,12 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.store.keys import COLUMNS, Key
+from liqlab.loaders.store.seals import DIGITS, check_body, check_footer, footer_start, sealed
 from liqlab.market.clock import utc
 
-__all__ = ["Month", "Range", "empty", "joined", "minus", "read", "read_notes", "render"]
+__all__ = ["DamagedError", "Month", "Range", "check", "empty", "joined", "minus", "read", "read_notes", "render"]
 
-VERSION = 1
+VERSION = 2
 _NAME = b"liqlab"
 Range = tuple[pd.Timestamp, pd.Timestamp]
 
@@ -93,7 +96,6 @@ def render(key: Key, month: Month) -> bytes:
 
     columns = [column for column in COLUMNS[key.kind].all if column in month.rows]
     notes = _notes(key, month)
-    notes["sha256"] = digest(notes, month.rows[columns])
     fields = [pa.field("time", pa.timestamp("us", tz="UTC"), nullable=False)]
     fields += [pa.field(column, pa.float64()) for column in columns]
     arrays = [pa.array(_micros(month.rows), pa.timestamp("us", tz="UTC"))]
@@ -104,7 +106,7 @@ def render(key: Key, month: Month) -> bytes:
     with pq.ParquetWriter(out, table.schema, compression="zstd", store_schema=False) as writer:
         writer.write_table(table, row_group_size=max(1, len(month.rows)))
         writer.add_key_value_metadata({_NAME: _json(notes)})
-    return out.getvalue().to_pybytes()
+    return sealed(out.getvalue().to_pybytes())
 
 
 def _micros(rows: pd.DataFrame) -> np.ndarray:
@@ -114,7 +116,8 @@ def _micros(rows: pd.DataFrame) -> np.ndarray:
 def _notes(key: Key, month: Month) -> dict[str, Any]:
     origins = [{"origin": json.loads(name), "ranges": _texts(joined(spans))}
                for name, spans in sorted(month.origins.items())]  # fmt: skip
-    return {"version": VERSION, "key": asdict(key), "covered": _texts(month.covered), "origins": origins}
+    return {"version": VERSION, "key": asdict(key), "covered": _texts(month.covered), "origins": origins,
+            "body": DIGITS, "sha256": DIGITS}  # fmt: skip
 
 
 def _texts(ranges: Iterable[Range]) -> list[list[str]]:
@@ -135,8 +138,114 @@ def origin_name(origin: Any) -> str:
         raise TypeError(f"origin must hold plain text and numbers only ({error}), got {origin!r}") from error
 
 
-def digest(notes: dict[str, Any], rows: pd.DataFrame) -> str:
-    """sha256 over the notes (without their own sha256) and every value."""
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def read_notes(file: Path) -> dict[str, Any] | None:
+    """A file's notes without its rows (plus ``rows``, ``first``, ``last``); None where there is no such file.
+
+    Raises
+    ------
+    DamagedError
+        Where the notes are not what was written, or cannot be read.
+    ValueError
+        Where a newer liqlab wrote them.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _explained(file):
+        try:
+            stream = file.open("rb")
+        except FileNotFoundError:
+            return None
+        with stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - 8, 0))
+            start = footer_start(size, stream.read())
+            stream.seek(start)
+            footer = stream.read()
+        _check_notes(footer)
+        metadata = pq.read_metadata(pa.BufferReader(b"PAR1" + footer))
+        notes = _parsed((metadata.metadata or {}).get(_NAME))
+        if notes["version"] == 1:  # its seal needs the rows
+            read(file)
+        return notes | _summary(metadata)
+
+
+def _summary(footer: Any) -> dict[str, Any]:
+    spans = [footer.row_group(k).column(0).statistics for k in range(footer.num_row_groups)]
+    known = [span for span in spans if span is not None and span.has_min_max]
+    first, last = (utc(known[0].min), utc(known[-1].max)) if known else (pd.NaT, pd.NaT)
+    return {"rows": footer.num_rows, "first": first, "last": last}
+
+
+def read(file: Path) -> tuple[Month, dict[str, Any]] | None:
+    """A file's content and its notes; None where there is no such file. What is used is what the seals were made of.
+
+    Raises
+    ------
+    DamagedError
+        Where it is not what was written, or cannot be read; the message says what to do.
+    ValueError
+        Where a newer liqlab wrote it.
+    """
+    with _explained(file):
+        found = _opened(file)
+        if found is None:
+            return None
+        opened, notes = found
+        month = Month(
+            _rows(opened.read()), {_json(told["origin"]): _ranges(told["ranges"]) for told in notes["origins"]}
+        )
+        if notes["version"] == 1 and notes["sha256"] != _content_digest(notes, month.rows):
+            raise ValueError("its content is not what was written (sha256 differs)")
+        return month, notes
+
+
+def check(file: Path) -> int:
+    """Raise as `read` does, at a third of the time; returns the number of the file's form, 0 where there is none."""
+    with _explained(file):
+        found = _opened(file)
+        version = found[1]["version"] if found else 0
+        if version == 1:  # its seal needs the rows
+            read(file)
+        return version
+
+
+def _opened(file: Path) -> tuple[Any, dict[str, Any]] | None:
+    """A file, its rows not yet decoded, and its notes; seals of this form are checked before a reader sees a byte."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    start = footer_start(len(data), data[-8:])
+    _check_notes(data[start:])
+    opened = pq.ParquetFile(pa.BufferReader(data))
+    notes = _parsed((opened.metadata.metadata or {}).get(_NAME))
+    if notes["version"] > 1:
+        check_body(memoryview(data)[:start], notes["body"])
+    return opened, notes
+
+
+def _rows(table: Any) -> pd.DataFrame:
+    import pyarrow as pa
+
+    if table.schema.field("time").type != pa.timestamp("us", tz="UTC"):
+        raise ValueError(f"its column time is {table.schema.field('time').type}, not a timestamp [µs, UTC]")
+    stamps = table["time"].cast(pa.timestamp("us")).to_numpy()
+    return pd.DataFrame(
+        {name: np.asarray(table[name].to_numpy(), "float64") for name in table.column_names if name != "time"},
+        index=pd.DatetimeIndex(stamps).tz_localize("UTC").rename("time"),
+        copy=False,  # views of what was decoded; whoever gives rows away copies them
+    )
+
+
+def _content_digest(notes: dict[str, Any], rows: pd.DataFrame) -> str:
+    """The seal of files of form 1: sha256 over the notes (without their own sha256) and every value."""
     seal = hashlib.sha256(_json({name: value for name, value in notes.items() if name != "sha256"}).encode())
     seal.update(_micros(rows).astype("<i8").tobytes())
     for column in rows.columns:
@@ -146,63 +255,30 @@ def digest(notes: dict[str, Any], rows: pd.DataFrame) -> str:
     return seal.hexdigest()
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
-
-
-def read_notes(file: Path) -> dict[str, Any] | None:
-    """A file's notes without its rows (plus ``rows``, ``first``, ``last``); None where there is no such file."""
-    import pyarrow.parquet as pq
-
+def _check_notes(footer: bytes) -> None:
+    """Raise where a footer is neither sealed nor of form 1, which has no such seal; no reader has seen it before."""
     try:
-        stream = file.open("rb")
-    except FileNotFoundError:
-        return None
-    with stream, _explained(file):
-        footer = pq.read_metadata(stream)
-        notes = _parsed((footer.metadata or {}).get(_NAME))
-        return notes | {"rows": footer.num_rows} | _edges(footer)
+        check_footer(footer)
+    except ValueError:
+        if b'"covered"' not in footer:
+            raise ValueError("it was not written by liqlab's store") from None
+        found = re.findall(rb'"version":\s*(\d{1,9})', footer)
+        if not found:
+            raise ValueError("its notes tell no version") from None
+        _refuse_newer(int(found[-1]))
+        if int(found[-1]) != 1:
+            raise
 
 
-def _edges(footer: Any) -> dict[str, Any]:
-    spans = [footer.row_group(k).column(0).statistics for k in range(footer.num_row_groups)]
-    known = [span for span in spans if span is not None and span.has_min_max]
-    return {"first": utc(known[0].min), "last": utc(known[-1].max)} if known else {"first": pd.NaT, "last": pd.NaT}
-
-
-def read(file: Path) -> tuple[Month, dict[str, Any]] | None:
-    """A file's content and its notes; None where there is no such file.
-
-    Raises
-    ------
-    ValueError
-        Where it cannot be read; the message says what to do.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        return None
-    with _explained(file):
-        opened = pq.ParquetFile(pa.BufferReader(data))
-        table, notes = opened.read(), _parsed((opened.metadata.metadata or {}).get(_NAME))
-        if table.schema.field("time").type != pa.timestamp("us", tz="UTC"):
-            raise ValueError(f"its column time is {table.schema.field('time').type}, not a timestamp [µs, UTC]")
-        rows = pd.DataFrame(
-            {name: table[name].to_numpy().astype("float64") for name in table.column_names if name != "time"},
-            index=pd.DatetimeIndex(table["time"].cast(pa.timestamp("us")).to_numpy()).tz_localize("UTC").rename("time"),
-        )
-        origins = {_json(entry["origin"]): _ranges(entry["ranges"]) for entry in notes["origins"]}
-    return Month(rows, origins), notes
+def _refuse_newer(version: int) -> None:
+    if version > VERSION:
+        raise _NewerError(f"its form is number {version}, this liqlab knows {VERSION}; upgrade liqlab, or, where no "
+                          "newer one wrote it, delete it and fetch this month again")  # fmt: skip
 
 
 def _parsed(text: bytes | None) -> dict[str, Any]:
-    if text is None:
-        raise ValueError("it was not written by liqlab's store")
-    notes = json.loads(text)
-    if notes["version"] > VERSION:
-        raise _Newer(f"its form is number {notes['version']}, this liqlab knows {VERSION}; upgrade liqlab")
+    notes = json.loads(text or b"{}")
+    _refuse_newer(notes["version"])
     if lacking := {"key", "covered", "origins", "sha256"} - set(notes):
         raise ValueError(f"its notes lack {', '.join(sorted(lacking))}")
     return notes
@@ -217,7 +293,11 @@ def covered(notes: dict[str, Any]) -> list[Range]:
     return _ranges(notes["covered"])
 
 
-class _Newer(ValueError):
+class DamagedError(ValueError):
+    """A stored file that is not what was written: it can be set aside and fetched again."""
+
+
+class _NewerError(ValueError):
     """Written by a liqlab that knows more than this one: no reason to delete it."""
 
 
@@ -228,7 +308,12 @@ def _explained(file: Path) -> Iterator[None]:
 
     try:
         yield
-    except _Newer as error:
+    except DamagedError:
+        raise
+    except _NewerError as error:
         raise ValueError(f"{file}: {error}") from error
-    except (pa.ArrowException, ValueError, KeyError, TypeError, OSError) as error:
-        raise ValueError(f"{file} cannot be read ({error}); delete it and fetch this month again") from error
+    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # of the disk; a decoder's own errors have no number
+            remedy = "check the store's path, its permissions and the disk"
+            raise ValueError(f"{file} cannot be read ({error.strerror}); {remedy}") from error
+        raise DamagedError(f"{file} cannot be read ({error}); delete it and fetch this month again") from error

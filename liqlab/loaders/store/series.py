@@ -1,22 +1,23 @@
-"""Append, load, and what is still missing: the three verbs that fetching needs."""
+"""Append, load, what is still missing, and repair: the verbs that fetching needs."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from liqlab.loaders.store import month as months
-from liqlab.loaders.store.disk import locked, publish
+from liqlab.loaders.store.disk import locked, publish, set_aside
 from liqlab.loaders.store.keys import COLUMNS, Key, month_file
-from liqlab.loaders.store.month import Month, Range
+from liqlab.loaders.store.month import DamagedError, Month, Range
 from liqlab.market import market
 from liqlab.market.clock import nanoseconds, timedelta, utc
 
-__all__ = ["append", "load", "missing"]
+__all__ = ["append", "load", "missing", "repair"]
 
 _AHEAD = pd.Timedelta(1, "h")  # clocks differ; but nothing can be complete that lies farther in the future
 
@@ -47,7 +48,9 @@ def missing(key: Key, start: Any, end: Any, *, store: Any = None) -> list[Range]
     first, last = _range(start, end)
     known: list[Range] = []
     for name, _, _ in _months(first, last):
-        notes = months.read_notes(month_file(key, name, store))
+        file = month_file(key, name, store)
+        notes = months.read_notes(file)
+        _check_key(notes, key, file)
         known += months.covered(notes) if notes else []
     return months.minus(first, last, months.joined(known))
 
@@ -77,14 +80,13 @@ def load(key: Key, start: Any, end: Any, *, store: Any = None) -> pd.DataFrame:
     first, last = _range(start, end)
     parts = []
     for name, _, _ in _months(first, last):
-        found = months.read(month_file(key, name, store))
-        if found is not None and len(found[0].rows):
-            rows = found[0].rows
-            parts.append(rows[(rows.index >= first) & (rows.index < last)])
+        found = _read(key, name, store)
+        if found is not None:
+            parts.append(_cut(found.rows, first, last))
     parts = [part for part in parts if len(part)]
     if not parts:
         return months.empty(key.kind)
-    table = _ordered(pd.concat(parts), key.kind)
+    table = _ordered(pd.concat(parts) if len(parts) > 1 else parts[0].copy(), key.kind)
     return _known_throughout(table, key) if key.kind == "candles" else table
 
 
@@ -127,13 +129,76 @@ def append(key: Key, frame: pd.DataFrame, start: Any, end: Any, *, store: Any = 
     with locked(key.folder(store)):
         for month, since, until in _months(first, last):
             file = month_file(key, month, store)
-            old, _ = months.read(file) or (Month(months.empty(key.kind)), {})
+            old = _sound(key, month, store) or Month(months.empty(key.kind))
             span = (max(first, since), min(last, until))
             part = rows[(rows.index >= span[0]) & (rows.index < span[1])]
             origins = old.origins | {name: months.joined([*old.origins.get(name, []), span])}
             data = months.render(key, Month(_merged(old.rows, part, key, str(file)), origins))
             if not file.is_file() or file.read_bytes() != data:
                 publish(file, data)
+
+
+def repair(key: Key, start: Any, end: Any, *, store: Any = None) -> None:
+    """Set the damaged months of ``[start, end)`` aside, so that they are missing; write older forms anew in today's.
+
+    A damaged file is renamed, never deleted, and a note beside it says what was wrong.
+
+    Parameters
+    ----------
+    key : Key
+        The series.
+    start, end : time-like
+        Half-open range; UTC if they carry no zone.
+    store : path, optional
+        Folder of the store, see `folder`.
+
+    Warns
+    -----
+    UserWarning
+        One for each month that was set aside: what was wrong, and where the file is.
+    """
+    for name, _, _ in _months(*_range(start, end)):
+        file = month_file(key, name, store)
+        try:
+            if months.check(file) in (0, months.VERSION):
+                continue
+        except DamagedError:
+            pass
+        with locked(key.folder(store)):
+            found = _sound(key, name, store)
+            if found is not None:
+                publish(file, months.render(key, found))
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def _read(key: Key, name: str, store: Any) -> Month | None:
+    """A month of this key; None where there is none."""
+    file = month_file(key, name, store)
+    found = months.read(file)
+    if found is None:
+        return None
+    _check_key(found[1], key, file)
+    return found[0]
+
+
+def _check_key(notes: dict[str, Any] | None, key: Key, file: Path) -> None:
+    if notes is not None and notes["key"] != vars(key):
+        raise ValueError(f"{file} was written as {Key(**notes['key'])}, but lies where {key} belongs; move it or "
+                         "delete it and fetch this month again")  # fmt: skip
+
+
+def _sound(key: Key, name: str, store: Any) -> Month | None:
+    """A month; one that is damaged is set aside. Whoever calls holds the lock, so that no writer is at it."""
+    try:
+        return _read(key, name, store)
+    except DamagedError as error:
+        aside = set_aside(month_file(key, name, store), str(error.__cause__))
+        told = f"{key}, {name}: the stored file is damaged ({error.__cause__}) and was set aside as {aside}"
+        warnings.warn(f"{told}; the month counts as missing and is fetched again where its source still has it",
+                      stacklevel=4)  # fmt: skip
+        return None
 
 
 # --- ranges ---------------------------------------------------------------------------------------------------------
@@ -153,6 +218,12 @@ def _months(start: pd.Timestamp, end: pd.Timestamp) -> Iterator[tuple[str, pd.Ti
         following = (at + pd.Timedelta(32, "D")).replace(day=1)
         yield f"{at:%Y-%m}", at, following
         at = following
+
+
+def _cut(rows: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """The rows of ``[first, last)``; all of them without a copy."""
+    edges = rows.index.searchsorted([first, last])
+    return rows.iloc[edges[0] : edges[1]]
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------
@@ -239,7 +310,8 @@ def _refuse_conflicts(old: pd.DataFrame, new: pd.DataFrame, key: Key, file: str)
 def _ordered(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Columns in the kind's order; optional ones that no row knows are left out."""
     columns = COLUMNS[kind]
-    return rows[[c for c in columns.all if c in rows and (c in columns.required or rows[c].notna().any())]]
+    kept = [c for c in columns.all if c in rows and (c in columns.required or rows[c].notna().any())]
+    return rows if kept == list(rows.columns) else rows[kept]
 
 
 def _known_throughout(table: pd.DataFrame, key: Key) -> pd.DataFrame:

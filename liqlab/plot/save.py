@@ -1,4 +1,4 @@
-"""A heatmap as PNG, without a browser: plain matplotlib."""
+"""A heatmap written to a PNG file, without a browser: plain matplotlib."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.plot.panels import bin_of, cells, column_width, middles
-from liqlab.plot.style import LONG, RISE, SHORT, colours_of, heading, limits, lowest, view
+from liqlab.maps.stacking import one_heatmap
+from liqlab.plot.cells import bin_of, cells, column_width, middles
+from liqlab.plot.colour_bar import colours_of, limits, lowest
+from liqlab.plot.observed import is_observed, observed_heading
+from liqlab.plot.style import LONG, RISE, SHORT, heading, view
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,8 +25,8 @@ def png(
     heat: xr.Dataset,
     path: str | os.PathLike[str],
     *,
-    scale: str = "purple-yellow",
-    price_range: tuple[float, float] | None = None,
+    cmap: str = "purple-yellow",
+    ylim: tuple[float, float] | None = None,
     title: str | None = None,
     width: float = 10.0,
     dpi: int = 110,
@@ -33,10 +36,10 @@ def png(
     Parameters
     ----------
     heat : Dataset
-        From `liqlab.heatmap`.
+        From `liqlab.heatmap` or `liqlab.observed_heatmap`.
     path : path-like
         File to write; an existing one is replaced once the new one is whole, and stays if it cannot be written.
-    scale, price_range, title
+    cmap, ylim, title
         As in `heatmap`.
     width : float
         Width [inches].
@@ -51,14 +54,16 @@ def png(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    low, high = price_range or view(heat)
+    heat = one_heatmap(heat)
+    seen = is_observed(heat)
+    low, high = ylim or (tuple(heat["price_edge"].to_numpy()[[0, -1]]) if seen else view(heat))
     figure = Figure(figsize=(width, 0.56 * width), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharey=True, width_ratios=[6, 1])
-    _png_heat(figure, axes[0], heat, (low, high), scale)
+    _png_heat(figure, axes[0], heat, (low, high), cmap)
     _png_profile(axes[1], heat, (low, high))
     axes[0].set_ylim(low, high)
-    figure.suptitle(heading(heat, title), fontsize=9, x=0.01, ha="left")
+    figure.suptitle(observed_heading(heat, title) if seen else heading(heat, title), fontsize=9, x=0.01, ha="left")
     target = Path(path)
     part = target.with_name(target.name + ".tmp")
     try:
@@ -69,20 +74,20 @@ def png(
     return target
 
 
-def _png_heat(figure: Any, axes: Any, heat: xr.Dataset, price_range: tuple[float, float], scale: str) -> None:
+def _png_heat(figure: Any, axes: Any, heat: xr.Dataset, ylim: tuple[float, float], cmap: str) -> None:
     from matplotlib import colormaps
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LogNorm
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.ticker import EngFormatter, LogLocator
 
-    table, quote = cells(heat, price_range), heat.attrs["quote"]
+    table, quote = cells(heat, ylim), heat.attrs["quote"]
     total, price = table["estimated"].to_numpy(), table["price"].to_numpy()
     low, high = limits(total, 0.0)
     half = pd.Timedelta(column_width(heat) / 2)
     first, last = table["time"].to_numpy()[[0, -1]]
     times, rim = date2num([pd.Timestamp(first) - half, pd.Timestamp(last) + half]), (price[1] - price[0]) / 2
-    colours = colormaps[colours_of(scale)].with_extremes(bad=lowest(scale), under=lowest(scale))
+    colours = colormaps[colours_of(cmap)].with_extremes(bad=lowest(cmap), under=lowest(cmap))
     image = axes.imshow(
         np.where(total > 0, total, np.nan).T, origin="lower", aspect="auto", interpolation="nearest", cmap=colours,
         norm=LogNorm(low, high), extent=(*times, price[0] - rim, price[-1] + rim),
@@ -109,10 +114,10 @@ def _png_heat(figure: Any, axes: Any, heat: xr.Dataset, price_range: tuple[float
     bar.minorticks_off()
 
 
-def _png_profile(axes: Any, heat: xr.Dataset, price_range: tuple[float, float]) -> None:
+def _png_profile(axes: Any, heat: xr.Dataset, ylim: tuple[float, float]) -> None:
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
-    last = heat.isel(time=-1).sel(price=slice(*price_range))
+    last = heat.isel(time=-1).sel(price=slice(*ylim))
     price = last["price"].to_numpy()
     height = price[1] - price[0] if len(price) > 1 else 1.0
     amount = last["notional"].sum([d for d in last["notional"].dims if d not in ("price", "side")])

@@ -1,14 +1,17 @@
-"""Observed liquidations over time × price, with their sums. Public through `plot`."""
+"""Observed liquidations over time × price, with their sums."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from liqlab.plot import bokeh_hooks, panels
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE, colours_of, limits, lowest
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.cells import bin_of, cells, column_width, middles
+from liqlab.plot.colour_bar import COLOUR_BAR, colours_of, limits, lowest
+from liqlab.plot.profile import profile_bars
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE, STRIP, WIDE
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -18,9 +21,9 @@ if TYPE_CHECKING:
 def observed_heatmap(
     seen: xr.Dataset,
     *,
-    scale: str = "black-yellow",
-    log: bool = True,
-    price_range: tuple[float, float] | None = None,
+    cmap: str = "black-yellow",
+    logz: bool = True,
+    ylim: tuple[float, float] | None = None,
     strip: bool = True,
     profile: bool = True,
     title: str | None = None,
@@ -31,12 +34,12 @@ def observed_heatmap(
     ----------
     seen : Dataset
         From `liqlab.observed_heatmap`.
-    scale : str
+    cmap : str
         ``black-yellow`` (default) or ``purple-yellow``, which colour-blind eyes read too; ``green-red``, calm green to
         stressed red, as sources draw it; ``violet-red``.
-    log : bool
+    logz : bool
         Logarithmic colours (default) or linear ones.
-    price_range : (low, high), optional
+    ylim : (low, high), optional
         Prices shown [quote]; default: all that holds something.
     strip, profile : bool
         Draw the sums by time below, and by price at the side.
@@ -49,17 +52,11 @@ def observed_heatmap(
     """
     bokeh_hooks.use_bokeh()
     edges = seen["price_edge"].to_numpy()
-    low, high = price_range or (float(edges[0]), float(edges[-1]))
-    main = _cells(seen, (low, high), scale, log) * _closes(seen)
-    a = seen.attrs
-    totals = " · ".join(
-        f"{side}s {short_number(seen['notional'].sel(side=side).sum().item())}" for side in ("long", "short")
-    )
-    who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['time_step']}"
-    words = f"{title or a['title']}\n{who}\n{totals} {a['quote']}\n{a['placing']}\nat most one a second"
+    low, high = ylim or (float(edges[0]), float(edges[-1]))
+    main = _cells(seen, (low, high), cmap, logz) * _closes(seen)
     main = main.opts(
-        ylim=(low, high), title=words, xlabel="", ylabel=f"price [{a['quote']}]", show_grid=False, fontsize=FONT,
-        toolbar="above", hooks=[bokeh_hooks.borders, bokeh_hooks.prices], **WIDE,
+        ylim=(low, high), title=observed_heading(seen, title), xlabel="", ylabel=f"price [{seen.attrs['quote']}]",
+        show_grid=False, fontsize=FONT, toolbar="above", hooks=[bokeh_hooks.borders, bokeh_hooks.prices], **WIDE,
     )  # fmt: skip
     if not (strip or profile):
         return main
@@ -71,6 +68,20 @@ def observed_heatmap(
     if strip and profile:
         parts.append(_corner())
     return bokeh_hooks.sheet(parts, 2 if profile else 1)
+
+
+def is_observed(heat: xr.Dataset) -> bool:
+    """Whether a map holds observed liquidations, and not estimated ones: only those were put at prices in some way."""
+    return "placing" in heat.attrs
+
+
+def observed_heading(seen: xr.Dataset, title: str | None) -> str:
+    """Five short lines, as of an estimated map: what, of whom, how much, how it was put at prices."""
+    a = seen.attrs
+    sums = {side: float(seen["notional"].sel(side=side).sum()) for side in ("long", "short")}
+    totals = " · ".join(f"{side}s {short_number(amount)}" for side, amount in sums.items())
+    who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['time_step']}"
+    return f"{title or a['title']}\n{who}\n{totals} {a['quote']}\n{a['placing']}\nat most one a second"
 
 
 def short_number(x: float) -> str:
@@ -85,23 +96,22 @@ def short_number(x: float) -> str:
     return f"{x:.3g}"
 
 
-def _cells(seen: xr.Dataset, price_range: tuple[float, float], scale: str, log: bool) -> hv.Image:
+def _cells(seen: xr.Dataset, ylim: tuple[float, float], cmap: str, logz: bool) -> hv.Image:
     import hvplot.xarray  # noqa: F401  (registers .hvplot)
 
-    table = panels.cells(seen, price_range).rename(estimated="observed")
+    table = cells(seen, ylim).rename(estimated="observed")
     low, high = limits(table["observed"].to_numpy(), 0.0)
     quote = seen.attrs["quote"]
     picture = table.where(table["observed"] > 0).hvplot.image(
-        x="time", y="price", z="observed", cmap=colours_of(scale), logz=log, clim=(low, high) if log else (0, high),
-        clabel=f"observed [{quote} per {panels.bin_of(table):g} {quote} of price]", **WIDE,
+        x="time", y="price", z="observed", cmap=colours_of(cmap), logz=logz, clim=(low, high) if logz else (0, high),
+        clabel=f"observed [{quote} per {bin_of(table):g} {quote} of price]", **WIDE,
     )  # fmt: skip
     picture = picture.clone(table.where(table["observed"] > 0), vdims=[*picture.vdims, "longs", "shorts"])
     hover = [("time", "$x{%F %H:%M}"), ("price", "$y{0,0.[0000]}"), ("longs", "@longs{custom}"),
              ("shorts", "@shorts{custom}")]  # fmt: skip
     return picture.opts(
-        bgcolor=lowest(scale), tools=["hover", "crosshair"], hooks=[bokeh_hooks.hover(hover), bokeh_hooks.si_colorbar],
-        colorbar_position="bottom",
-        colorbar_opts={"height": 9, "title_text_font_size": "8pt", "title_standoff": 3, "padding": 2},
+        bgcolor=lowest(cmap), tools=["hover", "crosshair"], hooks=[bokeh_hooks.hover(hover), bokeh_hooks.si_colorbar],
+        **COLOUR_BAR,
     )  # fmt: skip
 
 
@@ -109,24 +119,11 @@ def _closes(seen: xr.Dataset) -> hv.Curve:
     """Closes, not candles: the bodies would hide the very cells that the bars were spread over."""
     import holoviews as hv
 
-    line = pd.DataFrame({"time": panels.middles(seen), "price": seen["close"].to_numpy()}).dropna()
+    line = pd.DataFrame({"time": middles(seen), "price": seen["close"].to_numpy()}).dropna()
     return hv.Curve(line, "time", "price").opts(color="#bdbdbd", line_width=1)
 
 
-def profile_bars(price: np.ndarray, half: float, amounts: dict[str, np.ndarray], hues: dict[str, str]) -> list[Any]:
-    """Bars by price, one set per name."""
-    import holoviews as hv
-
-    bars = []
-    for name, amount in amounts.items():
-        on = amount > 0
-        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
-        boxes = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=name)
-        bars.append(boxes.opts(color=hues[name], line_width=0, alpha=0.8))
-    return bars
-
-
-def _by_price(seen: xr.Dataset, price_range: tuple[float, float]) -> hv.Overlay:
+def _by_price(seen: xr.Dataset, ylim: tuple[float, float]) -> hv.Overlay:
     import holoviews as hv
 
     part = seen["notional"].sum("time")
@@ -134,7 +131,7 @@ def _by_price(seen: xr.Dataset, price_range: tuple[float, float]) -> hv.Overlay:
     amounts = {f"{side}s": part.sel(side=side).to_numpy() for side in ("long", "short")}
     bars = profile_bars(part["price"].to_numpy(), half, amounts, {"longs": LONG, "shorts": SHORT})
     return hv.Overlay(bars).opts(
-        title="\n\n\nobserved\nby price", ylim=price_range, yaxis=None, xlabel=f"[{seen.attrs['quote']}]", xticks=2,
+        title="\n\n\nobserved\nby price", ylim=ylim, yaxis=None, xlabel=f"[{seen.attrs['quote']}]", xticks=2,
         width=SIDE, height=HEIGHT, toolbar=None, fontsize=FONT, legend_position="bottom_right", show_legend=True,
         hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.below],
     )  # fmt: skip
@@ -145,7 +142,7 @@ def _by_time(seen: xr.Dataset) -> hv.Overlay:
     import holoviews as hv
 
     amount = seen["notional"].sum("price")
-    middle, half = panels.middles(seen), 0.45 * panels.column_width(seen)
+    middle, half = middles(seen), 0.45 * column_width(seen)
     bars = []
     for side, colour, sign in (("long", LONG, 1), ("short", SHORT, -1)):
         value = sign * amount.sel(side=side).to_numpy()

@@ -1,4 +1,4 @@
-"""The scoreboard as a picture: every forecast with its interval, the ceiling as a line. Public through `plot`."""
+"""The scoreboard as a picture: every forecast with its interval, the ceiling as a line."""
 
 from __future__ import annotations
 

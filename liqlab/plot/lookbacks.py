@@ -1,0 +1,68 @@
+"""Heatmaps of several lookbacks side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liqlab.maps.stacking import heatmaps_of
+from liqlab.plot import bokeh_hooks
+from liqlab.plot._candles import candles_over
+from liqlab.plot.image import image
+from liqlab.plot.style import FONT, WIDE, interest, view
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    import xarray as xr
+
+
+def lookback_heatmaps(
+    maps: xr.Dataset,
+    *,
+    cmap: str = "purple-yellow",
+    ylim: tuple[float, float] | None = None,
+    columns: int = 2,
+) -> hv.Layout:
+    """Draw heatmaps of several lookbacks side by side, on one range of prices.
+
+    Parameters
+    ----------
+    maps : Dataset
+        From `liqlab.lookback_heatmaps`: with a dimension ``lookback``.
+    cmap : str
+        As in `heatmap`.
+    ylim : (low, high), optional
+        Prices shown [quote]; default: that of the first heatmap.
+    columns : int
+        Panels per row.
+
+    Returns
+    -------
+    holoviews Layout
+        Each panel has colours of its own: a longer window holds more, and would outshine the shorter ones.
+    """
+    import holoviews as hv
+
+    bokeh_hooks.use_bokeh()
+    if "lookback" not in getattr(maps, "dims", ()):
+        raise ValueError("lookback_heatmaps draws maps of several lookbacks, a Dataset with a dimension lookback; make "
+                         "it with lq.lookback_heatmaps(market, ['24h', '7d'])")  # fmt: skip
+    each = heatmaps_of(maps, "lookback")
+    low, high = ylim or view(next(iter(each.values())))
+    look = {**WIDE, "height": 380, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None}
+    pictures = []
+    for k, (name, heat) in enumerate(each.items()):
+        picture = image(heat, (low, high), cmap, True, 0.0).opts(framewise=True, axiswise=True)
+        bins = picture.opts.get("plot").kwargs["clabel"].partition("[")[2]
+        main = picture.opts(clabel="[" + bins.replace(" of price", ""), xticks=3) * candles_over(heat)
+        ylabel = f"price [{heat.attrs['quote']}]" if k % columns == 0 else ""
+        pictures.append(main.opts(hv.opts.Overlay(title=_narrow(heat, name), ylim=(low, high), xlabel="time [UTC]",
+                                                ylabel=ylabel, hooks=[bokeh_hooks.prices], **look)))  # fmt: skip
+    return hv.Layout(pictures).cols(columns).opts(shared_axes=True, toolbar=None)
+
+
+def _narrow(heat: xr.Dataset, name: str) -> str:
+    """The heading in lines short enough for two panels on a phone."""
+    a = heat.attrs
+    whose = interest(heat, narrow=True)
+    return (f"{name}, estimated\n{a['symbol'] or 'no symbol'}\n{a['exchange'] or 'no exchange'} {a['timeframe']}\n"
+            f"{a['model']}\nlaw {a['law']}\nOI {whose}")  # fmt: skip

@@ -1,0 +1,102 @@
+"""The map of one moment: notional by price, alone or at the side of a heatmap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab.maps.stacking import one_heatmap
+from liqlab.plot import bokeh_hooks
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, heading, view
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    import xarray as xr
+
+
+def liquidation_map(
+    heat: xr.Dataset,
+    *,
+    at: Any = None,
+    ylim: tuple[float, float] | None = None,
+    marks: Sequence[float] = (),
+    width: int | None = None,
+) -> hv.Overlay:
+    """Draw the map of one moment: estimated notional by price, longs and shorts in their hues.
+
+    Parameters
+    ----------
+    heat : Dataset
+        From `liqlab.heatmap`.
+    at : time-like, optional
+        The last column closed at or before it; default: the last.
+    ylim : (low, high), optional
+        Prices shown [quote].
+    marks : sequence of float
+        Prices [quote] to mark with a dotted line.
+    width : int, optional
+        Width [px] of a panel beside a heatmap, which lends it its price axis; default: as wide as the page, with an
+        axis of its own.
+
+    Returns
+    -------
+    holoviews Overlay
+    """
+    import holoviews as hv
+
+    from liqlab.maps.heatmaps import liquidation_map as moment_of
+
+    bokeh_hooks.use_bokeh()
+    heat = one_heatmap(heat)
+    snap = moment_of(heat, at=at)
+    low, high = ylim or view(heat)
+    snap = snap.sel(price=slice(low, high))
+    amounts = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]
+    half = np.diff(heat["price_edge"].to_numpy()[:2])[0] / 2
+    price = snap["price"].to_numpy()
+    parts: list[Any] = []
+    for side, colour in (("long", LONG), ("short", SHORT)):
+        amount = amounts.sel(side=side).to_numpy()
+        on = amount > 0
+        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
+        bars = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=f"{side}s")
+        parts.append(bars.opts(color=colour, line_width=0))
+    parts += [hv.HLine(mark).opts(color="#555555", line_dash="dotted", line_width=1) for mark in marks]
+    quote, closed = heat.attrs["quote"], f"{pd.Timestamp(snap['close_time'].item()):%d %b %Y %H:%M}"
+    unit = f"{quote} per {2 * half:.6g}"
+    if width is None:
+        words = heading(heat, f"Estimated liquidation map, {closed} UTC")
+        look: dict[str, Any] = {
+            "title": words,
+            "ylabel": f"price [{quote}]",
+            "xlabel": f"estimated [{unit}]",
+            "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
+            **WIDE,
+            "height": 440,
+        }
+    else:
+        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "xlabel": f"[{unit}]",
+                "width": width, "height": HEIGHT,
+                "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.below]}  # fmt: skip
+    return hv.Overlay(parts).opts(
+        hv.opts.Overlay(
+            ylim=(low, high), fontsize=FONT, legend_position="bottom_right", toolbar=None, xticks=2, show_legend=True,
+            **look,
+        )
+    )  # fmt: skip
+
+
+def profile_bars(price: np.ndarray, half: float, amounts: dict[str, np.ndarray], hues: dict[str, str]) -> list[Any]:
+    """Bars by price, one set per name."""
+    import holoviews as hv
+
+    bars = []
+    for name, amount in amounts.items():
+        on = amount > 0
+        data = {"zero": np.zeros(on.sum()), "price": price[on] - half, "amount": amount[on], "top": price[on] + half}
+        boxes = hv.Rectangles(pd.DataFrame(data), kdims=["zero", "price", "amount", "top"], label=name)
+        bars.append(boxes.opts(color=hues[name], line_width=0, alpha=0.8))
+    return bars
