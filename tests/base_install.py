@@ -7,6 +7,7 @@ integration.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -43,18 +44,26 @@ def calls() -> dict[str, Callable[[], Any]]:
     market.open_interest.to_parquet(folder / "oi.parquet")
     names = {"symbol": market.symbol, "exchange": market.exchange}
     by_leverage = lq.heatmap(market, start=market.end - pd.Timedelta("2D"), by_leverage=True)
-    bars = replace(market, path=None)
+    bars, day = replace(market, path=None), pd.Timedelta("1D")
     per_quote = 1e-10  # a price that gives way by a basis point for a million
     return {
         "examples": lq.examples,
         "load_example": lambda: lq.load_example("tia-2023"),
         "read": lambda: lq.read(folder / "candles.csv", open_interest=folder / "oi.parquet", **names),
+        "read_case": lambda: lq.read_case("tia-reversal"),
+        "capabilities": lambda: lq.capabilities("binanceusdm"),
+        "fetch_depth": lambda: lq.fetch_depth("BTC/USDT:USDT"),
+        "Market": lambda: lq.Market(market.candles, open_interest=market.open_interest),
         "fetch": lambda: lq.fetch("BTC/USDT:USDT", start="2024-01-01", end="2024-01-02", store=folder / "store"),
         "liquidation_price": lambda: lq.liquidation_price(60_000, side="long", leverage=25),
+        "bankruptcy_price": lambda: lq.bankruptcy_price(60_000, side="long", leverage=25),
+        "Assumptions": lambda: lq.heatmap(bars, assumptions=lq.Assumptions(model="decay"), start=market.end - day),
+        "law": lambda: lq.law({10: 0.5, 50: 0.5}),
         "heatmap": lambda: heat,
         "liquidation_map": lambda: snap,
         "levels": lambda: lq.levels(market, start=market.end - pd.Timedelta("12h")),
         "live": lambda: lq.live(bars),
+        "load_live": lambda: lq.load_live(lq.live(bars).save(folder / "live.npz")),
         "expected_liquidations": lambda: lq.expected_liquidations(market),
         "balance": lambda: lq.balance(market),
         "explain": lambda: lq.explain(market, price=0.95 * price),
@@ -62,7 +71,10 @@ def calls() -> dict[str, Callable[[], Any]]:
         "track": lambda: lq.track(heat),
         "confluence": lambda: lq.confluence(by_leverage),
         "lookback_heatmaps": lambda: lq.lookback_heatmaps(market, ["24h", "3d"], start=market.end - pd.Timedelta("3D")),
+        "model_heatmaps": lambda: lq.model_heatmaps(market, ["volume", "decay"], start=market.end - pd.Timedelta("1D")),
         "max_pain": lambda: lq.max_pain(heat),
+        "cumulative": lambda: lq.cumulative(heat),
+        "event_windows": lambda: lq.event_windows(market, [market.end - pd.Timedelta("3D")]),
         "sweeps": lambda: lq.sweeps(market, heat),
         "stop_zones": lambda: lq.stop_zones(lq.clusters(heat)),
         "assess_positions": lambda: lq.assess_positions(
@@ -72,9 +84,13 @@ def calls() -> dict[str, Callable[[], Any]]:
         "cascade": lambda: lq.cascade(snap, depth=per_quote),
         "amplification": lambda: lq.amplification(snap, depth=per_quote),
         "critical_zones": lambda: lq.critical_zones(snap, depth=per_quote),
+        "price_impact": lambda: lq.price_impact(market, draws=20),
+        "observed_heatmap": lambda: lq.observed_heatmap(market),
+        "magnet": lambda: lq.magnet(market, every="24h", paths=2),
+        "claims": lambda: lq.claims(),
         "score": lambda: lq.score(lq.expected_liquidations(market), market.liquidations, market=market, resamples=50),
         "calibrate": lambda: lq.calibrate(market, resamples=4, share_of_volume=(0.1,)),
-        "walk_forward": lambda: lq.walk_forward("open_interest", market, folds=2, checks=2),
+        "walk_forward": lambda: lq.walk_forward(market, folds=2, checks=2),
         "combine": lambda: lq.combine(
             [market, replace(market, exchange="bybit")], start=market.end - pd.Timedelta("1D")
         ),
@@ -86,6 +102,7 @@ def calls() -> dict[str, Callable[[], Any]]:
 
 NEEDS = {
     "fetch": "fetch",
+    "fetch_depth": "fetch",
     "indicators": "research",
     "score": "research",
     "walk_forward": "research",
@@ -96,7 +113,10 @@ def run() -> None:
     """Every call once; without the extras."""
     import warnings
 
+    import liqlab
+
     warnings.simplefilter("ignore")
+    assert Path(sys.prefix) in Path(liqlab.__file__).parents, f"{liqlab.__file__} is not what was installed"
     known = calls()
     missing = sorted(named() - set(known))
     assert not missing, f"the README names {', '.join(missing)}: add a call for each here"
@@ -156,7 +176,8 @@ def main() -> None:
         command = [uv, "pip", "install", "--quiet", "--python", python, "-c", folder / "locked.txt", wheel]
         subprocess.run(command, check=True)
         code = f"import sys; sys.path.append({str(ROOT)!r}); from tests import base_install; base_install.run()"
-        subprocess.run([python, "-c", code], check=True, cwd=folder)
+        alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        subprocess.run([python, "-c", code], check=True, cwd=folder, env=alone)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""The column layouts that are understood, as data, and the pure step from such a table to liqlab's own schema.
+"""The pure step from a table of any understood layout to liqlab's own names, stamps and numbers.
 
-A new layout is one more entry of `LAYOUTS`; nothing here opens a file or asks a network.
+Which layouts there are says `liqlab.loaders.layouts`; what their amounts count is settled afterwards, by
+`liqlab.loaders.units`. Nothing here opens a file or asks a network.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,110 +16,74 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.archive_files import snapshots
+from liqlab.loaders.layouts import CANDLE_TABLES, EVENTS, LAYOUTS, METRICS, NEEDED, UNTOLD, VOLUMES, Layout, fold
 from liqlab.loaders.timestamps import stamps
 from liqlab.market.checks import OPTIONAL_TIER_COLUMNS, TIER_COLUMNS
-from liqlab.market.market import OPTIONAL_CANDLE_COLUMNS, PRICES
+from liqlab.market.instruments import contradiction, parse_symbol
 
-__all__ = ["CANDLE_TABLES", "LAYOUTS", "POSITIONS", "Layout", "parse", "recognise"]
+__all__ = ["Parsed", "parse", "recognise"]
 
-CANDLE_TABLES = ("candles", "path", "mark_candles")
-
-NEEDED: dict[str, tuple[str, ...]] = {
-    "candles": ("time", *PRICES, "volume"),
-    "path": ("time", *PRICES),
-    "mark_candles": ("time", *PRICES),
-    "open_interest": ("time", "open_interest"),
-    "funding_rate": ("time", "funding_rate"),
-    "liquidations": ("time", "long", "short"),
-    "taker": ("time", "taker_buy_share"),
-    "leverage_tiers": TIER_COLUMNS,
-}
 _LABELS = ("exchange", "symbol", "as_of")  # the first columns of the tiers hold no numbers
+_TEXT = ("symbol", "side", "venue")
+_VOLUME_OF = re.compile(r"volume(?!(?:ma|sma|ema|base|quote|from|to|ccy|ccyquote|sum|delta|24h)$)(\w+)")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How one tool names its columns.
+class Parsed:
+    """One table under our names, its amounts as they were found.
 
-    Parameters
+    Attributes
     ----------
-    name : str
-        What messages call it.
-    tables : tuple of str
-        The tables of a Market it can fill.
-    columns : mapping of str to str
-        Their name → ours. Names are compared without regard to case, with spaces as underscores.
-    zone : str
-        Time zone of its stamps where they are written without one *and* the venue documents it.
+    frame : DataFrame (time,)
+        float64; ascending. Beside our columns those that tell the unit: base_volume, quote_volume, either_volume,
+        vwap, value.
+    layout : Layout
+    symbol : str
+        The symbol that stands in it, as it is written there; empty where none does.
+    ends : Series (time,), optional
+        Closes of the bars as they were found, where they stand beside the opens.
+    found : DataFrame
+        The rows as they were, in the same order.
+    stored : bool
+        It is a month of the store, whose units are ours.
     """
 
-    name: str
-    tables: tuple[str, ...]
-    columns: Mapping[str, str]
-    zone: str = ""
+    frame: pd.DataFrame
+    layout: Layout
+    symbol: str
+    ends: pd.Series | None
+    found: pd.DataFrame
+    stored: bool = False
 
-
-def _same(*names: str) -> dict[str, str]:
-    return {name: name for name in names}
-
-
-_OHLCV = _same(*PRICES, "volume")
-_OWN_EXTRAS = _same(*OPTIONAL_CANDLE_COLUMNS)
-_KLINES = {
-    "open_time": "time", **_OHLCV,
-    "quote_volume": "quote_volume", "quote_asset_volume": "quote_volume",
-    "count": "trades", "number_of_trades": "trades", "trades": "trades",
-    "taker_buy_volume": "taker_buy_volume", "taker_buy_base_asset_volume": "taker_buy_volume",
-    "taker_buy_quote_volume": "taker_buy_quote_volume", "taker_buy_quote_asset_volume": "taker_buy_quote_volume",
-}  # fmt: skip
-
-_METRICS = "Binance metrics archive"
-LAYOUTS: tuple[Layout, ...] = (
-    Layout("liqlab, TradingView", CANDLE_TABLES, {"time": "time", **_OHLCV, **_OWN_EXTRAS}),
-    Layout("Binance klines", CANDLE_TABLES, _KLINES),
-    Layout("ccxt", CANDLE_TABLES, {"timestamp": "time", **_OHLCV, **_OWN_EXTRAS}),
-    Layout("freqtrade", CANDLE_TABLES, {"date": "time", **_OHLCV, **_OWN_EXTRAS}),
-    Layout("others", CANDLE_TABLES, {"datetime": "time", **_OHLCV, **_OWN_EXTRAS}),
-    Layout("liqlab", ("open_interest",), _same("time", "open_interest")),
-    Layout(_METRICS, ("open_interest",),
-           {"create_time": "time", "sum_open_interest": "open_interest"}, zone="UTC"),
-    Layout("Binance openInterestHist", ("open_interest",), {"timestamp": "time", "sumOpenInterest": "open_interest"}),
-    Layout("ccxt", ("open_interest",), {"timestamp": "time", "openInterestAmount": "open_interest"}),
-    Layout("liqlab", ("funding_rate",), _same("time", "funding_rate")),
-    Layout("Binance funding archive", ("funding_rate",), {"calc_time": "time", "last_funding_rate": "funding_rate"}),
-    Layout("Binance fundingRate", ("funding_rate",), {"fundingTime": "time", "fundingRate": "funding_rate"}),
-    Layout("ccxt", ("funding_rate",), {"timestamp": "time", "fundingRate": "funding_rate"}),
-    Layout("liqlab", ("liquidations",), _same("time", "long", "short")),
-    Layout("liqlab", ("taker",), _same("time", "taker_buy_share")),
-    Layout("liqlab", ("leverage_tiers",), _same(*TIER_COLUMNS)),
-)  # fmt: skip
-
-# Tables without a header are recognised by their width alone, and only candles come that way.
-POSITIONS: dict[int, tuple[str, ...]] = {
-    6: ("timestamp", *PRICES, "volume"),
-    12: ("open_time", *PRICES, "volume", "close_time", "quote_volume", "count", "taker_buy_volume",
-         "taker_buy_quote_volume", "ignore"),
-}  # fmt: skip
 
 _IN_QUOTE = ("holds open interest in quote (USD) and not in coins, so every price move would look like positions; "
-             "fetch the amount in coins, or divide by the price of that very instant and name it "
-             "open_interest")  # fmt: skip
+             "fetch the amount in coins, or pass units={'open_interest': 'quote'} to divide it by the price of that "
+             "very instant")  # fmt: skip
 _IN_CONTRACTS = ("holds open interest of a coin-margined contract, counted in contracts; multiply by the contract size "
-                 "[USD], divide by the price of that very instant, and name it open_interest")  # fmt: skip
+                 "[USD], divide by the price of that very instant, and name it open_interest; or pass "
+                 "units={'open_interest': 'contracts'} and contract_size=100 or what it is")  # fmt: skip
 # column that gives it away, column in coins that would make it fine, reason
 _REFUSED_OPEN_INTEREST = (
-    ("openInterestValue", "openInterestAmount", _IN_QUOTE),
-    ("sumOpenInterestValue", "sumOpenInterest", _IN_QUOTE),
+    ("open_interest_value", "open_interest_amount", _IN_QUOTE),
     ("sum_open_interest_value", "sum_open_interest", _IN_QUOTE),
     ("open_interest_value", "open_interest", _IN_QUOTE),
-    ("contractType", "", _IN_CONTRACTS),
+    ("open_interest_usd", "open_interest", _IN_QUOTE),
+    ("contract_type", "", _IN_CONTRACTS),
 )
 
 
 def parse(
-    frame: pd.DataFrame, table: str, *, file: str, now: pd.Timestamp, symbol: str = "", timezone: str | None = None
-) -> pd.DataFrame:
-    """Bring a table of any understood layout into liqlab's schema: our names, UTC index, ascending, float64.
+    frame: pd.DataFrame,
+    table: str,
+    *,
+    file: str,
+    now: pd.Timestamp,
+    symbol: str = "",
+    exchange: str = "",
+    timezone: str | None = None,
+    unit: str = "",
+) -> Parsed:
+    """Bring a table of any understood layout under our names: UTC index, ascending, float64.
 
     Parameters
     ----------
@@ -130,14 +95,16 @@ def parse(
         What to call it in messages.
     now : Timestamp
         No stamp may lie more than a day after it.
-    symbol : str
-        Which rows to take where a column ``symbol`` holds several.
+    symbol, exchange : str
+        Which rows to take where a column ``symbol`` holds several, and whose spelling that is.
     timezone : str, optional
         Zone of times that carry none.
+    unit : str
+        What the caller says that amounts count: it lets open interest in quote or contracts pass, to be converted.
 
     Returns
     -------
-    DataFrame (time,)
+    Parsed
         Shuffled rows are sorted and reported with their count; duplicates are left to `liqlab.market`.
 
     Raises
@@ -147,23 +114,46 @@ def parse(
     """
     if frame.empty:
         raise ValueError(f"{file}: no rows under the header {_listed(frame.columns)}; is the download complete?")
-    found = _fold_names(frame, file)
-    if table == "open_interest":
+    found = _with_index(frame)
+    if table == "open_interest" and not unit:
         _refuse_unit(found, file)
     layout = recognise(found.columns, table, file)
+    places = _places(found, layout, file, NEEDED[table])
     if table == "leverage_tiers":
-        tiers = found[[*TIER_COLUMNS, *(name for name in OPTIONAL_TIER_COLUMNS if name in found)]].copy()
+        names = [*TIER_COLUMNS, *(name for name in OPTIONAL_TIER_COLUMNS if name in map(fold_spaces, found.columns))]
+        tiers = found.set_axis([fold_spaces(name) for name in found.columns], axis=1)[names].copy()
+        number = tiers["tier"].copy()
         for column in TIER_COLUMNS[len(_LABELS) :]:
-            tiers[column] = _numbers(tiers[column], found["tier"], column, file)
-        return tiers
-    found = _one_symbol(found, symbol, file)
-    ours = {fold(theirs): name for theirs, name in layout.columns.items() if fold(theirs) in found.columns}
-    raw_time = found[next(theirs for theirs, name in ours.items() if name == "time")]
+            tiers[column] = _numbers(tiers[column], number, column, file)
+        return Parsed(tiers, layout, "", None, tiers)
+    if table in CANDLE_TABLES:
+        places = _named_volumes(found, places, symbol)
+    if "time" not in places or (table == "candles" and not set(VOLUMES) & set(places)):
+        raise ValueError(f"{file}: the columns {_listed(found.columns)} are not understood as {table}: the "
+                         f"{'volume' if 'time' in places else 'time'} cannot be told apart; rename it")  # fmt: skip
+    if "symbol" in places:
+        found, own = _one_symbol(found, found.columns[places["symbol"]], symbol, exchange, file)
+    else:
+        own = ""
+    raw_time = found.iloc[:, places["time"]]
     index = stamps(raw_time, file=file, zone=layout.zone or timezone, now=now)
-    del ours[str(raw_time.name)]
-    columns = {name: _numbers(found[theirs], raw_time, theirs, file) for theirs, name in ours.items()}
-    ordered = _sorted(pd.DataFrame(columns, index=index), file)
-    return _without_holes(ordered, file) if layout.name == _METRICS else ordered
+    columns = {
+        role: found.iloc[:, k].to_numpy() if role in _TEXT else _numbers(found.iloc[:, k], raw_time, role, file)
+        for role, k in places.items() if role not in ("time", "close_time", "symbol")
+    }  # fmt: skip
+    if layout.name == "freqtrade" and table == "funding_rate":
+        _refuse_prices(found, places, file)
+    clean = pd.DataFrame(columns, index=index, copy=False)  # the market copies what it keeps
+    if layout.constants:
+        clean = clean.assign(**dict(layout.constants))
+    ends = found.iloc[:, places["close_time"]] if "close_time" in places else None
+    order = _order(index, file, newest_first=bool(frame.attrs.get("newest_first")))
+    if order is not None:
+        clean, found = clean.iloc[order], found.iloc[order].reset_index(drop=True)
+        ends = None if ends is None else ends.iloc[order]
+    if layout.name == METRICS:
+        clean = _without_holes(clean, file)
+    return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")))
 
 
 def _without_holes(table: pd.DataFrame, file: str) -> pd.DataFrame:
@@ -175,11 +165,6 @@ def _without_holes(table: pd.DataFrame, file: str) -> pd.DataFrame:
     if found.frame.empty:
         raise ValueError(f"{file}: no row has open interest; is the archive's file complete?")
     return found.frame
-
-
-def fold(name: Any) -> str:
-    """A column name as it is compared: ``Taker buy volume`` → ``taker_buy_volume``."""
-    return str(name).strip().lower().replace(" ", "_")
 
 
 def recognise(columns: Iterable[Any], table: str, file: str) -> Layout:
@@ -195,76 +180,167 @@ def recognise(columns: Iterable[Any], table: str, file: str) -> Layout:
     >>> recognise(["date", "open", "high", "low", "close", "volume"], "candles", "x.feather").name
     'freqtrade'
     """
-    found = {fold(column) for column in columns}
+    columns = list(columns)
+    present = {fold(column) for column in columns}
+    if any(_VOLUME_OF.fullmatch(name) for name in present):  # Volume BTC
+        present.add("volume")
     known = [layout for layout in LAYOUTS if table in layout.tables]
-    wanted = [[theirs for theirs, name in layout.columns.items() if name in NEEDED[table]] for layout in known]
-    lacking = [[name for name in names if fold(name) not in found] for names in wanted]
+    wanted = [_wanted(layout, table) for layout in known]
+    lacking = [[names[0] for names in needs if not present & set(map(fold, names))] for needs in wanted]
+    for layout, lacks in zip(known, lacking, strict=True):
+        bars = layout.unit == UNTOLD and "volume" in present  # candles of the price, given as open interest
+        if not lacks and not bars:
+            return layout
     nearest = min(range(len(known)), key=lambda number: len(lacking[number]))
+    lines = "\n".join(dict.fromkeys(f"  {layout.name}: {', '.join(names[0] for names in needs)}"
+                                    for layout, needs in zip(known, wanted, strict=True)))  # fmt: skip
+    why = f"it lacks {', '.join(lacking[nearest])}; rename or add the column(s)"
     if not lacking[nearest]:
-        return known[nearest]
-    lines = "\n".join(f"  {layout.name}: {', '.join(names)}" for layout, names in zip(known, wanted, strict=True))
+        why = "but a volume beside it says that these are candles"
     raise ValueError(
         f"{file}: the columns are not understood as {table}. Found: {_listed(columns)}. Understood:\n{lines}\n"
-        f"Nearest is {known[nearest].name!r}, it lacks {', '.join(lacking[nearest])}; rename or add the column(s)"
+        f"Nearest is {known[nearest].name!r}, {why}"
     )
+
+
+def _wanted(layout: Layout, table: str) -> list[tuple[str, ...]]:
+    """The names, each with its other spellings, that a table of this layout needs."""
+    roles = ("time", "side", "quantity") if layout.name in EVENTS else NEEDED[table]
+    volumes = VOLUMES if table == "candles" else ("volume",)
+    needs = []
+    for role in roles:
+        accepted = volumes if role == "volume" else (role,)
+        names = [name for name, ours in layout.columns.items() if ours in accepted]
+        if role == "volume" and "volume" in names:
+            names = list(dict.fromkeys(["volume", *names]))
+        needs.append(tuple(names))
+    return [*needs, *((mark,) for mark in layout.marks)]
 
 
 def _listed(columns: Iterable[Any]) -> str:
     return ", ".join(str(column) for column in columns) or "(none)"
 
 
-def _fold_names(frame: pd.DataFrame, file: str) -> pd.DataFrame:
-    """Folded names; an index of times becomes the column ``time``, a named one a column of its name."""
-    found = frame.set_axis([fold(column) for column in frame.columns], axis=1)
+def fold_spaces(name: Any) -> str:
+    """Names of our own tables: ``As of`` → ``as_of``."""
+    return str(name).strip().lower().replace(" ", "_")
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """An index of times becomes the column ``time``, a named one a column of its name."""
     index = frame.index
-    name = "time" if isinstance(index, pd.DatetimeIndex) else fold(index.name) if index.name is not None else ""
-    if name and name not in found.columns:
-        found.insert(0, name, index)
-    doubled = found.columns[found.columns.duplicated()]
-    if len(doubled):
-        raise ValueError(f"{file}: the column {doubled[0]!r} stands twice (case is ignored); drop or rename one")
-    return found.reset_index(drop=True)
-
-
-def _refuse_unit(found: pd.DataFrame, file: str) -> None:
-    for mark, coins, reason in _REFUSED_OPEN_INTEREST:
-        usable = fold(coins) in found.columns and not found[fold(coins)].isna().all()
-        if fold(mark) in found.columns and not usable:
-            raise ValueError(f"{file}: {reason}")
-    if "symbol" in found.columns:
-        inverse = found["symbol"].astype(str).str.contains(r"USD_(?:PERP|\d{6})$")
-        if inverse.any():
-            raise ValueError(f"{file}: {found['symbol'][inverse].iloc[0]} {_IN_CONTRACTS}")
-
-
-def _plain(symbol: str) -> str:
-    """``BTC/USDT:USDT``, ``BTC-USDT-SWAP`` and ``BTCUSDT`` are one instrument: letters and digits only."""
-    return re.sub(r"[^A-Z0-9]", "", re.sub(r"[-_](SWAP|PERP)$", "", symbol.upper().partition(":")[0]))
-
-
-def _one_symbol(found: pd.DataFrame, symbol: str, file: str) -> pd.DataFrame:
-    if "symbol" not in found.columns:
-        return found
-    names = found["symbol"].astype(str)
-    if symbol:
-        mine = names.map(_plain) == _plain(symbol)
-        if not mine.any():
-            raise ValueError(f"{file}: no row is of {symbol}; the symbol column holds {_listed(names.unique()[:20])}")
-        return found[mine].reset_index(drop=True)
-    different = names.unique()
-    if len(different) > 1:
-        raise ValueError(f"{file}: {len(different)} symbols in one table: {_listed(different[:20])}; "
-                         "pass symbol= to choose one")  # fmt: skip
+    if isinstance(index, pd.RangeIndex) and index.name is None:
+        return frame
+    name = str(index.name) if index.name is not None else "time" if isinstance(index, pd.DatetimeIndex) else ""
+    if isinstance(index, pd.DatetimeIndex) and not _is_time(name):
+        name = "time"
+    if not name or fold(name) in {fold(column) for column in frame.columns}:
+        return frame.reset_index(drop=True)
+    found = frame.reset_index(drop=True)
+    found.insert(0, name, index)
     return found
 
 
-def _sorted(table: pd.DataFrame, file: str) -> pd.DataFrame:
-    back = int((np.diff(table.index.asi8) < 0).sum())  # type: ignore[attr-defined]
-    if not back:
-        return table
-    warnings.warn(f"{file}: {back} of {len(table)} row(s) carry an earlier time than the row above; sorted by time",
+def _is_time(name: str) -> bool:
+    return any(fold(name) == fold(theirs) for layout in LAYOUTS for theirs, ours in layout.columns.items()
+               if ours in ("time", "close_time"))  # fmt: skip
+
+
+def _places(found: pd.DataFrame, layout: Layout, file: str, needed: tuple[str, ...]) -> dict[str, int]:
+    """Where each of our columns stands; doubled columns matter only where they are needed and differ."""
+    folded: dict[str, list[int]] = {}
+    for place, name in enumerate(found.columns):
+        folded.setdefault(fold(name), []).append(place)
+    places: dict[str, int] = {}
+    for theirs, role in layout.columns.items():
+        at = folded.get(fold(theirs), [])
+        if role in places or not at:
+            continue
+        exact = [place for place in at if str(found.columns[place]) == theirs] if len(theirs) == 1 else at
+        if len(exact) > 1 and role in needed:
+            raise ValueError(f"{file}: the column {str(found.columns[exact[0]]).lower()!r} stands twice (case is "
+                             "ignored); drop or rename one")  # fmt: skip
+        if len(exact) == 1:
+            places[role] = exact[0]
+    return places
+
+
+def _named_volumes(found: pd.DataFrame, places: dict[str, int], symbol: str) -> dict[str, int]:
+    """``Volume BTC`` and ``Volume USDT``, whose names hold the coin, by the symbol or by which is no currency."""
+    money = {"usdt", "usd", "usdc", "busd", "eur", "fdusd", "tusd", "dai", "gbp", "jpy", "krw", "try"}
+    if "symbol" in places:
+        symbol = str(found.iloc[0, places["symbol"]])
+    known = parse_symbol(symbol)
+    named = {found_name[1]: place for place, name in enumerate(found.columns)
+             if (found_name := _VOLUME_OF.fullmatch(fold(name)))}  # fmt: skip
+    for coin, place in named.items():
+        quote = coin == known.quote.lower() if known.quote else coin in money
+        if quote or coin == known.base.lower() or not known.base:
+            places.setdefault("quote_volume" if quote else "volume", place)
+    return places
+
+
+def _refuse_prices(found: pd.DataFrame, places: dict[str, int], file: str) -> None:
+    """Candles of a cheap coin given as funding: freqtrade leaves all but ``open`` empty or repeats it."""
+    others = [place for place, name in enumerate(found.columns) if fold(name) in ("high", "low", "close")]
+    rate = found.iloc[:, places["funding_rate"]]
+    moving = [found.iloc[:, at] for at in others if found.iloc[:, at].any() and not found.iloc[:, at].equals(rate)]
+    if moving:
+        raise ValueError(f"{file}: high, low and close move on their own: these are candles and not the rates that "
+                         "freqtrade writes into 'open'; name the rate funding_rate, if it is one")  # fmt: skip
+
+
+def _refuse_unit(found: pd.DataFrame, file: str) -> None:
+    names = {fold(name): name for name in found.columns}
+    for mark, coins, reason in _REFUSED_OPEN_INTEREST:
+        usable = fold(coins) in names and not found[names[fold(coins)]].isna().all() if coins else False
+        others = {"oiccy", "sumopeninterest", "openinterest", "openinterestamount"} & set(names) if coins else set()
+        others = {name for name in others if not found[names[name]].isna().all()}
+        if fold(mark) in names and not usable and not others:
+            raise ValueError(f"{file}: {reason}")
+    if "symbol" in names:
+        for name in found[names["symbol"]].astype(str).unique():
+            if parse_symbol(name).inverse and re.search(r"USD_(?:PERP|\d{6})$", name):
+                raise ValueError(f"{file}: {name} {_IN_CONTRACTS}")
+
+
+def _one_symbol(found: pd.DataFrame, column: Any, symbol: str, exchange: str, file: str) -> tuple[pd.DataFrame, str]:
+    """The rows of the symbol asked for, or of the only one there is, and its name as it stands there."""
+    names = found[column]
+    different = [str(name) for name in pd.unique(names) if not pd.isna(name)]
+    if not different:
+        return found, ""
+    if not symbol:
+        if len(different) > 1:
+            raise ValueError(f"{file}: {len(different)} symbols in one table: {_listed(different[:20])}; "
+                             "pass symbol= to choose one")  # fmt: skip
+        return found, different[0]
+    wanted = parse_symbol(symbol, exchange)
+    mine = [name for name in different if not contradiction(wanted, parse_symbol(name, exchange))]
+    if not mine:
+        why = contradiction(wanted, parse_symbol(different[0], exchange)) if len(different) == 1 else ""
+        told = f" ({why})" if why and wanted.base == parse_symbol(different[0], exchange).base else ""
+        raise ValueError(f"{file}: no row is of {symbol}; the symbol column holds {_listed(different[:20])}{told}")
+    exact = [name for name in mine if name.upper() == symbol.upper()]
+    mine = exact or mine
+    if len(mine) > 1 and len({str(parse_symbol(name, exchange)) for name in mine}) > 1:
+        raise ValueError(f"{file}: {_listed(mine)} can all be {symbol}; pass symbol= as it stands in the file")
+    if len(different) == 1:
+        return found, mine[0]
+    return found[names.astype(str).isin(mine).to_numpy()].reset_index(drop=True), mine[0]
+
+
+def _order(index: pd.DatetimeIndex, file: str, *, newest_first: bool) -> np.ndarray | None:
+    """Rows in the order of time, None where they are; what was out of order is told."""
+    if index.is_monotonic_increasing:
+        return None
+    if newest_first and index.is_monotonic_decreasing:  # as the venue documents it
+        return np.arange(len(index))[::-1]
+    micros = index.as_unit("us").asi8
+    back = int((np.diff(micros) < 0).sum())
+    warnings.warn(f"{file}: {back} of {len(index)} row(s) carry an earlier time than the row above; sorted by time",
                   stacklevel=2)  # fmt: skip
-    return table.sort_index(kind="stable")
+    return np.argsort(micros, kind="stable")
 
 
 def _numbers(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> np.ndarray:
@@ -273,13 +349,25 @@ def _numbers(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> np
         return column.to_numpy("float64", na_value=np.nan)
     numbers = pd.to_numeric(column, errors="coerce")
     text = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.lower()
-    bad = (numbers.isna() & ~text.isin(["", "nan"])).to_numpy()
+    percent = text.str.endswith("%")
+    if percent.any():  # 0.0100%: a hundredth of what it says
+        numbers = numbers.where(~percent, pd.to_numeric(text.str.rstrip("% "), errors="coerce") / 100)
+    bad = (numbers.isna() & ~text.isin(["", "nan", "none", "null"])).to_numpy()
+    if name == "interval_hours" and bad.any():
+        return _hours(text)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         value = column.iloc[row]
         comma = re.fullmatch(r"[+-]?[\d.]*\d,\d[\d.,]*", str(value))
         remedy = "write numbers with a decimal point and no thousands separator" if comma else "correct or drop the row"
         kind = "is a number with a comma" if comma else "is not a number"
-        raise ValueError(f"{file}: column {name!r}, row {row} (time {raw_time.iloc[row]}) {kind}: {value!r} "
+        raise ValueError(f"{file}: column {column.name!r}, row {row} (time {raw_time.iloc[row]}) {kind}: {value!r} "
                          f"({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
     return numbers.to_numpy("float64", na_value=np.nan)
+
+
+def _hours(text: pd.Series) -> np.ndarray:
+    """``8h``, ``480m`` and BitMEX's ``2000-01-01t08:00:00.000z`` → hours; NaN where it is none of these."""
+    size: pd.Series = pd.to_numeric(text.str.extract(r"^(\d+)[hm]$")[0]) / np.where(text.str.endswith("m"), 60, 1)
+    clock = text.str.extract(r"t(\d\d):(\d\d)").astype(float)
+    return size.fillna(clock[0] + clock[1] / 60).to_numpy("float64")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import hashlib
 import io
 import json
 import os
-from collections.abc import Sequence
-from itertools import islice
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ import pandas as pd
 
 from liqlab.loaders import bounded
 from liqlab.loaders.archive_files import checksum
-from liqlab.loaders.column_names import CANDLE_TABLES, POSITIONS
+from liqlab.loaders.replies import arranged, rows_of, table_of
 
 __all__ = ["load", "pieces"]
 
+_HEAD = 65_536  # bytes that show delimiter and header
+_BY_PATH = (".csv", ".tsv", ".parquet", ".feather")
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
@@ -60,22 +64,23 @@ def _is_table(file: Path) -> bool:
     return file.is_file() and file.suffix.lower() in (*_READERS, ".gz", ".zip") and not file.name.startswith(".")
 
 
-def load(source: Any, table: str) -> tuple[pd.DataFrame, dict[str, str]]:
+def load(source: Any, table: str, exchange: str = "") -> tuple[pd.DataFrame, dict[str, Any]]:
     """Open a table as it is, without judging its columns.
 
     Parameters
     ----------
-    source : path, DataFrame or list of rows
+    source : path, DataFrame, list of rows or a venue's reply
         Paths end in .csv, .tsv, .json, .parquet, .feather, or in .gz or .zip of these.
-    table : str
-        The table of a Market that it is to become; used in messages, and for rows without column names.
+    table, exchange : str
+        The table of a Market that it is to become, and the venue: used in messages, and for rows without column names.
 
     Returns
     -------
     frame : DataFrame (rows,)
-        Columns as found; a table without column names gets them by its width, from `POSITIONS`.
+        Columns as found; rows without column names get them from `liqlab.loaders.replies`. ``attrs``:
+        ``newest_first`` where that is the venue's order, ``liqlab`` for a month of the store.
     origin : dict
-        ``kind``, and for files ``file`` (its name) and ``sha256``.
+        ``kind``, and for files ``file`` (its name) and ``sha256``, which may be a future.
 
     Raises
     ------
@@ -85,12 +90,17 @@ def load(source: Any, table: str) -> tuple[pd.DataFrame, dict[str, str]]:
     if isinstance(source, pd.DataFrame):
         return source, {"kind": "own"}
     if isinstance(source, list | tuple):
-        return _rows(source, table, f"{table} (from memory)"), {"kind": "own"}
+        return rows_of(source, table, f"{table} (from memory)", exchange), {"kind": "own"}
+    if isinstance(source, Mapping):
+        with contextlib.suppress(ValueError):  # an object without a table is of the wrong type
+            return _reply(source, table, f"{table} (from memory)", exchange), {"kind": "own"}
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"{table} must be a path, a DataFrame or a list of rows, got {type(source).__name__}")
     file = Path(source)
     if not file.is_file():
         raise FileNotFoundError(_missing(file, table))
+    if file.suffix.lower() in _BY_PATH and not file.with_name(f"{file.name}.CHECKSUM").is_file():
+        return _opened_by_path(file, table, exchange)
     data = file.read_bytes()
     origin = {"file": file.name, "sha256": hashlib.sha256(data).hexdigest(), "kind": "own"}
     if (stated := file.with_name(f"{file.name}.CHECKSUM")).is_file():  # downloaded along with an archive's zip
@@ -102,7 +112,26 @@ def load(source: Any, table: str) -> tuple[pd.DataFrame, dict[str, str]]:
     if reader is None:
         raise ValueError(f"{file.name}: files of this ending are not read; understood are {', '.join(_READERS)}, "
                          "also .gz and .zip of them")  # fmt: skip
-    return reader(content, table, file.name), origin
+    return reader(content, table, file.name, exchange), origin
+
+
+def _opened_by_path(file: Path, table: str, exchange: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A file by its path, which pandas reads faster than bytes; hashed while others go on."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if not head:
+        raise ValueError(f"{file.name}: the file is empty (0 bytes); download or export it again")
+    reader = _READERS[file.suffix.lower()]
+    frame = reader(head if reader is _csv else b"", table, file.name, exchange, file)
+    pool = ThreadPoolExecutor(1)
+    origin = {"file": file.name, "sha256": pool.submit(_sha256, file), "kind": "own"}
+    pool.shutdown(wait=False)
+    return frame, origin
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _missing(file: Path, table: str) -> str:
@@ -131,24 +160,44 @@ def _text(data: bytes, file: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not UTF-8 text (byte {error.start}: {error.reason}); save it as UTF-8") from error
+        raise ValueError(_encoding(file, error)) from error
 
 
-def _csv(data: bytes, table: str, file: str) -> pd.DataFrame:
-    text = _text(data, file)
-    lines = [line.rstrip("\r\n") for line in islice((line for line in io.StringIO(text) if line.strip()), 20)]
+def _encoding(file: str, error: UnicodeDecodeError) -> str:
+    return f"{file}: not UTF-8 text (byte {error.start}: {error.reason}); save it as UTF-8"
+
+
+def _csv(data: bytes, table: str, file: str, exchange: str, path: Path | None = None) -> pd.DataFrame:
+    """Delimiter and header from the first bytes, the whole by pandas' C engine: `data`, or what lies at `path`."""
+    head = data[:_HEAD]
+    text = _text(head[: head.rfind(b"\n") + 1] if len(head) == _HEAD and b"\n" in head else head, file)
+    lines = text.splitlines()
+    above = next((number for number, line in enumerate(lines) if line.strip() and not _is_note(line)), 0)
+    lines = [line for line in lines[above:] if line.strip()][:20]
     if not lines:
         raise ValueError(f"{file}: the file holds only blank lines; download or export it again")
     delimiter = _delimiter(lines, file)
     names = [field.strip() for field in next(csv.reader(lines[:1], delimiter=delimiter))]
     headless = _is_number(names[1])
+    spaced = any(f"{delimiter} " in line for line in lines)
     try:
-        frame = pd.read_csv(io.StringIO(text), sep=delimiter, header=None if headless else 0, low_memory=False,
-                            skipinitialspace=True)  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # numbers are converted one by one where need be
+            frame = pd.read_csv(path or io.BytesIO(data), sep=delimiter, header=None if headless else 0,
+                                skiprows=above, skipinitialspace=spaced)  # fmt: skip
     except pd.errors.ParserError as error:
         raise ValueError(f"{file}: rows of unequal length ({error}); {_RAGGED}") from error
-    frame.columns = pd.Index(_positions(len(names), table, file) if headless else names)
-    return frame
+    except UnicodeDecodeError as error:
+        raise ValueError(_encoding(file, error)) from error
+    if headless:
+        return arranged(frame, table, file, exchange)
+    return frame.set_axis(pd.Index(names), axis=1)
+
+
+def _is_note(line: str) -> bool:
+    """The address or the remark that some sites put above the header."""
+    text = line.lstrip('\ufeff" ').lower()
+    return text.startswith(("http://", "https://", "www.")) or (text.startswith("#") and text.count(",") < 4)
 
 
 _RAGGED = "remove text above the header, decimal commas and torn lines"
@@ -185,52 +234,46 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _positions(width: int, table: str, file: str) -> tuple[str, ...]:
-    if table not in CANDLE_TABLES or width not in POSITIONS:
-        raise ValueError(f"{file}: {table} without column names, {width} column(s) wide; only candles are understood "
-                         "so: 6 (ccxt: time, open, high, low, close, volume) or 12 (Binance klines); "
-                         "add a header")  # fmt: skip
-    return POSITIONS[width]
-
-
-def _json(data: bytes, table: str, file: str) -> pd.DataFrame:
+def _json(data: bytes, table: str, file: str, exchange: str) -> pd.DataFrame:
     try:
         rows = json.loads(_text(data, file))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file}: not JSON ({error}); download or export it again") from error
     if isinstance(rows, list):
-        return _rows(rows, table, file)
-    found = f"an object with {', '.join(list(rows)[:10])}" if isinstance(rows, dict) else f"{rows!r}"
-    raise ValueError(f"{file}: holds {found}, where a list of rows is understood; save the list alone")
+        return rows_of(rows, table, file, exchange)
+    if isinstance(rows, dict):
+        return _reply(rows, table, file, exchange)
+    raise ValueError(f"{file}: holds {rows!r}, where a list of rows is understood; save the list alone")
 
 
-def _rows(rows: Sequence[Any], table: str, file: str) -> pd.DataFrame:
-    """Rows as ccxt and the exchanges give them: lists for candles, mappings for the rest."""
-    if not rows:
-        raise ValueError(f"{file}: no rows (an empty list); is the range right?")
-    if all(isinstance(row, dict) for row in rows):
-        return pd.DataFrame(list(rows))
-    width = len(rows[0]) if isinstance(rows[0], list | tuple) else 0
-    for number, row in enumerate(rows):
-        if not isinstance(row, list | tuple) or len(row) != width:
-            raise ValueError(f"{file}: row {number} is {row!r}, unlike the row(s) before; rows are lists of one "
-                             f"length (here {width}) or all mappings")  # fmt: skip
-    return pd.DataFrame(list(rows), columns=pd.Index(_positions(width, table, file)))
+def _reply(reply: Mapping[str, Any], table: str, file: str, exchange: str) -> pd.DataFrame:
+    """A venue's reply as it is, with what is wrapped around the rows."""
+    rows, symbol = table_of(reply, file)
+    frame = rows_of(rows, table, file, exchange)
+    if symbol and not {"symbol", "s"} & set(frame.columns):
+        frame.insert(0, "symbol", symbol)
+    frame.attrs["newest_first"] = True
+    return frame
 
 
-def _parquet(data: bytes, table: str, file: str) -> pd.DataFrame:
-    return _arrow(pd.read_parquet, data, file)
+def _parquet(data: bytes, table: str, file: str, exchange: str, path: Path | None = None) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    frame = _arrow(pd.read_parquet, path or io.BytesIO(data), file)
+    if b"liqlab" in (pq.read_metadata(path or io.BytesIO(data)).metadata or {}):
+        frame.attrs["liqlab"] = True
+    return frame
 
 
-def _feather(data: bytes, table: str, file: str) -> pd.DataFrame:
-    return _arrow(pd.read_feather, data, file)
+def _feather(data: bytes, table: str, file: str, exchange: str, path: Path | None = None) -> pd.DataFrame:
+    return _arrow(pd.read_feather, path or io.BytesIO(data), file)
 
 
-def _arrow(reader: Any, data: bytes, file: str) -> pd.DataFrame:
+def _arrow(reader: Any, source: Any, file: str) -> pd.DataFrame:
     try:
-        return reader(io.BytesIO(data))
+        return reader(source)
     except (ValueError, OSError) as error:  # pyarrow's errors derive from these
         raise ValueError(f"{file}: cannot be read ({error}); is its ending right and the download complete?") from error
 
 
-_READERS = {".csv": _csv, ".tsv": _csv, ".json": _json, ".parquet": _parquet, ".feather": _feather}
+_READERS: dict[str, Any] = {".csv": _csv, ".tsv": _csv, ".json": _json, ".parquet": _parquet, ".feather": _feather}

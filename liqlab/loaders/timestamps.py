@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["stamps"]
+from liqlab.market.clock import nanoseconds, timedelta, timeframe_of
+
+__all__ = ["begins_of_bars", "instants", "stamps"]
 
 _FIRST = pd.Timestamp("2009-01-01", tz="UTC")  # no exchange is older than bitcoin
+_NONE = np.zeros(1, bool)
 _OFFSET = r"(?:Z|:\d\d.*[+-]\d\d(?::?\d\d)?)$"
 _REMEDY = "write ISO times (2024-05-01 07:00+00:00) or epoch s, ms, µs or ns"
 
@@ -41,18 +45,23 @@ def stamps(column: pd.Series, *, file: str, now: pd.Timestamp, zone: str | None 
     """
     if column.isna().any():
         _refuse_time(column, column.isna().to_numpy(), file, "is missing", "drop or complete the row")
-    values = column.infer_objects()
+    values = column.infer_objects() if column.dtype == object else column
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         index = pd.DatetimeIndex(values)
         index = index.tz_convert("UTC") if index.tz is not None else _localised(index, column, zone, file)
+    elif (quick := _quick(values)) is not None:
+        index = quick if quick.tz is not None else _localised(quick, column, zone, file)
     else:
         numbers = pd.to_numeric(values, errors="coerce")
         if numbers.notna().any():
             _refuse_time(column, numbers.isna().to_numpy(), file, "is not a number like the others", _REMEDY)
             index = _from_epoch(numbers, column, now, file)
         else:
-            index = _from_text(values.astype(str).str.strip(), column, zone, file)
-    outside = (index < _FIRST) | (index > now + pd.Timedelta(days=1))
+            index = _from_text(values.astype(str), column, zone, file)
+    last = now + pd.Timedelta(days=1)
+    outside = (
+        (index < _FIRST) | (index > last) if len(index) and (index.min() < _FIRST or index.max() > last) else _NONE
+    )
     _refuse_time(column, outside, file, f"lies outside {_FIRST:%Y-%m-%d} … {now:%Y-%m-%d} + 1 day", _REMEDY)
     return index.as_unit("us").rename("time")
 
@@ -71,6 +80,8 @@ def _from_epoch(numbers: pd.Series, column: pd.Series, now: pd.Timestamp, file: 
     size = numbers.to_numpy("float64")
     whole = numbers.to_numpy("int64") if pd.api.types.is_integer_dtype(numbers.dtype) else None
     first, last = _FIRST.timestamp(), (now + pd.Timedelta(days=1)).timestamp()
+    if whole is not None and first * 1000 <= size.min() and size.max() <= last * 1000:  # most files: all in ms
+        return pd.DatetimeIndex(whole.view("datetime64[ms]")).tz_localize("UTC")
     micros, understood = np.zeros(len(size), "int64"), np.zeros(len(size), bool)
     for per_second in (1, 10**3, 10**6, 10**9):  # the four ranges cannot overlap: last < 1000 · first
         here = (size >= first * per_second) & (size <= last * per_second)
@@ -85,7 +96,7 @@ def _from_epoch(numbers: pd.Series, column: pd.Series, now: pd.Timestamp, file: 
 
 
 def _from_text(text: pd.Series, column: pd.Series, zone: str | None, file: str) -> pd.DatetimeIndex:
-    text = text.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
+    text = text.str.strip().str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
     moments = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
     _refuse_time(column, moments.isna().to_numpy(), file, "is not an ISO time", _REMEDY)
     index = pd.DatetimeIndex(moments)
@@ -95,6 +106,21 @@ def _from_text(text: pd.Series, column: pd.Series, zone: str | None, file: str) 
         micros[bare] = _localised(index[bare].tz_localize(None), column[bare], zone, file).as_unit("us").asi8
         index = pd.DatetimeIndex(micros.view("datetime64[us]")).tz_localize("UTC")
     return index
+
+
+def _quick(values: pd.Series) -> pd.DatetimeIndex | None:
+    """ISO times that all carry an offset, or none of them, by arrow; None where it is not that simple."""
+    import pyarrow as pa
+
+    if pd.api.types.is_numeric_dtype(values.dtype) or not all(isinstance(one, str) for one in values.head(3)):
+        return None
+    for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):
+        with contextlib.suppress(pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            text = pa.array(values)
+            if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+                return None
+            return pd.DatetimeIndex(text.cast(kind).to_pandas())
+    return None
 
 
 def _localised(naive: pd.DatetimeIndex, column: pd.Series, zone: str | None, file: str) -> pd.DatetimeIndex:
@@ -109,6 +135,84 @@ def _localised(naive: pd.DatetimeIndex, column: pd.Series, zone: str | None, fil
     _refuse_time(column, skipped, file, f"does not exist in {zone} (the clock was put forward)", remedy)
     _refuse_time(column, local.isna(), file, f"stands for two moments in {zone} (the clock was put back)", remedy)
     return local.tz_convert("UTC")
+
+
+_MINUTE = 60 * 10**9
+_JUST_BEFORE = (10**3, 10**6, 10**9)  # …59.999999, …59.999, …59
+
+
+def begins_of_bars(
+    index: pd.DatetimeIndex, *, closes: bool, ends: pd.Series | None, timeframe: str, file: str
+) -> tuple[pd.DatetimeIndex, str]:
+    """Stamps of bars → their opens, where the stamps show that they are closes.
+
+    Parameters
+    ----------
+    index : DatetimeIndex (bar,)
+        Ascending.
+    closes : bool
+        The layout is known to stamp by closes.
+    ends : Series (some bars,), optional
+        What stands beside some of them as the bars' closes, indexed by the stamps.
+    timeframe : str
+        Length of a bar where it is told.
+    file : str
+        What to call it in messages.
+
+    Returns
+    -------
+    index : DatetimeIndex (bar,)
+    note : str
+        ``stamps: closes → opens`` where they were, else empty.
+
+    Raises
+    ------
+    ValueError
+        Where the closes beside them belong to bars of another length or place, or a single close stands alone.
+
+    Examples
+    --------
+    >>> closes = pd.DatetimeIndex(["2024-05-01 00:59:59.999", "2024-05-01 01:59:59.999"], tz="UTC")
+    >>> begins_of_bars(closes, closes=False, ends=None, timeframe="", file="x.csv")[0].strftime("%H:%M").tolist()
+    ['00:00', '01:00']
+    """
+    moments = nanoseconds(index)
+    just_before = next((gap for gap in _JUST_BEFORE if (moments[-1] + gap) % _MINUTE == 0
+                        and ((moments + gap) % _MINUTE == 0).all()), 0)  # fmt: skip
+    step = _step(moments, timeframe)
+    if ends is not None and not closes:
+        closes = _are_the_ends(nanoseconds(ends.index), nanoseconds(pd.DatetimeIndex(ends)), step, file)
+    if not (closes or just_before):
+        return index, ""
+    if step is None:
+        raise ValueError(f"{file}: its one stamp, {index[0]}, is the close of a bar whose length cannot be seen; pass "
+                         "timeframe='1h' or the like")  # fmt: skip
+    opens = (moments + just_before - step).astype("datetime64[ns]")
+    return pd.DatetimeIndex(opens).tz_localize("UTC").as_unit("us").rename("time"), "stamps: closes → opens"
+
+
+def _step(moments: np.ndarray, timeframe: str) -> int | None:
+    if timeframe:
+        return int(timedelta(timeframe).as_unit("ns").value)
+    apart = np.diff(moments)
+    return int(apart[apart > 0].min()) if (apart > 0).any() else None
+
+
+def _are_the_ends(moments: np.ndarray, ends: np.ndarray, step: int | None, file: str) -> bool:
+    """Whether stamps and the closes beside them are the same; they may also be a bar apart, and nothing else."""
+    second = 10**9
+    apart = ends - moments
+    if (np.abs(apart) <= second).mean() > 0.95:
+        return True
+    if step is None or (np.abs(apart - step) <= second).mean() > 0.95:
+        return False
+    row = int(np.flatnonzero(np.abs(apart - step) > second)[0])
+    bar = timeframe_of(pd.Timedelta(step, unit="ns"))
+    told = pd.Timedelta(int(apart[row]), unit="ns")
+    stamp = pd.Timestamp(moments[row], tz="UTC")
+    off = int((np.abs(apart - step) > second).sum())
+    raise ValueError(f"{file}: the bar at {stamp} closes {told} later by its column of closes, but the rows are {bar} "
+                     f"apart, in {off} of {len(apart)} rows looked at; drop the column that is wrong")  # fmt: skip
 
 
 # From this day on Binance's open-interest history is labelled by the begin of its five minutes, before by their end.

@@ -20,6 +20,7 @@ from liqlab.market.checks import no_text
 from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
 from liqlab.market.market import Market
 from liqlab.market.provenance import Provenance
+from liqlab.market.resample import bar_number, origin_of
 from liqlab.models._assumptions import Assumptions
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ def _columns(market: Market, start: Any, end: Any, time_step: Any) -> tuple[np.n
         raise ValueError(f"no candle lies in [{start}, {end}); the market runs from {market.start} to {market.end}")
     step = market.step.as_unit("ns").value
     width = _width(step, stamps[chosen], time_step)
-    begins = np.flatnonzero(np.diff(stamps[chosen] // width, prepend=-1))
+    origin = origin_of(stamps[0], step, width)
+    begins = np.flatnonzero(np.diff(bar_number(stamps[chosen], width, origin), prepend=-(2**62)))
     first, last = chosen[begins], chosen[np.append(begins[1:], chosen.size) - 1]
     values = {name: market.candles[name].to_numpy() for name in ("open", "high", "low", "close", "volume")}
     part = slice(first[0], last[-1] + 1)
@@ -178,7 +180,7 @@ def _columns(market: Market, start: Any, end: Any, time_step: Any) -> tuple[np.n
 
 
 def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
-    """Width of a column [ns]; whole columns are counted from 1970, so that no column depends on what is shown."""
+    """Width of a column [ns]; where whole columns begin says `market.resample`, so none depends on what is shown."""
     if time_step is not None:
         width = timedelta(time_step).as_unit("ns").value
         if width % step:
@@ -186,8 +188,9 @@ def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
             raise ValueError(f"a column must be a multiple of the time frame {bar}, got {time_step!r}")
         return width
     for factor in (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10080):
-        if np.unique(stamps // (factor * step)).size <= MAX_COLUMNS:
-            return factor * step
+        width = factor * step
+        if np.unique(bar_number(stamps, width, origin_of(stamps[0], step, width))).size <= MAX_COLUMNS:
+            return width
     return (int(stamps[-1] - stamps[0]) // (MAX_COLUMNS * step) + 1) * step
 
 

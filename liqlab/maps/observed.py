@@ -12,6 +12,7 @@ from liqlab import __version__
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.market import Market
+from liqlab.market.resample import bar_number, bar_opens, origin_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,14 +82,23 @@ def observed_heatmap(
     step = max(market.step, market.step if events is not None else _bar_of(market)).as_unit("ns").value
     width = _width(pieces["stamp"].to_numpy(), step, time_step)
     edges = _edges(pieces, price_step)
-    first, last = int(pieces["stamp"].min()) // width, int(pieces["stamp"].max()) // width
+    stamps = pieces["stamp"].to_numpy()
+    origin = origin_of(_first_open(market, events), step, width)
+    first, last = bar_number(stamps[[stamps.argmin(), stamps.argmax()]], width, origin)
     cells = np.zeros((last - first + 1, len(edges) - 1, 2))
-    row = pieces["stamp"].to_numpy() // width - first
+    row = bar_number(stamps, width, origin) - first
     for s, side in enumerate(SIDES):
         coins = pieces[side].to_numpy(float)
         on = coins > 0
         _spread(cells[:, :, s], row[on], pieces["low"].to_numpy()[on], pieces["high"].to_numpy()[on], coins[on], edges)
-    return _dataset(market, cells, edges, (first + np.arange(len(cells))) * width, width, events is not None)
+    return _dataset(market, cells, edges, (first + np.arange(len(cells))) * width + origin, width, events is not None)
+
+
+def _first_open(market: Market, events: pd.DataFrame | None) -> int:
+    """Open of a bar that columns are made of [ns]."""
+    table = market.liquidations
+    coarse = events is None and table is not None and _bar_of(market) > market.step
+    return int(nanoseconds(table.index if coarse and table is not None else market.candles.index)[0])
 
 
 def _bar_of(market: Market) -> pd.Timedelta:
@@ -186,7 +196,7 @@ def _dataset(
 
     opens = nanoseconds(market.candles.index)
     part = market.candles[(opens >= stamps[0]) & (opens < stamps[-1] + width)]
-    column = nanoseconds(part.index) // width * width
+    column = bar_opens(nanoseconds(part.index), width, int(stamps[0]))
     rules = {"open": "first", "high": "max", "low": "min", "close": "last"}
     frame = part.groupby(column).agg(rules).reindex(stamps)
     time = stamps.astype("datetime64[ns]")

@@ -35,7 +35,8 @@ def columns_of(table: Any, name: str, required: tuple[str, ...], optional: tuple
     doubled = table.columns[table.columns.duplicated()]
     if len(doubled):
         raise ValueError(f"{name} has the column {doubled[0]!r} twice; drop one")
-    return table[[*required, *(column for column in optional if column in table.columns)]]
+    chosen = [*required, *(column for column in optional if column in table.columns)]
+    return table if list(table.columns) == chosen else table[chosen]
 
 
 def clean_table(
@@ -46,6 +47,10 @@ def clean_table(
     if chosen.empty:
         raise ValueError(f"{name} is empty; it needs at least one row")
     clean = _check_index(chosen, name)
+    if all(kind == np.float64 for kind in clean.dtypes) and all(
+        np.isfinite(clean[column].to_numpy()).all() for column in clean
+    ):
+        return _drop_duplicates(clean, name)  # nothing to convert, nothing to refuse
     for column in clean.columns:
         clean[column] = _numbers(clean[column], name)
         bad = ~np.isfinite(clean[column])
@@ -71,7 +76,7 @@ def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
         row = int(np.flatnonzero(np.diff(index.as_unit("ns").asi8) < 0)[0]) + 1
         raise ValueError(f"{name}: row {row} ({index[row]}) stands before the row above it ({index[row - 1]}); "
                          "use frame.sort_index()")  # fmt: skip
-    clean = table.copy()
+    clean = table.copy(deep=False)  # pandas copies what either side writes to
     clean.index = index.tz_convert("UTC").rename("time")
     clean.columns.name = None
     return clean
@@ -88,9 +93,9 @@ def _numbers(column: pd.Series, name: str) -> pd.Series:
 
 
 def _drop_duplicates(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    again = np.asarray(table.index.duplicated(keep="first"))
-    if not again.any():
+    if table.index.is_unique:
         return table
+    again = np.asarray(table.index.duplicated(keep="first"))
     identical = table.reset_index().duplicated(keep="first").to_numpy()
     conflict = again & ~identical
     if conflict.any():
@@ -103,11 +108,15 @@ def _drop_duplicates(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def check_ohlc(table: pd.DataFrame, name: str) -> None:
     """Prices are > 0, and low and high hold open and close between them."""
+    prices = {column: table[column].to_numpy() for column in PRICES}
+    low, high = prices["low"], prices["high"]
+    if (low > 0).all() and all(((low <= body) & (body <= high)).all() for body in (prices["open"], prices["close"])):
+        return
     for column in PRICES:
         refuse(table, name, column, table[column] <= 0, "prices are > 0; drop or correct the row")
-    body_low, body_high = table[["open", "close"]].min(axis=1), table[["open", "close"]].max(axis=1)
-    refuse(table, name, "low", table["low"] > body_low, "low must be <= open and close; check the column order")
-    refuse(table, name, "high", table["high"] < body_high, "high must be >= open and close; check the column order")
+    low_of_body, high_of_body = np.minimum(table["open"], table["close"]), np.maximum(table["open"], table["close"])
+    refuse(table, name, "low", table["low"] > low_of_body, "low must be <= open and close; check the column order")
+    refuse(table, name, "high", table["high"] < high_of_body, "high must be >= open and close; check the column order")
 
 
 def refuse(table: pd.DataFrame, name: str, column: Any, bad: pd.Series, remedy: str) -> None:
@@ -125,6 +134,8 @@ def report_gaps(table: pd.DataFrame, name: str) -> None:
         return
     distance = np.diff(nanoseconds(table.index))
     step = int(distance.min())
+    if int(distance.max()) == step:
+        return
     off = distance % step != 0
     if off.any():
         row = int(np.flatnonzero(off)[0]) + 1
@@ -137,6 +148,44 @@ def report_gaps(table: pd.DataFrame, name: str) -> None:
         warnings.warn(
             f"{name}: {int(gaps.sum())} gap(s), {int((distance[gaps] // step - 1).sum())} row(s) missing in all, "
             f"the first after {first}; nothing was filled in",
+            stacklevel=2,
+        )
+
+
+def report_pauses(table: pd.DataFrame, name: str) -> None:
+    """Report pauses of a table of instants: they need no grid, and one missing poll is no pause.
+
+    On a regular step it is said as of bars, row by row; elsewhere a pause is five times the usual distance.
+    """
+    if len(table) < 3:
+        return
+    distance = np.diff(nanoseconds(table.index))
+    if not (distance % int(distance.min())).any():
+        report_gaps(table, name)
+        return
+    usual = int(np.median(distance))
+    long = distance > 5 * usual
+    if long.any():
+        row = int(np.flatnonzero(long)[0])
+        warnings.warn(f"{name}: {int(long.sum())} pause(s) of more than five times the usual "
+                      f"{pd.Timedelta(usual, unit='ns')}, the first from {table.index[row]} to {table.index[row + 1]}; "
+                      "nothing was filled in", stacklevel=2)  # fmt: skip
+
+
+def report_quiet_bars(table: pd.DataFrame, name: str) -> None:
+    """Report bars without a row: whether nothing happened or nothing was recorded, such a table does not tell."""
+    if len(table) < 3:
+        return
+    distance = np.diff(nanoseconds(table.index))
+    step = int(distance.min())
+    gaps = distance > step
+    if gaps.any():
+        missing = int(np.rint(distance[gaps] / step - 1).sum())
+        first = table.index[int(np.flatnonzero(gaps)[0])]
+        warnings.warn(
+            f"{name}: {missing} of {missing + len(table)} bars between its first and last have no row, the first after "
+            f"{first}; they count as unknown and not as 0: lq.score leaves them out (add rows of 0 where nothing was "
+            "liquidated and the recording ran)",
             stacklevel=2,
         )
 

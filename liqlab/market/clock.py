@@ -38,7 +38,9 @@ def naive(index: pd.Index) -> np.ndarray:
 
 def nanoseconds(index: pd.Index) -> np.ndarray:
     """UTC index → int64 nanoseconds since 1970, whatever unit the index is stored in."""
-    return naive(index).astype(np.int64)
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+        return naive(index).astype(np.int64)
+    return index.asi8 * (10**9 // _PER_SECOND[index.unit]) if index.unit != "ns" else index.asi8.copy()
 
 
 def step_of(table: pd.DataFrame, timeframe: str = "") -> pd.Timedelta:
@@ -52,9 +54,11 @@ def step_of(table: pd.DataFrame, timeframe: str = "") -> pd.Timedelta:
         return timedelta(table.attrs["timeframe"])
     if len(table) < 2:
         raise ValueError("the time frame of a table of one row cannot be seen; pass timeframe='1h' or the like")
-    return pd.Timedelta(np.diff(nanoseconds(table.index)).min(), unit="ns")
+    index = pd.DatetimeIndex(table.index)
+    return pd.Timedelta(int(np.diff(index.asi8).min()), unit=index.unit)
 
 
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 

@@ -21,6 +21,8 @@ from liqlab.market.checks import (
     clean_table,
     refuse,
     report_gaps,
+    report_pauses,
+    report_quiet_bars,
     tier_columns,
 )
 from liqlab.market.clock import step_of, timeframe_of, utc
@@ -45,7 +47,7 @@ class Market:
     open_interest : DataFrame (time,), optional
         open_interest [coins], one-sided; a stamp is the instant of the snapshot.
     funding_rate : DataFrame (time,), optional
-        funding_rate [1 per interval].
+        funding_rate [1 per interval]; interval_hours [h] where it is known for how long each rate is.
     liquidations : DataFrame (time,), optional
         *Observed* liquidations: long, short [coins per bar], by the side of the position.
     taker : DataFrame (time,), optional
@@ -236,17 +238,17 @@ def check_open_interest(open_interest: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     open_interest : DataFrame (time,)
-        open_interest [coins] ≥ 0. What is in contracts or in quote must be converted first (contracts × contract size;
-        value ÷ price): a table cannot show its unit, so it is never guessed.
+        open_interest [coins] ≥ 0, polled at whatever moments. What is in contracts or in quote must be converted first
+        (contracts × contract size; value ÷ price): `lq.read` does so where it can be seen.
 
     Returns
     -------
     DataFrame
-        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised.
+        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised. Pauses are reported.
     """
     table = clean_table(open_interest, "open_interest", required=("open_interest",))
     refuse(table, "open_interest", "open_interest", table["open_interest"] < 0, "open interest is >= 0 coins")
-    report_gaps(table, "open_interest")
+    report_pauses(table, "open_interest")
     return table
 
 
@@ -256,14 +258,19 @@ def check_funding_rate(funding_rate: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     funding_rate : DataFrame (time,)
-        funding_rate [1 per interval], a fraction (0.0001 is 1 bp), between −0.5 and 0.5.
+        funding_rate [1 per interval], a fraction (0.0001 is 1 bp), between −0.5 and 0.5. Optional: interval_hours [h],
+        for how long each rate is; without it, since the rate before.
 
     Returns
     -------
     DataFrame
         A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised.
     """
-    table = clean_table(funding_rate, "funding_rate", required=("funding_rate",))
+    table = clean_table(funding_rate, "funding_rate", required=("funding_rate",), optional=("interval_hours",),
+                        may_lack="interval")  # fmt: skip
+    if "interval_hours" in table:
+        impossible = ~(table["interval_hours"] > 0) & table["interval_hours"].notna()
+        refuse(table, "funding_rate", "interval_hours", impossible, "hours are > 0, such as 8, 4 or 1")
     wild = table["funding_rate"].abs() > 0.5
     refuse(table, "funding_rate", "funding_rate", wild, "rates are fractions per interval (0.0001 = 0.01 %)")
     return table
@@ -275,16 +282,19 @@ def check_liquidations(liquidations: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     liquidations : DataFrame (time,)
-        long, short [coins per bar] ≥ 0, by the side of the position; stamped by the open of the bar.
+        long, short [coins per bar] ≥ 0, by the side of the position; stamped by the open of the bar. A bar in which
+        nothing was liquidated is a row of 0.
 
     Returns
     -------
     DataFrame
-        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised.
+        A copy, as float64 and in UTC; see `check_candles` for what is dropped and what is raised. Bars without a row
+        are reported: nothing tells whether they were quiet or not recorded.
     """
     table = clean_table(liquidations, "liquidations", required=("long", "short"))
     for side in ("long", "short"):
         refuse(table, "liquidations", side, table[side] < 0, "amounts are >= 0 coins; the column gives the side")
+    report_quiet_bars(table, "liquidations")
     return table
 
 

@@ -11,6 +11,7 @@ from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.extras import require
 from liqlab.market.joins import at_close
 from liqlab.market.market import Market
+from liqlab.market.resample import bar_number, origin_of
 
 __all__ = ["indicators"]
 
@@ -39,7 +40,8 @@ def indicators(
     rsi, atr : int
         Candles in Wilder's mean.
     vwap : duration
-        VWAP starts anew at every multiple of this span, counted from 1970 in UTC: ``"1d"`` at midnight UTC.
+        VWAP starts anew after every such span: ``"1d"`` at midnight UTC, ``"7d"`` on Monday, or when the venue's own
+        days or weeks open (`liqlab.market.resample`).
     funding_window : duration
         Rates whose stamps lie within this span up to the rate itself make its mean and standard deviation.
     open_interest_change : duration
@@ -70,8 +72,10 @@ def indicators(
     - RSI and ATR count candles, not hours: across a gap the next candle follows the last one.
     - RSI of a price that has never moved is undefined: NaN.
     - VWAP uses quote volume / volume of a candle where all candles carry both, else (high + low + close) / 3.
-    - funding_z: (rate − mean) / sample standard deviation over the window, the rate itself included; NaN until the
-      table covers the whole window, and where the rates do not vary.
+    - funding_z: of rates per hour (rate ÷ interval_hours; without that column, ÷ the time since the rate before, in
+      whole hours), so that a change from 8 to 4 hours is none of the rate: (rate − mean) / sample standard deviation
+      over the window, the rate itself included; NaN until the table covers the whole window, and where the rates do not
+      vary.
     - open_interest_change: last value known at the close / last known that span earlier − 1. With another venue's open
       interest (a proxy) it is that venue's change.
 
@@ -94,13 +98,13 @@ def indicators(
     columns: dict[str, np.ndarray] = {
         "rsi": _rsi(close, _candles(rsi, "rsi", 2)),
         "atr": talib.ATR(high, low, close, _candles(atr, "atr", 1)),
-        "vwap": _vwap(candles, timedelta(vwap)),
+        "vwap": _vwap(candles, timedelta(vwap), market.step),
     }
     age = timedelta(stale)
     if market.funding_rate is not None:
         rate = market.funding_rate["funding_rate"]
         columns["funding_rate"] = _known(market, rate, age)
-        columns["funding_z"] = _known(market, _z_score(rate, timedelta(funding_window)), age)
+        columns["funding_z"] = _known(market, _z_score(per_hour(market.funding_rate), timedelta(funding_window)), age)
     if market.open_interest is not None:
         interest = market.open_interest["open_interest"]
         before = _known(market, interest, age, ago=timedelta(open_interest_change))
@@ -132,11 +136,12 @@ def _rsi(close: np.ndarray, count: int) -> np.ndarray:
     )  # TA-Lib says 0 of a flat line: oversold, which it is not
 
 
-def _vwap(candles: pd.DataFrame, span: pd.Timedelta) -> np.ndarray:
+def _vwap(candles: pd.DataFrame, span: pd.Timedelta, step: pd.Timedelta) -> np.ndarray:
     """Cumulative sums within each session, session by session: none carries the rounding of another."""
     volume = candles["volume"]
     value = candles.get("quote_volume", volume * candles[["high", "low", "close"]].mean(axis=1))
-    session = nanoseconds(candles.index) // span.as_unit("ns").value
+    stamps, width = nanoseconds(candles.index), span.as_unit("ns").value
+    session = bar_number(stamps, width, origin_of(stamps[0], step.as_unit("ns").value, width))
     sums = pd.DataFrame({"value": value, "volume": volume}).groupby(session).cumsum()
     return _ratio(sums["value"].to_numpy(), sums["volume"].to_numpy())
 
@@ -159,6 +164,24 @@ def _known(
     close = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
     fresh = ~np.isnan(since) & (close - complete[row] <= age.as_unit("ns").value)
     return np.where(fresh, value.to_numpy(float)[row], np.nan)
+
+
+def per_hour(funding_rate: pd.DataFrame) -> pd.Series:
+    """Funding rates ÷ the hours that each is for: those of the column, else the time since the rate before.
+
+    After a pause longer than a day, or within less than half an hour, the interval before holds on; that of the first
+    rate is that of the second.
+
+    >>> stamps = pd.to_datetime(["2025-09-01 00:00", "2025-09-01 08:00", "2025-09-01 12:00"], utc=True)
+    >>> per_hour(pd.DataFrame({"funding_rate": [0.0008, 0.0008, 0.0004]}, stamps)).tolist()
+    [0.0001, 0.0001, 0.0001]
+    """
+    apart = np.rint(np.diff(nanoseconds(funding_rate.index)) / 3.6e12)
+    seen = pd.Series(np.concatenate([[np.nan], apart]), funding_rate.index)
+    hours = seen.where((seen >= 1) & (seen <= 24)).ffill().bfill().fillna(1.0)
+    if "interval_hours" in funding_rate:
+        hours = funding_rate["interval_hours"].fillna(hours)
+    return funding_rate["funding_rate"] / hours
 
 
 def _z_score(rate: pd.Series, window: pd.Timedelta) -> pd.Series:

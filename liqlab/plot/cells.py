@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import timedelta
+from liqlab.market.resample import bar_opens
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +46,10 @@ def cells(heat: xr.Dataset, ylim: tuple[float, float], *, most: int = MAX_BINS) 
 def middles(heat: xr.Dataset) -> pd.DatetimeIndex:
     """Middle of every column: a column is as wide as the others, even if its first bars are missing."""
     wide = column_width(heat)
-    return pd.DatetimeIndex(heat["time"].to_numpy()).floor(wide) + wide / 2
+    times = heat["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)
+    phase, last, count = np.unique(times[::-1] % wide.value, return_index=True, return_counts=True)
+    begin = phase[np.lexsort((last, -count))[0]]  # that of most columns; of equally many, the latest
+    return pd.DatetimeIndex(bar_opens(times, wide.value, int(begin)).astype("datetime64[ns]")) + wide / 2
 
 
 def milliseconds(times: Any) -> np.ndarray:

@@ -50,7 +50,9 @@ def anchor(name: str) -> str:
     >>> anchor("plot.four_maps"), anchor("Law")
     ('api-plot-four-maps', 'api-class-law')
     """
-    kind = "class-" if name.rpartition(".")[2][:1].isupper() else ""  # `Law` and `law` are two things; addresses know no capitals
+    kind = (
+        "class-" if name.rpartition(".")[2][:1].isupper() else ""
+    )  # `Law` and `law` are two things; addresses know no capitals
     return f"api-{kind}" + re.sub(r"[._]+", "-", name).lower()
 
 

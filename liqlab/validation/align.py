@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,9 @@ import pandas as pd
 from liqlab.engine.records import SIDES
 from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.market import Market, check_liquidations
+from liqlab.market.resample import bar_opens, origin_of
 
-__all__ = ["UNITS", "amounts", "in_coins", "on_step"]
+__all__ = ["UNITS", "amounts", "in_coins", "missing_bars", "on_step"]
 
 UNITS = ("coins", "quote")
 
@@ -24,7 +26,9 @@ def amounts(table: Any, name: str) -> pd.DataFrame:
                         "lq.expected_liquidations makes estimates, market.liquidations is observed")  # fmt: skip
     attrs = dict(table.attrs)
     try:
-        clean = check_liquidations(table)
+        with warnings.catch_warnings():  # bars without a row are counted by the caller
+            warnings.filterwarnings("ignore", message=r".* have no row")
+            clean = check_liquidations(table)
     except (ValueError, TypeError) as error:
         raise type(error)(f"{name}: {error}") from error
     clean.attrs.update(attrs)
@@ -81,6 +85,15 @@ def _summed(table: pd.DataFrame, own: pd.Timedelta, coarse: pd.Timedelta) -> pd.
     if own == coarse:
         return table[SIDES]
     length = coarse.as_unit("ns").value
-    opens = nanoseconds(table.index) // length * length  # bars begin at multiples of their length since 1970
+    stamps = nanoseconds(table.index)
+    opens = bar_opens(stamps, length, origin_of(stamps[0], own.as_unit("ns").value, length))
     groups = table[SIDES].groupby(pd.to_datetime(opens, utc=True).rename("time"))
     return groups.sum()[groups.size() == coarse // own]
+
+
+def missing_bars(table: pd.DataFrame, summed: pd.DataFrame, step: pd.Timedelta) -> int:
+    """Bars of `step` from a table's first to its last that have no row, or not all of them, once it is summed."""
+    width = step.as_unit("ns").value
+    stamps = nanoseconds(table.index)
+    edges = bar_opens(stamps[[0, -1]], width, origin_of(stamps[0], step_of(table).as_unit("ns").value, width))
+    return int((edges[1] - edges[0]) // width) + 1 - len(summed)

@@ -16,7 +16,7 @@ from liqlab.market.market import Market
 from liqlab.validation._baselines import CEILING, CEILING_WITH_MAP, PLAIN
 from liqlab.validation._baselines import baselines as _baselines
 from liqlab.validation._gains import gains
-from liqlab.validation.align import amounts, in_coins, on_step, price_of
+from liqlab.validation.align import amounts, in_coins, missing_bars, on_step, price_of
 from liqlab.validation.batch_scores import batch
 from liqlab.validation.resampling import Days, days_of, each, interval
 from liqlab.validation.scores import SCORES, calibration_curve
@@ -49,8 +49,8 @@ class Scores:
     kinds : dict of name to str
         ``map``, ``baseline`` or ``ceiling``.
     about : dict
-        step, bars, days, dropped (observed bars that not all forecasts know), resamples, level, seed, symbol,
-        exchange, block.
+        step, bars, days, dropped (observed bars that not all forecasts know), left_out (reason → bars between the first
+        and the last observed one that are not scored), resamples, level, seed, symbol, exchange, block.
     """
 
     table: pd.DataFrame
@@ -76,6 +76,8 @@ class Scores:
         head = (f"Scores: {a['bars']:,} bars of {a['step']} on {a['days']} days, "
                 f"{a['level']:.0%} intervals (pointwise) from {a['resamples']:,} resamples of whole days")  # fmt: skip
         rows = self.of()
+        left_out = [f"{n:,} bar(s) {why}" for why, n in a.get("left_out", {}).items()]
+        head += f"\n  left out: {'; '.join(left_out)}" if left_out else ""
         lines = [head, f"  {'Spearman, both sides':<26}{'value':>7}   interval          first estimate ahead by"]
         for name, r in rows.iterrows():
             lead = "" if np.isnan(r["lead_low"]) else f"{r['lead']:+.3f} [{r['lead_low']:+.3f}, {r['lead_high']:+.3f}]"
@@ -165,13 +167,14 @@ def score(
     }
     seen = in_coins(amounts(observed, "observed"), "observed", observed_unit, worth)
     summed, width = on_step({**tables, "observed": seen}, step)
+    left_out = {"without an observed row": missing_bars(seen, summed["observed"], width)}
     seen = summed.pop("observed")
     others = _others(baselines, market, seen, list(summed.values()), seed)
     doubled = set(others) & set(summed)
     if doubled:
         raise ValueError(f"an estimate bears the name of a baseline: {', '.join(sorted(doubled))}; rename it")
     forecasts = {**summed, **others}
-    common = _common(forecasts, seen)
+    common = _common(forecasts, seen, left_out)
     forecasts = {name: table.loc[common] for name, table in forecasts.items()}
     bars, seen = len(seen), seen.loc[common]
     days = days_of(common, resamples=resamples, seed=seed)
@@ -180,7 +183,8 @@ def score(
     }
     table = _table(forecasts, seen, days, level)
     about = {"step": timeframe_of(width), "bars": len(common), "days": len(days),
-             "dropped": bars - len(common), "resamples": resamples, "level": level, "seed": seed, "block": "1d",
+             "dropped": bars - len(common), "left_out": {why: n for why, n in left_out.items() if n},
+             "resamples": resamples, "level": level, "seed": seed, "block": "1d",
              "symbol": market.symbol if market else "", "exchange": market.exchange if market else ""}  # fmt: skip
     gain = gains(forecasts, seen, kinds, table, days, level=level)
     return Scores(table, _curves(forecasts, seen, kinds), gain, forecasts, seen, kinds, about)
@@ -199,14 +203,15 @@ def _others(
     return _baselines(market, seen, names=names, maps=maps[:1], seed=seed)
 
 
-def _common(forecasts: Mapping[str, pd.DataFrame], seen: pd.DataFrame) -> pd.DatetimeIndex:
-    """Bars that every forecast knows."""
+def _common(forecasts: Mapping[str, pd.DataFrame], seen: pd.DataFrame, left_out: dict[str, int]) -> pd.DatetimeIndex:
+    """Bars that every forecast knows; those that one does not know are counted under its name."""
     common = seen.index
     for name, table in forecasts.items():
         left = common.intersection(table.index[np.isfinite(table[SIDES].to_numpy()).all(axis=1)])
         if left.empty:
             raise ValueError(f"no bar in common: {name} has {len(table)} bars from {table.index[0]} to "
                              f"{table.index[-1]}, observed are {seen.index[0]} to {seen.index[-1]}")  # fmt: skip
+        left_out[f"not known to {name!r}"] = len(common) - len(left)
         common = left
     if len(common) < 3:
         raise ValueError(f"only {len(common)} bar(s) in common; a score needs three or more")

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from liqlab.loaders import _read, column_names, read, store
+from liqlab.loaders.layouts import EVENTS
 from liqlab.market.checks import TIER_COLUMNS
 from liqlab.market.market import PRICES
 
@@ -217,6 +218,10 @@ SERIES: dict[tuple[str, str], Any] = {
 }  # fmt: skip
 
 
+NAMES = {"open_interest": ["open_interest"], "funding_rate": ["funding_rate"], "taker": ["taker_buy_share"],
+         "liquidations": ["long", "short"]}  # fmt: skip
+
+
 @pytest.mark.parametrize("way", ["memory", "file"])
 @pytest.mark.parametrize(("table", "layout"), SERIES)
 def test_series_layouts(table: str, layout: str, way: str, tmp_path: Path) -> None:
@@ -230,7 +235,8 @@ def test_series_layouts(table: str, layout: str, way: str, tmp_path: Path) -> No
     expected = {"open_interest": [VALUES], "funding_rate": [SMALL], "taker": [VALUES / 10],
                 "liquidations": [VALUES, VALUES * 2]}[table]  # fmt: skip
     assert list(got.index) == list(truth().index)
-    assert np.array_equal(got.to_numpy().T, np.array(expected))
+    assert np.array_equal(got[NAMES[table]].to_numpy().T, np.array(expected))
+    assert list(got.columns) == [*NAMES[table], *(["interval_hours"] if layout == "archive" else [])]
 
 
 def test_leverage_tiers(tmp_path: Path) -> None:
@@ -447,7 +453,7 @@ def _volume(factor: Any, **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (_volume(1000), r"in 24 of 24 bars: volume looks like contracts of 0\.0009998 coins each; convert to coins"),
+        (_volume(700), r"in 24 of 24 bars: volume looks like contracts of 0\.001429 coins each; convert to coins"),
         (_volume(truth()["close"]), r"quote_volume/volume is 0\.99.*looks like the quote currency; convert to coins"),
         (
             _volume(truth()["close"] / 100, quote_volume=truth()["volume"]),
@@ -763,10 +769,8 @@ def test_order_duplicates_and_unit_do_not_matter(order: list[int], again: list[i
 @given(values=st.lists(st.floats(1e-8, 1e12), min_size=2, max_size=2))
 def test_numbers_keep_every_digit(values: list[float]) -> None:
     for spell in (float, repr, str):
-        rows = [{"time": MS[i], "open_interest": spell(value)} for i, value in enumerate(values)]
-        market = read(truth(), open_interest=rows)
-        assert market.open_interest is not None
-        assert market.open_interest["open_interest"].tolist() == values
+        rows = truth(2)[TEXT_OHLCV].reset_index().assign(count=[spell(value) for value in values])
+        assert read(rows).candles["trades"].tolist() == values
 
 
 # --- the room itself ------------------------------------------------------------------------------------------------
@@ -775,9 +779,11 @@ def test_numbers_keep_every_digit(values: list[float]) -> None:
 def test_every_layout_can_fill_its_tables() -> None:
     for layout in column_names.LAYOUTS:
         for table in layout.tables:
-            lacking = set(column_names.NEEDED[table]) - set(layout.columns.values())
+            needed = ("time", "side", "quantity") if layout.name in EVENTS else column_names.NEEDED[table]
+            lacking = set(needed) - set(layout.columns.values())
             assert not lacking, (layout.name, table, lacking)
-            assert column_names.recognise(layout.columns, table, "x") is not None
+            once = {role: name for name, role in reversed(layout.columns.items()) if role in needed}
+            assert column_names.recognise([*once.values(), *layout.marks], table, "x") is not None
 
 
 def test_import_stays_light() -> None:

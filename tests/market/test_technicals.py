@@ -156,6 +156,33 @@ def test_the_score_of_a_rate_by_hand() -> None:
     assert np.isnan(z[4])  # of (6, 6, 6): no variation, no score
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_rates_of_different_intervals_are_compared_per_hour(told: bool) -> None:
+    """8 h, then 4 h, then 1 h, the same rate per hour but for the last, which is twice that.
+
+    The window holds the last ten: nine times r and once 2r, mean 1.1r, sample deviation r√.1, z = .9 / √.1 = 2.846.
+    """
+    hours = [8] * 4 + [4] * 4 + [1] * 3
+    stamps = pd.DatetimeIndex([START + pd.Timedelta(hours=int(sum(hours[1 : k + 1]))) for k in range(11)])
+    rate = np.array(hours) * 1e-5
+    rate[-1] *= 2
+    rates = pd.DataFrame({"funding_rate": rate} | ({"interval_hours": np.array(hours, float)} if told else {}), stamps)
+    z = lq.indicators(line([100.0] * 60, every="1h", funding_rate=rates), funding_window="43h")["funding_z"]
+    assert z.loc[stamps[-1] - pd.Timedelta("1h")] == pytest.approx(0.9 / np.sqrt(0.1))
+
+
+def test_sessions_begin_with_the_venues_own_days_and_on_monday() -> None:
+    closes = [float(k) for k in range(1, 15)]
+    start = pd.Timestamp("2024-05-01 16:00", tz="UTC")  # a Wednesday; days open at 16:00
+    index = pd.date_range(start, periods=14, freq="1D", name="time")
+    rows = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), closes), index).assign(volume=1.0)
+    days = lq.indicators(Market(rows), vwap="1d")["vwap"]
+    np.testing.assert_allclose(days, closes)  # each day is a session of its own
+    weeks = lq.indicators(Market(rows), vwap="7d")["vwap"]
+    assert weeks.iloc[4] == pytest.approx(3.0)  # Wednesday to Sunday: 1 … 5
+    assert weeks.iloc[5] == pytest.approx(6.0)  # Monday starts anew
+
+
 def test_old_values_count_as_unknown() -> None:
     given_ = line([100.0] * 12, every="6h", open_interest=oi([50.0, 51.0], every="6h"))
     table = lq.indicators(given_, open_interest_change="6h")

@@ -11,7 +11,9 @@ import pandas as pd
 
 from liqlab.engine.records import SIDES
 from liqlab.maps.tables import expected_liquidations
+from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
+from liqlab.market.resample import bar_opens, origin_of
 from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law
 from liqlab.validation.calibration.ensemble import band, quantiles_of
@@ -206,7 +208,10 @@ class Calibration:
             raise ValueError(f"unit must be 'coins' or 'quote', got {unit!r}")
         coins = expected_liquidations(market, unit="coins", assumptions=self.assumptions)
         close = market.candles["close"]
-        group = pd.DatetimeIndex(coins.index).floor(max(self.step, market.step))
+        step, width = (x.as_unit("ns").value for x in (market.step, max(self.step, market.step)))
+        stamps = nanoseconds(coins.index)
+        opens = bar_opens(stamps, width, origin_of(stamps[0], step, width))
+        group = pd.DatetimeIndex(pd.to_datetime(opens, utc=True).as_unit(pd.DatetimeIndex(coins.index).unit))
         value, price = coins.mul(close, axis=0).groupby(group).sum(), close.groupby(group).last()
         if throttled:
             t = self.throttle

@@ -1,0 +1,239 @@
+"""The layouts that are understood, as data: how tools and venues name and order the columns of their tables.
+
+A new layout is one more entry here; nothing in this file opens a file or looks at a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from liqlab.market.checks import TIER_COLUMNS
+from liqlab.market.market import PRICES
+
+__all__ = ["ARRANGEMENTS", "CANDLE_TABLES", "LAYOUTS", "NEEDED", "POSITIONS", "VOLUMES", "Arrangement", "Layout",
+           "fold"]  # fmt: skip
+
+CANDLE_TABLES = ("candles", "path", "mark_candles")
+
+NEEDED: dict[str, tuple[str, ...]] = {
+    "candles": ("time", *PRICES, "volume"),
+    "path": ("time", *PRICES),
+    "mark_candles": ("time", *PRICES),
+    "open_interest": ("time", "open_interest"),
+    "funding_rate": ("time", "funding_rate"),
+    "liquidations": ("time", "long", "short"),
+    "taker": ("time", "taker_buy_share"),
+    "leverage_tiers": TIER_COLUMNS,
+}
+# Columns that may hold what was traded; which of them counts coins is settled by their ratio (`liqlab.loaders.units`).
+VOLUMES = ("volume", "base_volume", "quote_volume", "either_volume")
+OPEN, CLOSE, INSTANT = "open", "close", "instant"
+COINS, QUOTE, CCXT, UNTOLD = "coins", "quote", "ccxt", "untold"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one tool names its columns.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    tables : tuple of str
+        The tables of a Market it can fill.
+    columns : mapping of str to str
+        Their name → ours. Names are compared as `fold` leaves them; of two columns that differ in case alone the one
+        spelt as here is taken. Of several names for one of ours the first that is there is taken.
+    zone : str
+        Time zone of its stamps where they are written without one *and* the venue documents it.
+    stamp : str
+        ``open`` or ``close``: which end of a bar its stamps are.
+    unit : str
+        What its amounts count, where the layout says so: ``coins``, ``quote``; ``ccxt``: what ccxt's methods give for
+        the venue; ``untold``: either coins or quote, so that the caller must say it; empty: coins, as far as nothing
+        speaks against it.
+    marks : tuple of str
+        Further columns that must be there for it to be this layout.
+    constants : mapping
+        Columns of ours that have one value for all rows.
+    sides : str
+        ``one`` where the column counts one side whatever the venue's rule says.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    columns: Mapping[str, str]
+    zone: str = ""
+    stamp: str = OPEN
+    unit: str = ""
+    marks: tuple[str, ...] = ()
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    sides: str = ""
+
+
+@lru_cache(maxsize=4096)
+def fold(name: Any) -> str:
+    """A column name as it is compared: letters of any script and figures, in lower case.
+
+    >>> fold("Taker buy volume"), fold("quoteVolume"), fold("quote_volume")
+    ('takerbuyvolume', 'quotevolume', 'quotevolume')
+    """
+    return re.sub(r"[\W_]+", "", str(name).lower())
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _all(role: str, *names: str) -> dict[str, str]:
+    return dict.fromkeys(names, role)
+
+
+_TRADED = {
+    **_all("volume", "volume", "vol"),
+    **_all("base_volume", "base_volume", "base_vol", "home_notional", "base_token_volume", "volume_base",
+           "base_asset_volume", "volume_from"),
+    **_all("either_volume", "either_volume", "vol_ccy", "amount", "volume_ccy"),
+    **_all("quote_volume", "quote_volume", "quote_asset_volume", "quote_av", "quote_vol", "vol_quote",
+           "vol_ccy_quote", "volume_ccy_quote", "volume_quote", "turnover", "foreign_notional", "usd_volume",
+           "volume_to", "sum", "cost"),
+    **_all("trades", "trades", "count", "number_of_trades", "num_trades", "trade_count", "trades_count"),
+    **_all("taker_buy_volume", "taker_buy_volume", "taker_buy_base_asset_volume", "tb_base_av", "taker_base_vol",
+           "taker_buy_base_volume", "taker_buy_base", "buy_volume"),
+    **_all("taker_buy_quote_volume", "taker_buy_quote_volume", "taker_buy_quote_asset_volume", "tb_quote_av",
+           "taker_quote_vol", "taker_buy_quote", "buy_quote_volume"),
+    **_all("close_time", "close_time", "close_timestamp", "time_close"),
+    **_all("symbol", "symbol", "instrument_name", "instrument", "ticker", "pair", "inst_id"),
+    **_all("vwap", "vwap", "volume_weighted_average", "weighted_average"),
+}  # fmt: skip
+_LONG = {**_same(*PRICES), **_all("open", "open_price"), **_all("high", "high_price", "max"),
+         **_all("low", "low_price", "min"), **_all("close", "close_price"), **_TRADED}  # fmt: skip
+_SHORT = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "T": "close_time", "s": "symbol",
+          "n": "trades", "q": "quote_volume", "V": "taker_buy_volume", "Q": "taker_buy_quote_volume", "vw": "vwap",
+          "sum": "quote_volume"}  # fmt: skip
+
+
+def _candles(name: str, *times: str, **more: Any) -> Layout:
+    return Layout(name, CANDLE_TABLES, {**_LONG, **_all("time", *times)}, **more)
+
+
+METRICS = "Binance metrics archive"
+_VALUE = _all("value", "open_interest_value", "sum_open_interest_value", "open_interest_usd", "oi_usd",
+              "open_interest_in_usd", "open_interest_quote", "value")  # fmt: skip
+_SYMBOL = _all("symbol", "symbol", "instrument_name", "inst_id", "contract", "ticker", "pair", "coin")
+_INTERVAL = _all("interval_hours", "interval_hours", "funding_interval_hours", "funding_interval",
+                 "collect_cycle", "interval")  # fmt: skip
+
+
+def _interest(name: str, time: str, *amounts: str, **more: Any) -> Layout:
+    return Layout(name, ("open_interest",), {time: "time", **_all("open_interest", *amounts), **_VALUE, **_SYMBOL},
+                  **{"stamp": INSTANT, **more})  # fmt: skip
+
+
+def _funding(name: str, time: str, *rates: str, **more: Any) -> Layout:
+    return Layout(name, ("funding_rate",), {time: "time", **_all("funding_rate", *rates), **_INTERVAL, **_SYMBOL},
+                  **{"stamp": INSTANT, **more})  # fmt: skip
+
+
+def _liquidations(name: str, time: str, long: str, short: str, **more: Any) -> Layout:
+    return Layout(name, ("liquidations",), {time: "time", long: "long", short: "short", **_SYMBOL}, **more)
+
+
+def _events(name: str, columns: Mapping[str, str], **more: Any) -> Layout:
+    return Layout(name, ("liquidations",), {**columns, **_all("symbol", "symbol")}, **more)
+
+
+EVENTS = ("Binance liquidation archive", "Tardis liquidations")
+LAYOUTS: tuple[Layout, ...] = (
+    _candles("BitMEX buckets", "timestamp", stamp=CLOSE, marks=("home_notional", "foreign_notional")),
+    _candles("CoinMarketCap", "time_open", marks=("market_cap",), unit=QUOTE),
+    _candles("CoinMarketCap, closes", "timestamp", stamp=CLOSE, marks=("market_cap",), unit=QUOTE),
+    _candles("Binance klines", "open_time"),
+    _candles("CryptoDataDownload", "unix", "unix_timestamp"),
+    _candles("liqlab, TradingView", "time"),
+    _candles("ccxt", "timestamp", unit=CCXT),
+    _candles("freqtrade", "date"),
+    _candles("others", "datetime", "start", "start_time", "started_at", "open_timestamp", "time_open",
+             "time_period_start", "ts", "ticks", "id", "bucket"),
+    Layout("venues' replies", CANDLE_TABLES, {"t": "time", **_SHORT}),
+    _candles("stamped by closes", "close_time", "close_timestamp", "time_close", "time_period_end", "end_time",
+             stamp=CLOSE),
+    _interest(METRICS, "create_time", "sum_open_interest", zone="UTC"),
+    _interest("OKX", "ts", "oi_ccy"),
+    _interest("Binance openInterestHist", "timestamp", "sum_open_interest"),
+    _interest("ccxt", "timestamp", "open_interest_amount", unit=CCXT),
+    _interest("liqlab", "time", "open_interest"),
+    _interest("Bybit", "timestamp", "single_open_interest", sides="one"),
+    _interest("others", "timestamp", "open_interest"),
+    _interest("others", "date", "open_interest"),
+    _interest("others", "datetime", "open_interest"),
+    _interest("Coinalyze, Coinglass", "t", "o", unit=UNTOLD),
+    _interest("Coinalyze, Coinglass", "time", "open", unit=UNTOLD, marks=("high", "low", "close")),
+    _funding("Kraken", "timestamp", "relative_funding_rate", constants={"interval_hours": 1.0}),
+    _funding("Deribit", "timestamp", "interest_1h", constants={"interval_hours": 1.0}),
+    _funding("Deribit", "timestamp", "interest_8h", constants={"interval_hours": 8.0}),
+    _funding("liqlab", "time", "funding_rate"),
+    _funding("Binance funding archive", "calc_time", "last_funding_rate"),
+    _funding("Binance fundingRate", "funding_time", "realized_rate", "funding_rate"),
+    _funding("Bybit", "funding_rate_timestamp", "funding_rate"),
+    _funding("ccxt", "timestamp", "funding_rate", unit=CCXT),
+    _funding("KuCoin", "timepoint", "funding_rate"),
+    _funding("MEXC", "settle_time", "funding_rate"),
+    _funding("dYdX", "effective_at", "rate"),
+    _funding("Gate", "t", "r"),
+    _funding("others", "date", "funding_rate"),
+    _funding("others", "datetime", "funding_rate"),
+    _funding("freqtrade", "date", "open", marks=("high", "low", "close")),
+    _liquidations("liqlab", "time", "long", "short"),
+    _liquidations("Coinalyze", "t", "l", "s"),
+    *(_liquidations("Coinglass", time, f"{before}long_{middle}usd", f"{before}short_{middle}usd", unit=QUOTE)
+      for time in ("time", "t", "create_time") for before in ("", "aggregated_")
+      for middle in ("liquidation_", "liq_", "vol_", "")),
+    _events(EVENTS[0], {"time": "time", "side": "side", "accumulated_fill_quantity": "quantity",
+                        "average_price": "price"}, unit=COINS, marks=("order_status",)),
+    _events(EVENTS[1], {"timestamp": "time", "side": "side", "amount": "quantity", "price": "price",
+                        "exchange": "venue"}, marks=("local_timestamp",)),
+    Layout("liqlab", ("taker",), _same("time", "taker_buy_share")),
+    Layout("liqlab", ("leverage_tiers",), _same(*TIER_COLUMNS)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Rows without names, as a venue orders them: for candles the roles of `Layout`, ``-`` for what is not needed."""
+
+    name: str
+    columns: tuple[str, ...]
+    venues: tuple[str, ...] = ()
+
+
+def _order(names: str) -> tuple[str, ...]:
+    short = {"t": "time", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "q": "quote_volume",
+             "n": "trades", "e": "either_volume", "T": "close_time"}  # fmt: skip
+    return tuple(short.get(name, name) for name in names.split())
+
+
+# ccxt's six come first: they are read so unless they cannot be meant.
+ARRANGEMENTS: tuple[Arrangement, ...] = (
+    Arrangement("ccxt", ("timestamp", *PRICES, "volume")),
+    Arrangement("Bitfinex", _order("t o c h l v"), ("bitfinex",)),
+    Arrangement("Coinbase", _order("t l h o c v"), ("coinbase", "coinbaseexchange")),
+    Arrangement("Bybit", _order("t o h l c v q"), ("bybit", "bitget", "kucoinfutures", "aster", "toobit")),
+    Arrangement("KuCoin spot", _order("t o c h l v q"), ("kucoin",)),
+    Arrangement("Kraken OHLCVT", _order("t o h l c v n"), ("kraken",)),
+    Arrangement("Kraken", _order("t o h l c vwap v n"), ("kraken",)),
+    Arrangement("MEXC", _order("t o h l c v T q"), ("mexc",)),
+    Arrangement("Bitget spot", _order("t o h l c v - q"), ("bitget",)),
+    Arrangement("Gate spot", _order("t q c h l o v -"), ("gate",)),
+    Arrangement("OKX", _order("t o h l c v e q -"), ("okx", "myokx", "okxus")),
+    Arrangement("Binance klines", _order("t o h l c v T q n taker_buy_volume taker_buy_quote_volume -"),
+                ("binance", "binanceusdm", "binancecoinm")),
+)  # fmt: skip
+# Rows of other tables without names: table, width → names, where the venue is told.
+POSITIONS: Mapping[tuple[str, int], Arrangement] = {
+    ("open_interest", 4): Arrangement("OKX", ("ts", "oi", "oi_ccy", "oi_usd"), ("okx", "myokx", "okxus")),
+}

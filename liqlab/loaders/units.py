@@ -1,0 +1,398 @@
+"""What amounts count: settled by the columns beside them, by the venue's rule, or refused with the numbers.
+
+Turnover ÷ volume is a bar's mean price if the volume counts coins, so it must lie between low and high; value ÷ open
+interest is the price of that instant. What these say weighs more than any name. A factor that is clearly a contract's
+size is applied and said; where two readings are possible, or the rows are too few, both are shown and none is taken.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD, VOLUMES
+from liqlab.market.clock import nanoseconds
+
+__all__ = ["BOTH", "CONTRACTS", "Claim", "candle_volume", "explains", "in_coins_at", "open_interest", "price_at"]
+
+CONTRACTS, BOTH = "contracts", "both"
+_FEWEST = 20  # rows from which a factor is believed
+_NEAR = 1.2  # two readings within this ratio cannot be told apart
+_SHARP = 0.02  # so near to a round size a factor must lie
+_STRAYS = 0.05  # share of bars that may lie outside where a reading is chosen by its ratio
+_INVERSE_SIZES = (1, 10, 100)  # quote, of one coin-margined contract
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is said of a table's unit before its numbers are looked at.
+
+    Attributes
+    ----------
+    unit : str
+        ``coins``, ``contracts``, ``quote``, ``untold``, or empty.
+    by : str
+        Who says so: ``units`` (the caller), the layout, or the venue; used in messages.
+    size : float, optional
+        Worth of one contract [coins; quote if inverse].
+    inverse : bool
+        Margin in the base coin.
+    sides : str
+        ``both`` where the venue counts a coin that two traders exchange twice.
+    """
+
+    unit: str = ""
+    by: str = ""
+    size: float | None = None
+    inverse: bool = False
+    sides: str = ""
+
+    @property
+    def sure(self) -> bool:
+        """Said by the caller: what speaks against it is an error and not a better reading."""
+        return self.by == "units"
+
+
+def explains(volume: np.ndarray, turnover: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
+    """Whether two columns can be what was traded and its turnover, in whatever unit the first counts.
+
+    Examples
+    --------
+    Contracts of 0.01 coins at 60,000: turnover ÷ volume is 600.
+
+    >>> low, high = np.full(3, 59_000.0), np.full(3, 61_000.0)
+    >>> explains(np.array([1.0, 5, 2]), np.array([600.0, 3000, 1200]), low, high)
+    True
+    >>> explains(np.array([1.0, 5, 2]), np.array([40.0, 7, 93]), low, high)
+    False
+    """
+    on = (volume > 0) & (turnover > 0)
+    if not on.any():
+        return not (turnover > 0).any()
+    mean, price = turnover[on] / volume[on], (low[on] + high[on]) / 2
+    factors = [float(np.median(mean / price)), float(np.median(mean * price))]
+    sizes = [10.0 ** np.round(np.log10(factors[0])), 10.0 ** np.round(np.log10(factors[1]))]
+    linear = (mean >= sizes[0] * low[on] * 0.99) & (mean <= sizes[0] * high[on] * 1.01)
+    inverse = (1 / mean >= low[on] / sizes[1] * 0.99) & (1 / mean <= high[on] / sizes[1] * 1.01)
+    return bool(max(linear.mean(), inverse.mean()) >= 1 - _STRAYS)
+
+
+# --- candles ----------------------------------------------------------------------------------------------------------
+
+
+def candle_volume(frame: pd.DataFrame, *, file: str, claim: Claim) -> tuple[pd.DataFrame, str]:
+    """Volume [coins] and quote_volume of candles, from whichever columns hold them.
+
+    Parameters
+    ----------
+    frame : DataFrame (time,)
+        open, high, low, close and one or several of volume, base_volume, quote_volume, either_volume, vwap.
+    file : str
+        What to call it in messages.
+    claim : Claim
+        What the caller, the layout or the venue says of `volume`.
+
+    Returns
+    -------
+    frame : DataFrame (time,)
+        Without the columns that were only looked at.
+    note : str
+        What was taken or multiplied, empty where nothing was.
+
+    Raises
+    ------
+    ValueError
+        Where the columns contradict each other, or the unit is not told and cannot be seen.
+    """
+    pool = [name for name in VOLUMES if name in frame]
+    chosen = _by_ratio(frame, pool, file)
+    if chosen is None and "volume" in pool and "either_volume" in pool and "quote_volume" not in pool:
+        frame, pool = frame.rename(columns={"either_volume": "quote_volume"}), ["volume", "quote_volume"]
+    if chosen is not None:
+        if claim.sure and claim.unit not in (COINS, ""):
+            raise ValueError(f"{file}: {chosen[1]}/{chosen[0]} is the price of the bars, so {chosen[0]} counts coins, "
+                             f"but units says {claim.unit!r}; leave it out")  # fmt: skip
+        table, note = _taken(frame, *chosen)
+    elif "volume" in pool and "quote_volume" in pool and (frame["quote_volume"] > 0).any():
+        table, note = _by_factor(frame, file, claim)
+    elif "base_volume" in pool:
+        table, note = _taken(frame, "base_volume", "quote_volume" if "quote_volume" in pool else "")
+    else:
+        table, note = _by_claim(frame, pool, file, claim)
+    if claim.sides == BOTH:
+        table, note = _scaled(table, 0.5), "; ".join(filter(None, [note, _HALVED]))
+        if "quote_volume" in table:
+            table = table.assign(quote_volume=table["quote_volume"] / 2)
+    return table.drop(columns=[*(set(VOLUMES[1:2] + VOLUMES[3:]) & set(table)), *({"vwap"} & set(table))]), note
+
+
+def _by_ratio(frame: pd.DataFrame, pool: list[str], file: str) -> tuple[str, str] | None:
+    """The two columns whose ratio is the price: coins and turnover; by their names if these agree."""
+    traded = {name: frame[name].to_numpy() for name in pool}
+    low, high = frame["low"].to_numpy(), frame["high"].to_numpy()
+    pairs = [(a, b) for a in pool for b in pool if a != b]
+    pairs.sort(key=lambda pair: pair != ("volume", "quote_volume"))
+    for pair in pairs:
+        share, bad, count = _outside(traded[pair[0]], traded[pair[1]], low, high)
+        if share <= _STRAYS:
+            if share:
+                _warn_of_strays(frame, bad, count, file)
+            return pair
+    return None
+
+
+def _warn_of_strays(frame: pd.DataFrame, bad: np.ndarray, traded: int, file: str) -> None:
+    warnings.warn(f"{file}: in {int(bad.sum())} of {traded} bars quote_volume/volume lies outside [low, high], first "
+                  f"{frame.index[np.flatnonzero(bad)[0]]}; their volumes may be wrong", stacklevel=2)  # fmt: skip
+
+
+def _outside(coins: np.ndarray, turnover: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float, Any, int]:
+    """Share of traded bars whose mean price lies outside [low, high] (to 1 %), which, and how many were traded."""
+    on = coins > 0
+    traded = int(on.sum())
+    if not traded:
+        return 1.0, on, 0
+    bad = on & ((turnover < coins * low * 0.99) | (turnover > coins * high * 1.01))
+    return float(bad.sum()) / traded, bad, traded
+
+
+def _taken(frame: pd.DataFrame, coins: str, turnover: str) -> tuple[pd.DataFrame, str]:
+    """Volume from the column of coins, quote volume from that of the turnover; takers' volumes go along."""
+    if (coins, turnover) == ("volume", "quote_volume"):
+        return frame, ""
+    taken = {"volume": frame[coins], **({"quote_volume": frame[turnover]} if turnover else {})}
+    swapped = coins == "quote_volume"
+    table = frame.drop(columns=[name for name in ("volume", "quote_volume") if name in frame])
+    if swapped and "taker_buy_volume" in table:  # of coin-margined contracts the second column holds the coins
+        table = table.drop(columns="taker_buy_volume")
+        if "taker_buy_quote_volume" in table:
+            table = table.rename(columns={"taker_buy_quote_volume": "taker_buy_volume"})
+    place = int(table.columns.get_loc("close")) + 1  # type: ignore[arg-type]
+    for number, (name, values) in enumerate(taken.items()):
+        table.insert(place + number, name, values)
+    return table, f"volume: the column that counts coins ({coins}), by its ratio to the turnover"
+
+
+def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFrame, str]:
+    """Volume and turnover that do not go together: a contract's size, applied if it is clear, else refused."""
+    volume, turnover = frame["volume"].to_numpy(), frame["quote_volume"].to_numpy()
+    low, high, close = (frame[name].to_numpy() for name in ("low", "high", "close"))
+    share, bad, traded = _outside(volume, turnover, low, high)
+    if traded == 0:
+        return frame, ""
+    if share <= 0.5:
+        _warn_of_strays(frame, bad, traded, file)
+        return frame, ""
+    on = (volume > 0) & (turnover > 0)
+    mean, price = float(np.median(turnover[on] / volume[on])), float(np.median(close[on]))
+    ratio = float(np.median(turnover[on] / volume[on] / close[on]))
+    found = _readings(ratio, price)
+    words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
+    numbers = (f"quote_volume/volume is {mean:.6g} where the price is {price:.6g}, in {int(bad.sum())} of {traded} "
+               "bars: volume looks like ")  # fmt: skip
+    if claim.sure and claim.unit == QUOTE and any(unit == QUOTE for *_, unit, _ in found):
+        return _by_claim(frame, ["volume"], file, claim)
+    kind, size = found[0][2:]
+    stated = claim.unit == CONTRACTS and (claim.size is None or abs(claim.size / size - 1) < _SHARP)
+    stated = stated or (kind == "inverse" and claim.inverse)
+    clear = len(found) == 1 and (traded >= _FEWEST or stated) and not (claim.sure and not stated)
+    if clear and kind == CONTRACTS and abs(ratio / size - 1) < _SHARP:
+        left, _, _ = _outside(volume * size, turnover, low, high)
+        if left <= _STRAYS:
+            note = f"volume: contracts of {size:g} coins each → coins"
+            warnings.warn(f"{file}: {numbers}contracts of {size:g} coins each; multiplied by {size:g}", stacklevel=2)
+            return _scaled(frame, size), note
+    if clear and stated and kind == "inverse" and _outside(turnover, volume * size, low, high)[0] <= _STRAYS:
+        warnings.warn(f"{file}: {numbers}coin-margined contracts of {size:g} USD, and quote_volume like coins; the "
+                      "latter is taken for the volume", stacklevel=2)  # fmt: skip
+        table, note = _taken(frame.assign(quote_volume=turnover, either_volume=volume * size), "quote_volume",
+                             "either_volume")  # fmt: skip
+        return table, note
+    few = f"; {traded} rows are too few to decide" if traded < _FEWEST and len(found) == 1 else ""
+    raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {_remedy('volume', found)}")
+
+
+def _readings(ratio: float, price: float) -> list[tuple[str, str, str, float]]:
+    """What a volume can count whose turnover ÷ volume ÷ price is `ratio`: words, conversion, unit, size."""
+    size = float(10.0 ** np.round(np.log10(ratio)))
+    candidates = [(ratio / size, "", "", CONTRACTS, size)] if abs(np.log(size)) > 1e-9 else []
+    candidates.append((ratio * price, "the quote currency", "volume ÷ price", QUOTE, 1.0))
+    for worth in _INVERSE_SIZES:
+        candidates.append((ratio * price**2 / worth, f"coin-margined contracts of {worth} USD",
+                           "contracts × size ÷ price", "inverse", float(worth)))  # fmt: skip
+    near = [one for one in candidates if 1 / _NEAR < one[0] < _NEAR]
+    named = [(f"contracts of {ratio:.4g} coins each", "contracts × size", CONTRACTS, size) if unit == CONTRACTS
+             else (what, how, unit, size) for _, what, how, unit, size in near]  # fmt: skip
+    return named or [(f"contracts of {ratio:.4g} coins each", "contracts × size", "", ratio)]
+
+
+def _remedy(name: str, found: list[tuple[str, str, str, float]]) -> str:
+    ways = []
+    for _, _, unit, size in found:
+        if unit == QUOTE:
+            ways.append(f"units={{'{name}': 'quote'}}")
+        else:
+            ways.append(f"units={{'{name}': 'contracts'}}, contract_size={size:g}")
+    return " or ".join(ways)
+
+
+def _by_claim(frame: pd.DataFrame, pool: list[str], file: str, claim: Claim) -> tuple[pd.DataFrame, str]:
+    """A volume alone: coins, unless something says otherwise."""
+    unit = claim.unit
+    if "volume" not in pool:
+        if "quote_volume" not in pool:
+            raise ValueError(f"{file}: its only volume is in a column that counts coins on one venue and money on "
+                             "another; rename it to volume (coins) or turnover (quote)")  # fmt: skip
+        frame, unit = frame.assign(volume=frame["quote_volume"]), QUOTE
+    if unit in (COINS, ""):
+        return frame, ""
+    if unit == UNTOLD:
+        raise ValueError(f"{file}: what its volume counts is not known ({claim.by}); pass units={{'volume': 'coins'}}, "
+                         "'contracts' (with contract_size=) or 'quote'")  # fmt: skip
+    if unit == CONTRACTS:
+        if claim.size is None:
+            raise ValueError(f"{file}: {claim.by} says that volume counts contracts, and nothing tells their size; "
+                             "pass contract_size=0.0001 or what it is, or units={'volume': 'coins'} if it is in coins "
+                             "already")  # fmt: skip
+        worth = claim.size / frame["close"] if claim.inverse else claim.size
+        note = f"volume: contracts of {claim.size:g} {'quote' if claim.inverse else 'coins'} each → coins"
+        return _scaled(frame, worth), note
+    mean = frame["vwap"] if "vwap" in frame else frame[["high", "low", "close"]].mean(axis=1)
+    warnings.warn(f"{file}: volume is in quote and was divided by {'vwap' if 'vwap' in frame else 'the middle price'} "
+                  "of its bar", stacklevel=2)  # fmt: skip
+    return _scaled(frame.assign(quote_volume=frame["volume"]), 1 / mean), "volume: quote ÷ price of the bar → coins"
+
+
+def _scaled(frame: pd.DataFrame, factor: Any) -> pd.DataFrame:
+    names = [name for name in ("volume", "taker_buy_volume") if name in frame]
+    return frame.assign(**{name: frame[name] * factor for name in names})
+
+
+_HALVED = "sides: both → one"
+
+
+# --- open interest ----------------------------------------------------------------------------------------------------
+
+
+def price_at(candles: pd.DataFrame, index: pd.Index, step: pd.Timedelta) -> np.ndarray:
+    """Price [quote] of each moment: the open of the candle that begins then, else the middle of the one it lies in.
+
+    NaN where no candle is; the close of the last candle counts as well.
+    """
+    opens, moments = nanoseconds(candles.index), nanoseconds(index)
+    row = np.searchsorted(opens, moments, side="right") - 1
+    inside = (row >= 0) & (moments <= opens[row] + step.as_unit("ns").value)
+    first, last = candles["open"].to_numpy()[row], candles["close"].to_numpy()[row]
+    at = (moments - opens[row]) / step.as_unit("ns").value
+    return np.where(inside, np.where(at == 0, first, np.where(at == 1, last, (first + last) / 2)), np.nan)
+
+
+def open_interest(
+    frame: pd.DataFrame, candles: pd.DataFrame, step: pd.Timedelta, *, file: str, claim: Claim
+) -> tuple[pd.DataFrame, str, float | None]:
+    """Open interest [coins], by its value where there is one.
+
+    Parameters
+    ----------
+    frame : DataFrame (time,)
+        open_interest and, where known, value [quote].
+    candles : DataFrame (time,)
+        Their prices tell what the value belongs to.
+    step : Timedelta
+        Length of a candle.
+    file, claim
+        As in `candle_volume`.
+
+    Returns
+    -------
+    frame : DataFrame (time,)
+        open_interest [coins].
+    note : str
+    size : float or None
+        Contract size that was seen.
+    """
+    amount = frame["open_interest"].to_numpy()
+    price = price_at(candles, frame.index, step)
+    note, size = "", claim.size
+    seen = _per_amount(frame, price)
+    if seen is not None:
+        ratio, middle, count = seen
+        if 1 / _NEAR < ratio < _NEAR:
+            if claim.sure and claim.unit not in (COINS, ""):
+                raise ValueError(f"{file}: value ÷ open interest is {middle:.6g}, the price, so it counts coins, but "
+                                 f"units says {claim.unit!r}; leave it out")  # fmt: skip
+            return _one_side(frame[["open_interest"]], "", claim, None)
+        size = _size_of(ratio, middle, count, file, claim, float(np.nanmedian(price)))
+    if claim.unit == UNTOLD:
+        raise ValueError(f"{file}: nothing in this layout tells whether it counts coins or money; pass "
+                         "units={'open_interest': 'coins'} or 'quote', as it was asked for")  # fmt: skip
+    if claim.unit in (COINS, ""):
+        return _one_side(frame[["open_interest"]], note, claim, None)
+    if claim.unit == CONTRACTS and size is None:
+        raise ValueError(f"{file}: {claim.by} says that open interest counts contracts, and nothing tells their size; "
+                         "pass contract_size=0.0001 or what it is, or units={'open_interest': 'coins'} if it is in "
+                         "coins already")  # fmt: skip
+    coins = in_coins_at(amount, price, Claim(claim.unit, claim.by, size, claim.inverse), file, "open_interest")
+    kept = np.isfinite(coins)
+    what = f"contracts of {size:g} {'quote' if claim.inverse else 'coins'} each" if claim.unit == CONTRACTS else "quote"
+    if seen is not None:
+        warnings.warn(f"{file}: value ÷ open interest is {middle:.6g} where the price is {np.nanmedian(price):.6g}: "
+                      f"{what} ({claim.by}); converted to coins", stacklevel=2)  # fmt: skip
+    table = pd.DataFrame({"open_interest": coins[kept]}, index=frame.index[kept])
+    return _one_side(table, f"{what} → coins", claim, size if claim.unit == CONTRACTS else None)
+
+
+def _one_side(
+    table: pd.DataFrame, note: str, claim: Claim, size: float | None
+) -> tuple[pd.DataFrame, str, float | None]:
+    if claim.sides != BOTH:
+        return table, note, size
+    return table / 2, "; ".join(filter(None, [note, _HALVED])), size
+
+
+def _per_amount(frame: pd.DataFrame, price: np.ndarray) -> tuple[float, float, int] | None:
+    """Medians of value ÷ amount ÷ price and of value ÷ amount, and of how many rows."""
+    if "value" not in frame:
+        return None
+    amount, value = frame["open_interest"].to_numpy(), frame["value"].to_numpy()
+    on = (amount > 0) & (value > 0) & np.isfinite(price)
+    if not on.any():
+        return None
+    each = value[on] / amount[on]
+    ratio = each / price[on]
+    middle = float(np.median(ratio))
+    if (np.abs(ratio / middle - 1) > _NEAR - 1).mean() > _STRAYS:  # a column that is no value tells nothing
+        return None
+    return middle, float(np.median(each)), int(on.sum())
+
+
+def _size_of(ratio: float, middle: float, count: int, file: str, claim: Claim, price: float) -> float | None:
+    """The contract size that value ÷ amount shows, if the venue or the caller says that contracts are counted."""
+    found = _readings(ratio, price)
+    numbers = f"value ÷ open interest is {middle:.6g} where the price is {price:.6g}, in the median of {count} row(s)"
+    units = {unit for _, _, unit, _ in found}
+    if claim.unit == QUOTE and QUOTE in units:
+        return None
+    sizes = [size for _, _, unit, size in found if unit == CONTRACTS and abs(ratio / size - 1) < _NEAR - 1]
+    if claim.unit == CONTRACTS and sizes and (claim.size is None or abs(claim.size / sizes[0] - 1) < _SHARP):
+        return sizes[0]
+    if claim.unit == CONTRACTS and claim.inverse and claim.size is not None:
+        return claim.size
+    words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
+    raise ValueError(f"{file}: {numbers}: open interest looks like {words}; name the venue with exchange=, or say what "
+                     f"it counts: {_remedy('open_interest', found)}")  # fmt: skip
+
+
+def in_coins_at(amount: np.ndarray, price: np.ndarray, claim: Claim, file: str, name: str) -> np.ndarray:
+    """Amounts in coins; where a price is needed and none is known: NaN, or an error if it is known nowhere."""
+    if claim.unit == CONTRACTS and not claim.inverse:
+        return amount * float(claim.size or 1.0)
+    if not np.isfinite(price).any():
+        raise ValueError(f"{file}: {name} in {claim.unit} needs prices to become coins, and no candle covers it; "
+                         "pass candles of the same time")  # fmt: skip
+    worth = amount * float(claim.size or 1.0) if claim.unit == CONTRACTS else amount
+    return worth / price

@@ -1,0 +1,275 @@
+"""Units, stamps and sides: seen by what stands beside a number, told by the venue, or refused with the numbers."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liqlab.loaders import read
+from tests.loaders.tables import HOUR, OHLC, interest, market, ms, rows, step_ms
+
+# --- every spelling of the turnover, every unit of the volume, every stamp ------------------------------------------
+
+TURNOVERS = ["quote_volume", "quoteVolume", "turnover", "quote_av", "vol_quote", "volCcyQuote", "foreignNotional",
+             "Volume USDT", "Quote asset volume", "quote_asset_volume", "usdVolume"]  # fmt: skip
+STAMPS: dict[str, Any] = {
+    "opens": lambda t, step: ("time", t),
+    "opens and closes": lambda t, step: ("open_time", t),
+    "just before the close, ms": lambda t, step: ("time", [x + step - 1 for x in t]),
+    "just before the close, s": lambda t, step: ("timestamp", [x + step - 1000 for x in t]),
+    "closes as the only stamp": lambda t, step: ("close_time", [x + step - 1 for x in t]),
+    "full closes as the only stamp": lambda t, step: ("close_time", [x + step for x in t]),
+    "a close beside the same close": lambda t, step: ("time", [x + step for x in t]),
+}
+UNITS: dict[str, Any] = {
+    "coins": (1.0, False), "0.001": (0.001, False), "0.0001": (0.0001, False), "10": (10.0, False),
+    "quote": (0.0, False), "100 USD": (100.0, True), "1 USD": (1.0, True),
+}  # fmt: skip
+
+
+def written(table: Any, turnover: str, unit: str, stamp: str) -> pd.DataFrame:
+    """The market in one tool's words."""
+    size, inverse = UNITS[unit]
+    name, stamps = STAMPS[stamp](ms(table), step_ms(table))
+    volume, second = table["volume"] / (size or 1.0), table["quote_volume"]
+    if unit == "quote":
+        volume = table["quote_volume"]
+    if inverse:
+        volume, second = table["quote_volume"] / size, table["volume"]
+    frame = table[OHLC].assign(volume=volume, **{turnover: second}).reset_index(drop=True)
+    frame.insert(0, name, stamps)
+    if stamp in ("opens and closes", "a close beside the same close"):
+        frame["close_time"] = [x + step_ms(table) - (name == "open_time") for x in ms(table)]
+    return frame
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    turnover=st.sampled_from(TURNOVERS), unit=st.sampled_from(sorted(UNITS)), stamp=st.sampled_from(sorted(STAMPS)),
+    price=st.sampled_from([60_000.0, 3_000.0, 140.0, 7.0, 0.4, 0.00002]), n=st.sampled_from([6, 19, 24, 60]),
+    backwards=st.booleans(), step=st.sampled_from(["1min", "1h", "1D"]),
+)  # fmt: skip
+def test_a_market_is_read_right_or_refused(
+    turnover: str, unit: str, stamp: str, price: float, n: int, backwards: bool, step: str
+) -> None:
+    """Whatever it is written in: equal to the truth, or an error; never another market in silence."""
+    table = market(n, price=price, step=step)
+    frame = written(table, turnover, unit, stamp)
+    frame = frame[::-1] if backwards else frame
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = read(frame).candles
+        except ValueError as refusal:
+            if unit == "coins":
+                raise AssertionError("a right table is refused") from refusal
+            return
+    assert list(found.index) == list(table.index), stamp
+    np.testing.assert_allclose(found[OHLC], table[OHLC], rtol=1e-12)
+    np.testing.assert_allclose(found["volume"], table["volume"], rtol=1e-9)
+    np.testing.assert_allclose(found["quote_volume"], table["quote_volume"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("size", "spelling"), [(0.001, "turnover"), (0.01, "vol_quote"), (10.0, "quoteVolume")])
+def test_a_contracts_size_is_applied_and_said(size: float, spelling: str) -> None:
+    table = market()
+    frame = table[OHLC].assign(volume=table["volume"] / size, taker_buy_volume=0.5 * table["volume"] / size)
+    frame[spelling] = table["quote_volume"]
+    with pytest.warns(UserWarning, match=f"quote_volume/volume is .*contracts of {size:g} coins each; multiplied"):
+        found = read(frame)
+    np.testing.assert_allclose(found.candles["volume"], table["volume"])
+    np.testing.assert_allclose(found.candles["taker_buy_volume"], 0.5 * table["volume"])
+    assert f"contracts of {size:g} coins" in found.sources["candles"]["note"]
+
+
+def test_few_rows_are_refused_and_the_remedy_works() -> None:
+    table = market(12)
+    frame = table[[*OHLC, "quote_volume"]].assign(volume=table["volume"] / 0.001)
+    with pytest.raises(ValueError, match=r"12 rows are too few.*units=\{'volume': 'contracts'\}, contract_size=0.001"):
+        read(frame)
+    with pytest.warns(UserWarning, match="multiplied by 0.001"):
+        found = read(frame, units={"volume": "contracts"}, contract_size=0.001)
+    np.testing.assert_allclose(found.candles["volume"], table["volume"])
+
+
+def test_two_readings_are_both_shown() -> None:
+    """At a price of .011 a volume in quote and contracts of 100 coins are 10 % apart."""
+    table = market(price=0.011)
+    frame = table[[*OHLC, "quote_volume"]].assign(volume=table["quote_volume"])
+    with pytest.raises(ValueError, match=r"contracts of .* coins each; .* or the quote currency; convert") as error:
+        read(frame)
+    assert "units={'volume': 'quote'}" in str(error.value)
+    with pytest.warns(UserWarning, match="divided by the middle price"):
+        found = read(frame, units={"volume": "quote"}).candles
+    np.testing.assert_allclose(found["volume"], table["volume"], rtol=5e-3)
+
+
+def test_coin_margined_contracts_are_refused_and_the_remedy_takes_the_coins() -> None:
+    table = market()
+    frame = table[OHLC].assign(volume=table["quote_volume"] / 100, quote_volume=table["volume"],
+                               taker_buy_volume=table["quote_volume"] / 300,
+                               taker_buy_quote_volume=table["volume"] / 3)  # fmt: skip
+    with pytest.raises(ValueError, match=r"coin-margined contracts of 100 USD.*contract_size=100"):
+        read(frame)
+    for told in ({"units": {"volume": "contracts"}, "contract_size": 100}, {"symbol": "BTC/USD:BTC"}):
+        with pytest.warns(UserWarning, match="the latter is taken"):
+            found = read(frame, **told).candles
+        np.testing.assert_allclose(found["volume"], table["volume"])
+        np.testing.assert_allclose(found["taker_buy_volume"], table["volume"] / 3)
+
+
+def test_a_claim_against_the_evidence_is_refused() -> None:
+    frame = market()[[*OHLC, "volume", "quote_volume"]]
+    with pytest.raises(
+        ValueError, match=r"quote_volume/volume is the price of the bars.*says 'contracts'; leave it out"
+    ):
+        read(frame, units={"volume": "contracts"}, contract_size=0.1)
+    with pytest.raises(ValueError, match="units says 'volumes': 'coins'; tables are volume"):
+        read(frame, units={"volumes": "coins"})
+    with pytest.raises(ValueError, match=r"contract_size must be > 0"):
+        read(frame, contract_size=0)
+
+
+# --- the venue tells ------------------------------------------------------------------------------------------------
+
+CONTRACTS = {"gate": 0.0001, "kucoinfutures": 0.001, "mexc": 0.0001}
+
+
+@pytest.mark.parametrize("exchange", CONTRACTS)
+def test_ccxt_lists_of_venues_that_count_contracts(exchange: str) -> None:
+    table, size = market(), CONTRACTS[exchange]
+    lists = rows(table.assign(volume=table["volume"] / size), *OHLC, "volume")
+    with pytest.raises(
+        ValueError, match=rf"{exchange}'s rule says that volume counts contracts.*contract_size=0\.0001"
+    ):
+        read(lists, exchange=exchange, symbol="BTC/USDT:USDT")
+    for told in ({"contract_size": size}, {"contract_size": size, "units": {"volume": "contracts"}}):
+        found = read(lists, exchange=exchange, symbol="BTC/USDT:USDT", **told)
+        np.testing.assert_allclose(found.candles["volume"], table["volume"])
+    coins = rows(table, *OHLC, "volume")  # converted beforehand
+    found = read(coins, exchange=exchange, symbol="BTC/USDT:USDT", units={"volume": "coins"})
+    np.testing.assert_allclose(found.candles["volume"], table["volume"])
+
+
+def ccxt_interest(table: Any, size: float = 1.0, **info: Any) -> list[dict[str, Any]]:
+    coins = interest(table)["open_interest"]
+    return [
+        {"symbol": "BTC/USDT:USDT", "openInterestAmount": amount / size, "openInterestValue": amount * price,
+         "timestamp": t, "info": info}
+        for t, amount, price in zip(ms(table), coins, table["open"], strict=True)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [12, 48])
+def test_the_value_of_open_interest_shows_the_contract_and_serves_the_volume(n: int) -> None:
+    table = market(n)
+    lists = rows(table.assign(volume=table["volume"] / 0.0001), *OHLC, "volume")
+    history = ccxt_interest(table, 0.0001)
+    with pytest.warns(UserWarning, match=r"value ÷ open interest is .* contracts of 0\.0001 coins each \(gate"):
+        found = read(lists, open_interest=history, exchange="gate", symbol="BTC/USDT:USDT")
+    np.testing.assert_allclose(found.open_interest["open_interest"], interest(table)["open_interest"])
+    np.testing.assert_allclose(found.candles["volume"], table["volume"])
+    with pytest.raises(ValueError, match=r"looks like contracts of 0\.0001 coins each.*name the venue with exchange="):
+        read(lists, open_interest=history)
+
+
+def test_both_sides_are_halved_and_said() -> None:
+    """Bybit's number counts both; in newer replies one side stands beside it."""
+    table = market()
+    own = interest(table)["open_interest"]
+    history = ccxt_interest(table, openInterest="x")
+    found = read(table, open_interest=history, exchange="bybit", symbol="BTC/USDT:USDT")
+    np.testing.assert_allclose(found.open_interest["open_interest"], own / 2)
+    assert found.sources["open_interest"]["note"] == "sides: both → one"
+    raw = [{"openInterest": repr(x), "timestamp": str(t)} for t, x in zip(ms(table), own, strict=True)]
+    found = read(table, open_interest=raw, exchange="bybit", symbol="BTC/USDT:USDT")
+    np.testing.assert_allclose(found.open_interest["open_interest"], own / 2)
+    single = [row | {"singleOpenInterest": repr(x / 2)} for row, x in zip(raw, own, strict=True)]
+    found = read(table, open_interest=single, exchange="bybit", symbol="BTC/USDT:USDT")
+    np.testing.assert_allclose(found.open_interest["open_interest"], own / 2)
+    assert "note" not in found.sources["open_interest"]
+    stored = read(table, open_interest=interest(table) / 2, exchange="bybit", symbol="BTC/USDT:USDT")  # ours are halved
+    np.testing.assert_allclose(stored.open_interest["open_interest"], own / 2)
+
+
+def test_open_interest_in_quote_by_the_price_of_its_instant() -> None:
+    table = market()
+    value = (interest(table)["open_interest"] * table["open"]).to_numpy()
+    frame = pd.DataFrame({"timestamp": ms(table), "openInterestValue": value})
+    with pytest.raises(ValueError, match=r"units=\{'open_interest': 'quote'\}"):
+        read(table, open_interest=frame)
+    frame = frame.rename(columns={"openInterestValue": "openInterest"})
+    found = read(table, open_interest=frame, units={"open_interest": "quote"})
+    np.testing.assert_allclose(found.open_interest["open_interest"], interest(table)["open_interest"])
+
+
+@pytest.mark.parametrize("name", ["o", "open"])
+def test_candles_of_open_interest_must_be_told_apart(name: str) -> None:
+    """Coinalyze and Coinglass give it as bars, in coins or in dollars as it was asked for."""
+    table = market()
+    coins = interest(table)["open_interest"].to_numpy()
+    keys = ["t", "o", "h", "l", "c"] if name == "o" else ["time", *OHLC]
+    bars = pd.DataFrame(dict(zip(keys, [ms(table), coins, coins + 1, coins - 1, coins], strict=True)))
+    with pytest.raises(
+        ValueError, match=r"nothing in this layout tells.*units=\{'open_interest': 'coins'\} or 'quote'"
+    ):
+        read(table, open_interest=bars)
+    found = read(table, open_interest=bars, units={"open_interest": "coins"})
+    assert found.open_interest["open_interest"].tolist() == coins.tolist()
+    with pytest.raises(ValueError, match="a volume beside it says that these are candles"):
+        read(table, open_interest=table.reset_index())
+
+
+# --- stamps ---------------------------------------------------------------------------------------------------------
+
+
+def test_bitmex_buckets_are_stamped_by_closes_and_count_dollars() -> None:
+    table = market(30)
+    frame = table[OHLC].assign(symbol="XBTUSD", trades=900, volume=table["quote_volume"], lastSize=100,
+                               turnover=(table["volume"] * 1e8).round(), homeNotional=table["volume"],
+                               foreignNotional=table["quote_volume"])  # fmt: skip
+    frame.insert(0, "timestamp", (table.index + pd.Timedelta("1h")).strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    frame = frame.reset_index(drop=True)
+    for told in ({}, {"exchange": "bitmex", "symbol": "BTC/USD:BTC"}, {"symbol": "XBTUSD"}):
+        found = read(frame, **told)
+        assert found.start == table.index[0]
+        np.testing.assert_allclose(found.candles["volume"], table["volume"])
+        assert found.sources["candles"]["note"].startswith("stamps: closes → opens")
+    one = frame.head(1)
+    with pytest.raises(ValueError, match=r"its one stamp.*is the close of a bar.*pass timeframe='1h'"):
+        read(one)
+    assert read(one, timeframe="1h").start == table.index[0]
+
+
+def test_coinmarketcap_counts_dollars_and_stamps_closes() -> None:
+    table = market(30, step="1D")
+    frame = pd.DataFrame({"timestamp": [f"{x:%Y-%m-%d}T23:59:59.999Z" for x in table.index], "name": 2781,
+                          **{name: table[name].to_numpy() for name in OHLC},
+                          "volume": table["quote_volume"].to_numpy(), "marketCap": 1e12})  # fmt: skip
+    with pytest.warns(UserWarning, match="volume is in quote and was divided by the middle price"):
+        found = read(frame)
+    assert found.start == table.index[0]
+    np.testing.assert_allclose(found.candles["volume"], table["volume"], rtol=5e-3)
+    opens = frame.rename(columns={"timestamp": "timeClose"}).assign(timeOpen=ms(table))
+    with pytest.warns(UserWarning, match="divided by"):
+        assert read(opens).start == table.index[0]
+
+
+def test_closes_that_belong_to_other_bars_are_refused() -> None:
+    table = market(30)
+    frame = table.reset_index(drop=True).assign(open_time=ms(table), close_time=[t + 4 * HOUR for t in ms(table)])
+    with pytest.raises(ValueError, match=r"closes 0 days 04:00:00 later.*but the rows are 1h apart, in 30 of 30"):
+        read(frame)
+
+
+def test_an_index_of_closes_is_recognised() -> None:
+    table = market(30)
+    table.index = (table.index + pd.Timedelta("1h") - pd.Timedelta("1ms")).rename("close_time")
+    assert read(table).start == market(1).index[0]
+    assert read(table.rename_axis(None)).start == market(1).index[0]
