@@ -205,7 +205,10 @@ _RAGGED = "remove text above the header, decimal commas and torn lines"
 
 def _delimiter(lines: list[str], file: str) -> str:
     """The one delimiter that splits header and rows into the same number of fields, more than one."""
-    widths = {mark: [len(row) for row in csv.reader(lines, delimiter=mark)] for mark in _DELIMITERS}
+    try:
+        widths = {mark: [len(row) for row in csv.reader(lines, delimiter=mark)] for mark in _DELIMITERS}
+    except csv.Error as error:
+        raise ValueError(f"{file}: is no table of text ({error}); {_RAGGED}") from error
     fitting = [mark for mark, width in widths.items() if width[0] > 1 and len(set(width)) == 1]
     if len(fitting) == 1:
         return fitting[0]

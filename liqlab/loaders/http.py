@@ -12,11 +12,9 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
-from liqlab.loaders import bounded_http
+from liqlab.loaders.http_session import FetchError, checked_session, not_json, where
 
 __all__ = [
     "Failure",
@@ -29,10 +27,6 @@ __all__ = [
     "session",
     "where",
 ]
-
-
-class FetchError(RuntimeError):
-    """An exchange or archive could not be read; the message says what it answered and what to do."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +77,6 @@ class RetryPolicy:
                    largest=largest, largest_file=file)  # fmt: skip
 
 
-MAX_REDIRECTS = 5
 RETRY_POLICY: RetryPolicy | None = None  # tests put their own here; None: as the environment says
 
 
@@ -175,89 +168,9 @@ def wait_seconds(seconds: float) -> None:
 # --- the session ------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _checked_session_class() -> type:
-    """The session's class, made on first use: `requests` is not imported before."""
-    import requests
-
-    class CheckedSession(requests.Session):
-        """A session that takes an answer only if it is whole and JSON, and remembers the last one's head."""
-
-        last_status: int = 0
-        last_headers: Mapping[str, str]
-
-        def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
-            policy = RETRY_POLICY or RetryPolicy.usual()
-            response = self.whole(method, url, *args, largest=policy.largest, **options)
-            if response.status_code == 200:
-                try:
-                    response.parsed = json.loads(response.content)  # type: ignore[attr-defined]
-                except (ValueError, RecursionError):
-                    # a connection error for whoever called: ccxt too treats it as one that may pass
-                    raise requests.exceptions.ConnectionError(_not_json(response)) from None
-            return response
-
-        def whole(self, method: Any, url: Any, *args: Any, largest: int, **options: Any) -> requests.Response:
-            """An answer with its whole body, within the policy's total time and `largest` bytes."""
-            self.last_status, self.last_headers = 0, {}
-            policy = RETRY_POLICY or RetryPolicy.usual()
-            if options.get("verify") is True:  # ccxt says so each time, which would hide the session's own bundle
-                del options["verify"]
-            options |= {"timeout": (policy.connect, policy.read), "stream": True, "allow_redirects": False}
-            try:
-                with bounded_http.watched(policy.total) as watch:
-                    response = self._followed(method, url, *args, **options)
-                    bounded_http.read_body(response, largest, watch)
-            except bounded_http.OverdueError:
-                late = f"the answer took longer than {policy.total:g} s (LIQLAB_HTTP_TOTAL)"
-                raise requests.exceptions.ConnectionError(late) from None
-            except bounded_http.TooLargeError as error:
-                raise FetchError(f"{where(url)}: {error} (LIQLAB_HTTP_MAX_MB); is this the address of an exchange or "
-                                 "archive? What has been stored stays") from None  # fmt: skip
-            self.last_status, self.last_headers = response.status_code, response.headers
-            return response
-
-        def resolve_redirects(self, *_: Any, **__: Any) -> Any:
-            """None: requests would read their bodies, however long, to look at what comes next."""
-            return iter(())
-
-        def _followed(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
-            """The answer at the end of a few redirects, none of which takes a key to another host."""
-            first = urlsplit(url)
-            for _ in range(MAX_REDIRECTS + 1):
-                response = super().request(method, url, *args, **options)
-                target = self.get_redirect_target(response)
-                if target is None:
-                    return response
-                response.close()
-                url, options = urljoin(url, target), options | {"params": None}
-                to = urlsplit(url)
-                if to.scheme not in ("https", first.scheme) or (options.get("headers") and to.netloc != first.netloc):
-                    raise FetchError(f"{where(first.geturl())}: redirects to {to.scheme}://{to.hostname}, which is not "
-                                     "followed with keys or without encryption; check the address")  # fmt: skip
-            raise FetchError(f"{where(first.geturl())}: redirects without end (more than {MAX_REDIRECTS}); check the "
-                             "address, and whether a proxy asks to log in first")  # fmt: skip
-
-    return CheckedSession
-
-
-def _not_json(response: Any) -> str:
-    head = response.content[:200].lstrip().lower()
-    html = head.startswith((b"<!doctype", b"<html", b"<head", b"<body")) or b"html" in head
-    return "the answer is HTML instead of JSON" if html else "the answer is no whole JSON"
-
-
 def session() -> Any:
     """A new session: proxies and certificates from the environment, every answer checked, every wait bounded."""
-    made = _checked_session_class()()
-    for scheme in ("http://", "https://"):
-        made.mount(scheme, bounded_http.adapter()())
-    made.headers["User-Agent"] = "liqlab"
-    made.last_headers = {}
-    given = [os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")]
-    if not any(given) and os.environ.get("SSL_CERT_FILE"):
-        made.verify = os.environ["SSL_CERT_FILE"]
-    return made
+    return checked_session(lambda: RETRY_POLICY or RetryPolicy.usual())
 
 
 def get_json(web: Any, url: str, params: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None,
@@ -356,20 +269,10 @@ def _said(response: Any) -> str:
     try:
         said = json.loads(response.content)
     except (ValueError, RecursionError):
-        return _not_json(response)
+        return not_json(response)
     if isinstance(said, dict) and "msg" in said:
         return f"{said.get('code', '')} {said['msg']}".strip()[:200]
     return str(said)[:200]
-
-
-def where(url: str) -> str:
-    """Host and path of an address.
-
-    >>> where("https://fapi.binance.com/fapi/v1/klines?symbol=BTCUSDT")
-    'fapi.binance.com/fapi/v1/klines'
-    """
-    parts = urlsplit(url)
-    return f"{parts.hostname}{parts.path}"
 
 
 def read_credential(exchange: str, name: str) -> str:
