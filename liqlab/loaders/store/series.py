@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,12 @@ def load(key: Key, start: Any, end: Any, *, store: Any = None) -> pd.DataFrame:
         Where quote_volume or trades of candles are known for some rows only: the column is left out.
     """
     first, last = _range(start, end)
-    parts = []
-    for name, _, _ in _months(first, last):
-        found = _read(key, name, store)
-        if found is not None:
-            parts.append(_cut(found.rows, first, last))
+    files = [month_file(key, name, store) for name, _, _ in _months(first, last)]
+    parts = [_cut(rows, first, last) for rows in _rows_of(key, files)]
     parts = [part for part in parts if len(part)]
     if not parts:
         return months.empty(key.kind)
-    table = _ordered(pd.concat(parts) if len(parts) > 1 else parts[0].copy(), key.kind)
+    table = _ordered(_stacked(parts), key.kind)
     return _known_throughout(table, key) if key.kind == "candles" else table
 
 
@@ -173,6 +171,20 @@ def repair(key: Key, start: Any, end: Any, *, store: Any = None) -> None:
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
+def _rows_of(key: Key, files: list[Path]) -> Iterator[pd.DataFrame]:
+    """The rows of every file that is there; while one is decoded, the next is read and its seals are checked."""
+    with ThreadPoolExecutor(1) as beside:
+        ahead = beside.submit(months.checked, files[0])
+        for file, following in zip(files, [*files[1:], None], strict=True):
+            ready = ahead.result()
+            if following is not None:
+                ahead = beside.submit(months.checked, following)
+            found = months.decoded(file, ready)
+            if found is not None:
+                _check_key(found[1], key, file)
+                yield found[0].rows
+
+
 def _read(key: Key, name: str, store: Any) -> Month | None:
     """A month of this key; None where there is none."""
     file = month_file(key, name, store)
@@ -218,6 +230,20 @@ def _months(start: pd.Timestamp, end: pd.Timestamp) -> Iterator[tuple[str, pd.Ti
         following = (at + pd.Timedelta(32, "D")).replace(day=1)
         yield f"{at:%Y-%m}", at, following
         at = following
+
+
+def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """The parts one below the other, in memory of their own; as `pd.concat`, in half the time where columns agree."""
+    columns = parts[0].columns
+    if not all(columns.equals(part.columns) for part in parts):
+        return pd.concat(parts)
+    values, at = np.empty((len(columns), sum(map(len, parts)))), 0
+    for part in parts:
+        for row, column in enumerate(columns):
+            values[row, at : at + len(part)] = part[column].to_numpy()
+        at += len(part)
+    index = parts[0].index.append([part.index for part in parts[1:]])
+    return pd.DataFrame(values.T, index=index, columns=columns, copy=False)
 
 
 def _cut(rows: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
