@@ -235,9 +235,10 @@ def _is_number(text: str) -> bool:
 
 
 def _json(data: bytes, table: str, file: str, exchange: str) -> pd.DataFrame:
+    text = _text(data, file)
     try:
-        rows = json.loads(_text(data, file))
-    except (json.JSONDecodeError, RecursionError) as error:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         raise ValueError(f"{file}: not JSON ({error}); download or export it again") from error
     if isinstance(rows, list):
         return rows_of(rows, table, file, exchange)

@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import xarray as xr
 import yaml
 
 from liqlab.report import build_page
@@ -160,6 +162,9 @@ def test_text_is_shown_as_it_is_by_markdown() -> None:
             None,
         ),
         ("<div><p>3 rows × 4 columns</p></div>", None),
+        (pd.DataFrame({"a": [1.5], "b": ["<i>"]})._repr_html_(), None),
+        (xr.Dataset({"a": ("x", [1.0])}, attrs={"t": "<b>"})._repr_html_(), None),
+        (pd.DataFrame({"a": [1.5]}).style.bar().set_caption("c").to_html(), None),
         ("<td><b>x</b></td><b>y</b>", "<td>&lt;b>x&lt;/b></td><b>y</b>"),
         ("<td onclick=x>", "&lt;td onclick=x>"),
         ('<p style="background: url(http://x)">', '&lt;p style="background: url(http://x)">'),
