@@ -152,6 +152,6 @@ def _draw_profile(axes: Any, table: xr.Dataset, heat: xr.Dataset) -> None:
     axes.legend(fontsize=7, loc="lower right", framealpha=0.9)
     axes.xaxis.set_major_locator(MaxNLocator(2))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel(f"[{unit_of(table, heat)}]", fontsize=7)
+    axes.set_xlabel(f"[{unit_of(table, heat)}]", fontsize=7, parse_math=False)
     closed = f"{pd.Timestamp(heat['close_time'].to_numpy()[-1]):%d %b %H:%M}"
     axes.set_title("observed\nby price" if is_observed(heat) else f"map at\n{closed}", fontsize=7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 import xarray as xr
 import yaml
 
+import liqlab as lq
 from liqlab.report import build_page
 from liqlab.report.texts import as_text, defuse_tex, one_line, with_texts_as_text
 from tests.small_site import SETUP, write_notebook
@@ -184,3 +186,13 @@ def test_outputs_are_tables_and_prose(html: str, kept: str | None) -> None:
 def test_tex_in_a_figure_is_text() -> None:
     assert defuse_tex({"text": ["$$x$$", "\\(y\\)", "$5"], "code": "/\\(/"}) == {
         "text": ["$\u200b$x$\u200b$", "\\\u200b(y\\)", "$5"], "code": "/\\(/"}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_a_picture_takes_every_sign_of_a_symbol(kind: str, tmp_path: Path) -> None:
+    market = replace(
+        lq.load_example("btc-2024-05").until("2024-04-20"), symbol="$A_{x}$B/$U^$:$U^$", exchange="$\\frac"
+    )
+    heat = lq.heatmap(market, price_step=200, start="2024-04-19")
+    file = lq.plot.png(heat, tmp_path / f"map.{kind}", width=3)
+    assert file.stat().st_size > 1_000
