@@ -1,8 +1,9 @@
-"""A notebook run bare, as in JupyterLab, and with parameters left empty: ``python -m tests.bare NOTEBOOK CHANGES``.
+"""A notebook run bare, as in JupyterLab, and with parameters changed: ``python -m tests.bare NOTEBOOK CHANGES WHOLE``.
 
 Cells are run in their order with the notebook's own parameters. Before the first cell that reads one of the parameters
 to be changed, the process forks: the child goes on with the change until the end or the first error, so that what comes
-before is run once for all. Prints one JSON line per run: what was changed, how it ended, and where.
+before is run once for all. Where the bare run need not be whole it ends when the last child has left. Prints one JSON
+line per run: what was changed, how it ended, and where.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -49,7 +49,7 @@ def ending(changed: dict[str, Any], error: BaseException | None) -> str:
     return json.dumps(told)
 
 
-def main(notebook: str, changes: list[dict[str, Any]]) -> None:
+def main(notebook: str, changes: list[dict[str, Any]], *, whole: bool) -> None:
     """Run the notebook bare, and once per change of its parameters."""
     from IPython.core.displaypub import CapturingDisplayPublisher
 
@@ -69,6 +69,8 @@ def main(notebook: str, changes: list[dict[str, Any]]) -> None:
                     print(ending(change, first_error(shell, cells[number:])), file=out, flush=True)
                     os._exit(0)
                 os.waitpid(child, 0)
+        if not changes and not whole:
+            break
         error = error or first_error(shell, [cell])
     for change in changes:
         error = error or ValueError(f"no cell reads {', '.join(change)}")
@@ -76,4 +78,4 @@ def main(notebook: str, changes: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    main(str(Path(sys.argv[1])), json.loads(sys.argv[2]))
+    main(sys.argv[1], json.loads(sys.argv[2]), whole=sys.argv[3] == "whole")

@@ -1,10 +1,10 @@
 """Markets from files, frames and lists that the user has: CSV, TSV, JSON, parquet, feather.
 
-Opening is done in `liqlab.loaders.formats`, understanding the columns in `liqlab.loaders.column_names`, the units in
-`liqlab.loaders.units`, and what one table says against another in `liqlab.loaders.plausibility`; what a table must
-fulfil stands in `liqlab.market`. Here they meet, and what only a file can get wrong is refused: bars that have not
-closed, open and close swapped. Nothing is guessed in silence: what is dropped, sorted or converted is told, what is
-ambiguous is refused with the remedy.
+Opening is done in `formats`, understanding the columns in `column_names`, the units in `volume_units` and
+`interest_units`, and what one table says against another in `plausibility`; what a table must fulfil stands in
+`liqlab.market`. Here they meet, and what only a file can get wrong is refused: bars that have not closed, open and
+close swapped. Nothing is guessed in silence: what is dropped, sorted or converted is told, what is ambiguous is refused
+with the remedy.
 """
 
 from __future__ import annotations

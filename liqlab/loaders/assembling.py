@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.loaders import claims, events, units
+from liqlab.loaders import claims, events, interest_units, volume_units
 from liqlab.loaders.column_names import Parsed, parse, recognise
 from liqlab.loaders.formats import load, pieces
+from liqlab.loaders.interest_units import price_at
 from liqlab.loaders.layouts import CANDLE_TABLES, CLOSE, EVENTS, QUOTE
 from liqlab.loaders.timestamps import begins_of_bars, stamps
-from liqlab.loaders.units import CONTRACTS, price_at
+from liqlab.loaders.volume_units import BOTH, CONTRACTS
 from liqlab.market.checks import PRICES
 from liqlab.market.clock import step_of, timeframe_of
 
@@ -181,8 +182,8 @@ def _ends(table: Opened, said: Said) -> pd.Series | None:
 def _candles(table: Opened, frame: pd.DataFrame, said: Said, size: float | None) -> pd.DataFrame:
     part = table.parts[0]
     known = claims.instrument_of(said.symbol, part, said.exchange)
-    claim = claims.volume_claim(part, said.exchange, said.units, size, known)
-    settled, note = units.candle_volume(frame, file=table.label, claim=claim)
+    claim = claims.volume_claim(part, said.exchange or part.venue, said.units, size, known)
+    settled, note = volume_units.candle_volume(frame, file=table.label, claim=claim)
     table.notes.append(note)
     return settled
 
@@ -194,14 +195,14 @@ def _interest(
     table = opened["open_interest"]
     part = table.parts[0]
     known = claims.instrument_of(said.symbol, part, said.exchange)
-    claim = claims.interest_claim(part, said.exchange, said.units, said.contract_size, known)
+    claim = claims.interest_claim(part, said.exchange or part.venue, said.units, said.contract_size, known)
     if len(table.parts) == 1 and "open_interest" not in said.units and claim.unit != CONTRACTS:
         price = price_at(candles, frame.index, step)
         read = claims.ccxt_interest(part, said.exchange, said.contract_size, known, price, table.label)
         if read is not None:
-            table.notes.append("sides: both → one" if claim.sides == units.BOTH else "")
+            table.notes.append("sides: both → one" if claim.sides == BOTH else "")
             return read, None
-    settled, note, size = units.open_interest(frame, candles, step, file=table.label, claim=claim)
+    settled, note, size = interest_units.open_interest(frame, candles, step, file=table.label, claim=claim)
     table.notes.append(note)
     return settled, size
 
@@ -229,7 +230,7 @@ def _liquidations(
     if claim.unit == CONTRACTS and claim.size is None:
         raise ValueError(f"{table.label}: contracts become coins by their size; pass contract_size=")
     price = _middle_price(candles, frame, step)
-    coins = {side: units.in_coins_at(frame[side].to_numpy(), price, claim, table.label, "liquidations")
+    coins = {side: interest_units.in_coins_at(frame[side].to_numpy(), price, claim, table.label, "liquidations")
              for side in ("long", "short")}  # fmt: skip
     kept = np.isfinite(coins["long"])
     table.notes.append(f"{claim.unit} → coins")

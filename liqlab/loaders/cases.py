@@ -166,7 +166,7 @@ class Case:
         case: tia-2023
         title: 'TIA, November 2023: the reversal at the
         """
-        return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True, width=110)
+        return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 
 def read_case(name: str, **given: Any) -> Case:

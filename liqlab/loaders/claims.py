@@ -17,7 +17,7 @@ from liqlab.loaders.exchanges._ccxt_units import UNKNOWN, row_of
 from liqlab.loaders.exchanges._instruments import Instrument as VenueInstrument
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import CCXT, COINS, QUOTE, UNTOLD
-from liqlab.loaders.units import CONTRACTS, Claim
+from liqlab.loaders.volume_units import CONTRACTS, Claim
 from liqlab.market.instruments import Instrument, parse_symbol
 
 __all__ = ["UNITS", "ccxt_interest", "check_units", "instrument_of", "interest_claim", "liquidation_claim",

@@ -1,7 +1,7 @@
 """The pure step from a table of any understood layout to liqlab's own names, stamps and numbers.
 
 Which layouts there are says `liqlab.loaders.layouts`; what their amounts count is settled afterwards, by
-`liqlab.loaders.units`. Nothing here opens a file or asks a network.
+`liqlab.loaders.volume_units` and `liqlab.loaders.interest_units`. Nothing here opens a file or asks a network.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pandas as pd
 
 from liqlab.loaders.archive_files import snapshots
 from liqlab.loaders.layouts import CANDLE_TABLES, EVENTS, LAYOUTS, METRICS, NEEDED, UNTOLD, VOLUMES, Layout, fold
+from liqlab.loaders.numerals import numbers_of
 from liqlab.loaders.timestamps import stamps
 from liqlab.market.checks import OPTIONAL_TIER_COLUMNS, TIER_COLUMNS
 from liqlab.market.instruments import contradiction, parse_symbol
@@ -46,6 +47,8 @@ class Parsed:
         The rows as they were, in the same order.
     stored : bool
         It is a month of the store, whose units are ours.
+    venue : str
+        Whose reply it is, where the reply shows it.
     """
 
     frame: pd.DataFrame
@@ -54,6 +57,7 @@ class Parsed:
     ends: pd.Series | None
     found: pd.DataFrame
     stored: bool = False
+    venue: str = ""
 
 
 _IN_QUOTE = ("holds open interest in quote (USD) and not in coins, so every price move would look like positions; "
@@ -124,7 +128,7 @@ def parse(
         tiers = found.set_axis([fold_spaces(name) for name in found.columns], axis=1)[names].copy()
         number = tiers["tier"].copy()
         for column in TIER_COLUMNS[len(_LABELS) :]:
-            tiers[column] = _numbers(tiers[column], number, column, file)
+            tiers[column] = numbers_of(tiers[column], number, column, file)
         return Parsed(tiers, layout, "", None, tiers)
     if table in CANDLE_TABLES:
         places = _named_volumes(found, places, symbol)
@@ -138,7 +142,7 @@ def parse(
     raw_time = found.iloc[:, places["time"]]
     index = stamps(raw_time, file=file, zone=layout.zone or timezone, now=now)
     columns = {
-        role: found.iloc[:, k].to_numpy() if role in _TEXT else _numbers(found.iloc[:, k], raw_time, role, file)
+        role: found.iloc[:, k].to_numpy() if role in _TEXT else numbers_of(found.iloc[:, k], raw_time, role, file)
         for role, k in places.items() if role not in ("time", "close_time", "symbol")
     }  # fmt: skip
     if layout.name == "freqtrade" and table == "funding_rate":
@@ -153,7 +157,8 @@ def parse(
         ends = None if ends is None else ends.iloc[order]
     if layout.name == METRICS:
         clean = _without_holes(clean, file)
-    return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")))
+    return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")),
+                  str(frame.attrs.get("venue", "")))  # fmt: skip
 
 
 def _without_holes(table: pd.DataFrame, file: str) -> pd.DataFrame:
@@ -341,33 +346,3 @@ def _order(index: pd.DatetimeIndex, file: str, *, newest_first: bool) -> np.ndar
     warnings.warn(f"{file}: {back} of {len(index)} row(s) carry an earlier time than the row above; sorted by time",
                   stacklevel=2)  # fmt: skip
     return np.argsort(micros, kind="stable")
-
-
-def _numbers(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> np.ndarray:
-    """A column as float64, exactly as written; empty fields become NaN, which `liqlab.market` refuses by row."""
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return column.to_numpy("float64", na_value=np.nan)
-    numbers = pd.to_numeric(column, errors="coerce")
-    text = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.lower()
-    percent = text.str.endswith("%")
-    if percent.any():  # 0.0100%: a hundredth of what it says
-        numbers = numbers.where(~percent, pd.to_numeric(text.str.rstrip("% "), errors="coerce") / 100)
-    bad = (numbers.isna() & ~text.isin(["", "nan", "none", "null"])).to_numpy()
-    if name == "interval_hours" and bad.any():
-        return _hours(text)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        value = column.iloc[row]
-        comma = re.fullmatch(r"[+-]?[\d.]*\d,\d[\d.,]*", str(value))
-        remedy = "write numbers with a decimal point and no thousands separator" if comma else "correct or drop the row"
-        kind = "is a number with a comma" if comma else "is not a number"
-        raise ValueError(f"{file}: column {column.name!r}, row {row} (time {raw_time.iloc[row]}) {kind}: {value!r} "
-                         f"({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
-    return numbers.to_numpy("float64", na_value=np.nan)
-
-
-def _hours(text: pd.Series) -> np.ndarray:
-    """``8h``, ``480m`` and BitMEX's ``2000-01-01t08:00:00.000z`` → hours; NaN where it is none of these."""
-    size: pd.Series = pd.to_numeric(text.str.extract(r"^(\d+)[hm]$")[0]) / np.where(text.str.endswith("m"), 60, 1)
-    clock = text.str.extract(r"t(\d\d):(\d\d)").astype(float)
-    return size.fillna(clock[0] + clock[1] / 60).to_numpy("float64")

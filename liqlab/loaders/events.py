@@ -14,7 +14,7 @@ from liqlab.loaders.exchanges import _ccxt_parse
 from liqlab.loaders.exchanges._ccxt_units import row_of
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import EVENTS
-from liqlab.loaders.units import CONTRACTS, Claim
+from liqlab.loaders.volume_units import CONTRACTS, Claim
 from liqlab.market.clock import nanoseconds, timeframe_of
 from liqlab.market.instruments import Instrument, parse_symbol
 from liqlab.market.resample import bar_opens

@@ -254,6 +254,8 @@ def _reply(reply: Mapping[str, Any], table: str, file: str, exchange: str) -> pd
     if symbol and not {"symbol", "s"} & set(frame.columns):
         frame.insert(0, "symbol", symbol)
     frame.attrs["newest_first"] = True
+    if {"retCode", "result"} <= set(reply):  # no other venue answers so
+        frame.attrs["venue"] = "bybit"
     return frame
 
 

@@ -29,7 +29,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "taker": ("time", "taker_buy_share"),
     "leverage_tiers": TIER_COLUMNS,
 }
-# Columns that may hold what was traded; which of them counts coins is settled by their ratio (`liqlab.loaders.units`).
+# Columns that may hold what was traded; which of them counts coins is settled by their ratio (`volume_units`).
 VOLUMES = ("volume", "base_volume", "quote_volume", "either_volume")
 OPEN, CLOSE, INSTANT = "open", "close", "instant"
 COINS, QUOTE, CCXT, UNTOLD = "coins", "quote", "ccxt", "untold"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from liqlab.loaders.units import price_at
+from liqlab.loaders.interest_units import price_at
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.instruments import contradiction, parse_symbol
 from liqlab.market.market import Market

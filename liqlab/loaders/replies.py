@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.layouts import ARRANGEMENTS, CANDLE_TABLES, POSITIONS, Arrangement
-from liqlab.loaders.units import explains
+from liqlab.loaders.volume_units import explains
 from liqlab.market.market import PRICES
 
 __all__ = ["arranged", "rows_of", "table_of"]

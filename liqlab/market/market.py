@@ -16,14 +16,13 @@ import pandas as pd
 
 from liqlab.market.checks import (
     PRICES,
-    brackets,
+    check_leverage_tiers,
     check_ohlc,
     clean_table,
     refuse,
     report_gaps,
     report_pauses,
     report_quiet_bars,
-    tier_columns,
 )
 from liqlab.market.clock import step_of, timeframe_of, utc
 
@@ -314,35 +313,6 @@ def check_taker(taker: pd.DataFrame) -> pd.DataFrame:
     table = clean_table(taker, "taker", required=("taker_buy_share",))
     share = table["taker_buy_share"]
     refuse(table, "taker", "taker_buy_share", (share < 0) | (share > 1), "a share lies between 0 and 1")
-    return table
-
-
-def check_leverage_tiers(tiers: pd.DataFrame) -> pd.DataFrame:
-    """Check dated maintenance tiers.
-
-    Parameters
-    ----------
-    tiers : DataFrame
-        exchange, symbol, as_of (date from which the table was seen in force), tier (1, 2, …), min_notional,
-        max_notional [quote], maintenance_margin_rate [1], max_leverage, maintenance_amount [quote]. Optional,
-        see `liqlab.margin.Tiers`: whole_position (the rate is charged on all of it), reference_price [quote per coin].
-
-    Returns
-    -------
-    DataFrame
-        A copy, sorted by exchange, symbol, as_of, tier.
-
-    Raises
-    ------
-    ValueError
-        Where columns are missing, brackets do not join, or the maintenance margin jumps at a bracket's edge
-        (``c[i] = c[i-1] + floor[i]·(m[i] − m[i-1])`` must hold, to half a unit of quote or 0.1 %; whole: c = 0).
-    """
-    table = tier_columns(tiers)
-    table = table.sort_values(["exchange", "symbol", "as_of", "tier"], ignore_index=True)
-    for (exchange, symbol, as_of), part in table.groupby(["exchange", "symbol", "as_of"], sort=False):
-        where = f"leverage_tiers of {symbol} on {exchange} as of {as_of:%Y-%m-%d}"
-        brackets(part, where)
     return table
 
 

@@ -190,6 +190,9 @@ def test_both_sides_are_halved_and_said() -> None:
     raw = [{"openInterest": repr(x), "timestamp": str(t)} for t, x in zip(ms(table), own, strict=True)]
     found = read(table, open_interest=raw, exchange="bybit", symbol="BTC/USDT:USDT")
     np.testing.assert_allclose(found.open_interest["open_interest"], own / 2)
+    reply = {"retCode": 0, "result": {"symbol": "BTCUSDT", "category": "linear", "list": raw[::-1]}}
+    found = read(table, open_interest=reply)  # only Bybit answers so
+    np.testing.assert_allclose(found.open_interest["open_interest"], own / 2)
     single = [row | {"singleOpenInterest": repr(x / 2)} for row, x in zip(raw, own, strict=True)]
     found = read(table, open_interest=single, exchange="bybit", symbol="BTC/USDT:USDT")
     np.testing.assert_allclose(found.open_interest["open_interest"], own / 2)

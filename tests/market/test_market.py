@@ -179,24 +179,24 @@ def test_polls_with_jitter_and_a_missing_one_pass_in_silence() -> None:
     rng = np.random.default_rng(3)
     stamps = pd.date_range("2024-05-01", periods=60, freq="1min", tz="UTC") + pd.to_timedelta(rng.random(60), unit="s")
     table = pd.DataFrame({"open_interest": 5.0}, index=stamps.delete([7, 20, 21]))
-    assert len(lq.check_open_interest(table)) == 57
+    assert len(lq.market.check_open_interest(table)) == 57
 
 
 def test_quiet_bars_without_a_row_are_counted_and_stay_unknown() -> None:
     table = pd.DataFrame({"long": 1.0, "short": 0.0}, pd.date_range("2024-05-01", periods=10, freq="1h", tz="UTC"))
-    assert len(lq.check_liquidations(table)) == 10
+    assert len(lq.market.check_liquidations(table)) == 10
     with pytest.warns(
         UserWarning, match=r"liquidations: 3 of 10 bars .* have no row, the first after .*02:00.*not as 0"
     ):
-        assert len(lq.check_liquidations(table.drop(table.index[[3, 4, 7]]))) == 7
+        assert len(lq.market.check_liquidations(table.drop(table.index[[3, 4, 7]]))) == 7
 
 
 def test_the_interval_of_a_rate_is_kept_and_checked() -> None:
     stamps = pd.date_range("2024-05-01", periods=3, freq="8h", tz="UTC")
     rates = pd.DataFrame({"funding_rate": 1e-4, "interval_hours": [8.0, np.nan, 4.0]}, stamps)
-    assert list(lq.check_funding_rate(rates).columns) == ["funding_rate", "interval_hours"]
+    assert list(lq.market.check_funding_rate(rates).columns) == ["funding_rate", "interval_hours"]
     with pytest.raises(ValueError, match=r"interval_hours.*row 2 .*hours are > 0"):
-        lq.check_funding_rate(rates.assign(interval_hours=[8.0, 8.0, 0.0]))
+        lq.market.check_funding_rate(rates.assign(interval_hours=[8.0, 8.0, 0.0]))
 
 
 # --- faults of one table --------------------------------------------------------------------------------------------

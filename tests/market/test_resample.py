@@ -74,7 +74,7 @@ def market(step: str, n: int, start: str) -> lq.Market:
 )
 def test_columns_and_pictures_begin_with_the_bars(step: str, start: str, time_step: Any, opens: str) -> None:
     """Maps, observed maps and the middles of what is drawn: none is early."""
-    from liqlab.plot.panels import column_width, middles
+    from liqlab.plot.cells import column_width, middles
 
     whole = market(step, 90, start)
     heat = lq.heatmap(whole, model="volume", time_step=time_step)

@@ -310,4 +310,4 @@ def test_the_ledger_is_drawn_with_every_verdict() -> None:
     labels = [element.label for element in figure if isinstance(element, hv.Points)]
     assert set(labels) == {VERDICTS[kind][0] for kind in table["kind"]}
     drawn = hv.render(figure, backend="bokeh")
-    assert drawn.title.text.startswith("Ledger")
+    assert drawn.title.text.startswith("Claims")

@@ -271,6 +271,19 @@ def test_what_cannot_be_scored_is_refused_with_a_reason() -> None:
         lq.score(table, table, unit="coins", baselines=False, resamples=0).of("pearson")
 
 
+def test_bars_without_an_observed_row_are_counted_and_said() -> None:
+    """Of 48 hours two have no row; summed to four hours, two of twelve bars are not whole."""
+    table = amounts(48)
+    seen = table.drop(table.index[[5, 20]])
+    result = lq.score(table, seen, unit="coins", baselines=False, resamples=10)
+    assert result.about["left_out"] == {"without an observed row": 2} and len(result.observed) == 46
+    assert "left out: 2 bar(s) without an observed row" in repr(result)
+    coarse = lq.score(table, seen, unit="coins", baselines=False, resamples=10, step="4h")
+    assert coarse.about["left_out"] == {"without an observed row": 2} and len(coarse.observed) == 10
+    whole = lq.score(table, table, unit="coins", resamples=10)
+    assert whole.about["left_out"] == {"not known to 'last bar'": 1}
+
+
 def test_bars_that_a_forecast_does_not_know_are_dropped_for_all_and_counted() -> None:
     table = amounts(48)
     result = lq.score(table, table, unit="coins", resamples=10)

@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD, VOLUMES
-from liqlab.market.clock import nanoseconds
 
-__all__ = ["BOTH", "CONTRACTS", "Claim", "candle_volume", "explains", "in_coins_at", "open_interest", "price_at"]
+__all__ = ["BOTH", "CONTRACTS", "HALVED", "NEAR", "SHARP", "STRAYS", "Claim", "candle_volume", "explains", "readings",
+           "remedy_for"]  # fmt: skip
 
 CONTRACTS, BOTH = "contracts", "both"
 _FEWEST = 20  # rows from which a factor is believed
-_NEAR = 1.2  # two readings within this ratio cannot be told apart
-_SHARP = 0.02  # so near to a round size a factor must lie
-_STRAYS = 0.05  # share of bars that may lie outside where a reading is chosen by its ratio
+NEAR = 1.2  # two readings within this ratio cannot be told apart
+SHARP = 0.02  # so near to a round size a factor must lie
+STRAYS = 0.05  # share of bars that may lie outside where a reading is chosen by its ratio
 _INVERSE_SIZES = (1, 10, 100)  # quote, of one coin-margined contract
 
 
@@ -78,7 +78,7 @@ def explains(volume: np.ndarray, turnover: np.ndarray, low: np.ndarray, high: np
     sizes = [10.0 ** np.round(np.log10(factors[0])), 10.0 ** np.round(np.log10(factors[1]))]
     linear = (mean >= sizes[0] * low[on] * 0.99) & (mean <= sizes[0] * high[on] * 1.01)
     inverse = (1 / mean >= low[on] / sizes[1] * 0.99) & (1 / mean <= high[on] / sizes[1] * 1.01)
-    return bool(max(linear.mean(), inverse.mean()) >= 1 - _STRAYS)
+    return bool(max(linear.mean(), inverse.mean()) >= 1 - STRAYS)
 
 
 # --- candles ----------------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def candle_volume(frame: pd.DataFrame, *, file: str, claim: Claim) -> tuple[pd.D
     else:
         table, note = _by_claim(frame, pool, file, claim)
     if claim.sides == BOTH:
-        table, note = _scaled(table, 0.5), "; ".join(filter(None, [note, _HALVED]))
+        table, note = _scaled(table, 0.5), "; ".join(filter(None, [note, HALVED]))
         if "quote_volume" in table:
             table = table.assign(quote_volume=table["quote_volume"] / 2)
     return table.drop(columns=[*(set(VOLUMES[1:2] + VOLUMES[3:]) & set(table)), *({"vwap"} & set(table))]), note
@@ -138,7 +138,7 @@ def _by_ratio(frame: pd.DataFrame, pool: list[str], file: str) -> tuple[str, str
     pairs.sort(key=lambda pair: pair != ("volume", "quote_volume"))
     for pair in pairs:
         share, bad, count = _outside(traded[pair[0]], traded[pair[1]], low, high)
-        if share <= _STRAYS:
+        if share <= STRAYS:
             if share:
                 _warn_of_strays(frame, bad, count, file)
             return pair
@@ -190,33 +190,33 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
     on = (volume > 0) & (turnover > 0)
     mean, price = float(np.median(turnover[on] / volume[on])), float(np.median(close[on]))
     ratio = float(np.median(turnover[on] / volume[on] / close[on]))
-    found = _readings(ratio, price)
+    found = readings(ratio, price)
     words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
     numbers = (f"quote_volume/volume is {mean:.6g} where the price is {price:.6g}, in {int(bad.sum())} of {traded} "
                "bars: volume looks like ")  # fmt: skip
     if claim.sure and claim.unit == QUOTE and any(unit == QUOTE for *_, unit, _ in found):
         return _by_claim(frame, ["volume"], file, claim)
     kind, size = found[0][2:]
-    stated = claim.unit == CONTRACTS and (claim.size is None or abs(claim.size / size - 1) < _SHARP)
+    stated = claim.unit == CONTRACTS and (claim.size is None or abs(claim.size / size - 1) < SHARP)
     stated = stated or (kind == "inverse" and claim.inverse)
     clear = len(found) == 1 and (traded >= _FEWEST or stated) and not (claim.sure and not stated)
-    if clear and kind == CONTRACTS and abs(ratio / size - 1) < _SHARP:
+    if clear and kind == CONTRACTS and abs(ratio / size - 1) < SHARP:
         left, _, _ = _outside(volume * size, turnover, low, high)
-        if left <= _STRAYS:
+        if left <= STRAYS:
             note = f"volume: contracts of {size:g} coins each → coins"
             warnings.warn(f"{file}: {numbers}contracts of {size:g} coins each; multiplied by {size:g}", stacklevel=2)
             return _scaled(frame, size), note
-    if clear and stated and kind == "inverse" and _outside(turnover, volume * size, low, high)[0] <= _STRAYS:
+    if clear and stated and kind == "inverse" and _outside(turnover, volume * size, low, high)[0] <= STRAYS:
         warnings.warn(f"{file}: {numbers}coin-margined contracts of {size:g} USD, and quote_volume like coins; the "
                       "latter is taken for the volume", stacklevel=2)  # fmt: skip
         table, note = _taken(frame.assign(quote_volume=turnover, either_volume=volume * size), "quote_volume",
                              "either_volume")  # fmt: skip
         return table, note
     few = f"; {traded} rows are too few to decide" if traded < _FEWEST and len(found) == 1 else ""
-    raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {_remedy('volume', found)}")
+    raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {remedy_for('volume', found)}")
 
 
-def _readings(ratio: float, price: float) -> list[tuple[str, str, str, float]]:
+def readings(ratio: float, price: float) -> list[tuple[str, str, str, float]]:
     """What a volume can count whose turnover ÷ volume ÷ price is `ratio`: words, conversion, unit, size."""
     size = float(10.0 ** np.round(np.log10(ratio)))
     candidates = [(ratio / size, "", "", CONTRACTS, size)] if abs(np.log(size)) > 1e-9 else []
@@ -224,13 +224,13 @@ def _readings(ratio: float, price: float) -> list[tuple[str, str, str, float]]:
     for worth in _INVERSE_SIZES:
         candidates.append((ratio * price**2 / worth, f"coin-margined contracts of {worth} USD",
                            "contracts × size ÷ price", "inverse", float(worth)))  # fmt: skip
-    near = [one for one in candidates if 1 / _NEAR < one[0] < _NEAR]
+    near = [one for one in candidates if 1 / NEAR < one[0] < NEAR]
     named = [(f"contracts of {ratio:.4g} coins each", "contracts × size", CONTRACTS, size) if unit == CONTRACTS
              else (what, how, unit, size) for _, what, how, unit, size in near]  # fmt: skip
     return named or [(f"contracts of {ratio:.4g} coins each", "contracts × size", "", ratio)]
 
 
-def _remedy(name: str, found: list[tuple[str, str, str, float]]) -> str:
+def remedy_for(name: str, found: list[tuple[str, str, str, float]]) -> str:
     ways = []
     for _, _, unit, size in found:
         if unit == QUOTE:
@@ -272,127 +272,4 @@ def _scaled(frame: pd.DataFrame, factor: Any) -> pd.DataFrame:
     return frame.assign(**{name: frame[name] * factor for name in names})
 
 
-_HALVED = "sides: both → one"
-
-
-# --- open interest ----------------------------------------------------------------------------------------------------
-
-
-def price_at(candles: pd.DataFrame, index: pd.Index, step: pd.Timedelta) -> np.ndarray:
-    """Price [quote] of each moment: the open of the candle that begins then, else the middle of the one it lies in.
-
-    NaN where no candle is; the close of the last candle counts as well.
-    """
-    opens, moments = nanoseconds(candles.index), nanoseconds(index)
-    row = np.searchsorted(opens, moments, side="right") - 1
-    inside = (row >= 0) & (moments <= opens[row] + step.as_unit("ns").value)
-    first, last = candles["open"].to_numpy()[row], candles["close"].to_numpy()[row]
-    at = (moments - opens[row]) / step.as_unit("ns").value
-    return np.where(inside, np.where(at == 0, first, np.where(at == 1, last, (first + last) / 2)), np.nan)
-
-
-def open_interest(
-    frame: pd.DataFrame, candles: pd.DataFrame, step: pd.Timedelta, *, file: str, claim: Claim
-) -> tuple[pd.DataFrame, str, float | None]:
-    """Open interest [coins], by its value where there is one.
-
-    Parameters
-    ----------
-    frame : DataFrame (time,)
-        open_interest and, where known, value [quote].
-    candles : DataFrame (time,)
-        Their prices tell what the value belongs to.
-    step : Timedelta
-        Length of a candle.
-    file, claim
-        As in `candle_volume`.
-
-    Returns
-    -------
-    frame : DataFrame (time,)
-        open_interest [coins].
-    note : str
-    size : float or None
-        Contract size that was seen.
-    """
-    amount = frame["open_interest"].to_numpy()
-    price = price_at(candles, frame.index, step)
-    note, size = "", claim.size
-    seen = _per_amount(frame, price)
-    if seen is not None:
-        ratio, middle, count = seen
-        if 1 / _NEAR < ratio < _NEAR:
-            if claim.sure and claim.unit not in (COINS, ""):
-                raise ValueError(f"{file}: value ÷ open interest is {middle:.6g}, the price, so it counts coins, but "
-                                 f"units says {claim.unit!r}; leave it out")  # fmt: skip
-            return _one_side(frame[["open_interest"]], "", claim, None)
-        size = _size_of(ratio, middle, count, file, claim, float(np.nanmedian(price)))
-    if claim.unit == UNTOLD:
-        raise ValueError(f"{file}: nothing in this layout tells whether it counts coins or money; pass "
-                         "units={'open_interest': 'coins'} or 'quote', as it was asked for")  # fmt: skip
-    if claim.unit in (COINS, ""):
-        return _one_side(frame[["open_interest"]], note, claim, None)
-    if claim.unit == CONTRACTS and size is None:
-        raise ValueError(f"{file}: {claim.by} says that open interest counts contracts, and nothing tells their size; "
-                         "pass contract_size=0.0001 or what it is, or units={'open_interest': 'coins'} if it is in "
-                         "coins already")  # fmt: skip
-    coins = in_coins_at(amount, price, Claim(claim.unit, claim.by, size, claim.inverse), file, "open_interest")
-    kept = np.isfinite(coins)
-    what = f"contracts of {size:g} {'quote' if claim.inverse else 'coins'} each" if claim.unit == CONTRACTS else "quote"
-    if seen is not None:
-        warnings.warn(f"{file}: value ÷ open interest is {middle:.6g} where the price is {np.nanmedian(price):.6g}: "
-                      f"{what} ({claim.by}); converted to coins", stacklevel=2)  # fmt: skip
-    table = pd.DataFrame({"open_interest": coins[kept]}, index=frame.index[kept])
-    return _one_side(table, f"{what} → coins", claim, size if claim.unit == CONTRACTS else None)
-
-
-def _one_side(
-    table: pd.DataFrame, note: str, claim: Claim, size: float | None
-) -> tuple[pd.DataFrame, str, float | None]:
-    if claim.sides != BOTH:
-        return table, note, size
-    return table / 2, "; ".join(filter(None, [note, _HALVED])), size
-
-
-def _per_amount(frame: pd.DataFrame, price: np.ndarray) -> tuple[float, float, int] | None:
-    """Medians of value ÷ amount ÷ price and of value ÷ amount, and of how many rows."""
-    if "value" not in frame:
-        return None
-    amount, value = frame["open_interest"].to_numpy(), frame["value"].to_numpy()
-    on = (amount > 0) & (value > 0) & np.isfinite(price)
-    if not on.any():
-        return None
-    each = value[on] / amount[on]
-    ratio = each / price[on]
-    middle = float(np.median(ratio))
-    if (np.abs(ratio / middle - 1) > _NEAR - 1).mean() > _STRAYS:  # a column that is no value tells nothing
-        return None
-    return middle, float(np.median(each)), int(on.sum())
-
-
-def _size_of(ratio: float, middle: float, count: int, file: str, claim: Claim, price: float) -> float | None:
-    """The contract size that value ÷ amount shows, if the venue or the caller says that contracts are counted."""
-    found = _readings(ratio, price)
-    numbers = f"value ÷ open interest is {middle:.6g} where the price is {price:.6g}, in the median of {count} row(s)"
-    units = {unit for _, _, unit, _ in found}
-    if claim.unit == QUOTE and QUOTE in units:
-        return None
-    sizes = [size for _, _, unit, size in found if unit == CONTRACTS and abs(ratio / size - 1) < _NEAR - 1]
-    if claim.unit == CONTRACTS and sizes and (claim.size is None or abs(claim.size / sizes[0] - 1) < _SHARP):
-        return sizes[0]
-    if claim.unit == CONTRACTS and claim.inverse and claim.size is not None:
-        return claim.size
-    words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
-    raise ValueError(f"{file}: {numbers}: open interest looks like {words}; name the venue with exchange=, or say what "
-                     f"it counts: {_remedy('open_interest', found)}")  # fmt: skip
-
-
-def in_coins_at(amount: np.ndarray, price: np.ndarray, claim: Claim, file: str, name: str) -> np.ndarray:
-    """Amounts in coins; where a price is needed and none is known: NaN, or an error if it is known nowhere."""
-    if claim.unit == CONTRACTS and not claim.inverse:
-        return amount * float(claim.size or 1.0)
-    if not np.isfinite(price).any():
-        raise ValueError(f"{file}: {name} in {claim.unit} needs prices to become coins, and no candle covers it; "
-                         "pass candles of the same time")  # fmt: skip
-    worth = amount * float(claim.size or 1.0) if claim.unit == CONTRACTS else amount
-    return worth / price
+HALVED = "sides: both → one"

@@ -1,0 +1,40 @@
+"""Numbers as files write them: text, per cent, hours in words → float64, or an error that names the row."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["numbers_of"]
+
+
+def numbers_of(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> np.ndarray:
+    """A column as float64, exactly as written; empty fields become NaN, which `liqlab.market` refuses by row."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy("float64", na_value=np.nan)
+    numbers = pd.to_numeric(column, errors="coerce")
+    text = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.lower()
+    percent = text.str.endswith("%")
+    if percent.any():  # 0.0100%: a hundredth of what it says
+        numbers = numbers.where(~percent, pd.to_numeric(text.str.rstrip("% "), errors="coerce") / 100)
+    bad = (numbers.isna() & ~text.isin(["", "nan", "none", "null"])).to_numpy()
+    if name == "interval_hours" and bad.any():
+        return _hours(text)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        value = column.iloc[row]
+        comma = re.fullmatch(r"[+-]?[\d.]*\d,\d[\d.,]*", str(value))
+        remedy = "write numbers with a decimal point and no thousands separator" if comma else "correct or drop the row"
+        kind = "is a number with a comma" if comma else "is not a number"
+        raise ValueError(f"{file}: column {column.name!r}, row {row} (time {raw_time.iloc[row]}) {kind}: {value!r} "
+                         f"({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
+    return numbers.to_numpy("float64", na_value=np.nan)
+
+
+def _hours(text: pd.Series) -> np.ndarray:
+    """``8h``, ``480m`` and BitMEX's ``2000-01-01t08:00:00.000z`` → hours; NaN where it is none of these."""
+    size: pd.Series = pd.to_numeric(text.str.extract(r"^(\d+)[hm]$")[0]) / np.where(text.str.endswith("m"), 60, 1)
+    clock = text.str.extract(r"t(\d\d):(\d\d)").astype(float)
+    return size.fillna(clock[0] + clock[1] / 60).to_numpy("float64")
