@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from liqlab.loaders.store import month as months
-from liqlab.loaders.store.disk import locked, publish, set_aside
+from liqlab.loaders.store.disk import locked, publish
+from liqlab.loaders.store.files import check_key, rows_of, sound
 from liqlab.loaders.store.keys import COLUMNS, Key, month_file
 from liqlab.loaders.store.month import DamagedError, Month, Range
 from liqlab.market import market
@@ -51,7 +50,7 @@ def missing(key: Key, start: Any, end: Any, *, store: Any = None) -> list[Range]
     for name, _, _ in _months(first, last):
         file = month_file(key, name, store)
         notes = months.read_notes(file)
-        _check_key(notes, key, file)
+        check_key(notes, key, file)
         known += months.covered(notes) if notes else []
     return months.minus(first, last, months.joined(known))
 
@@ -80,7 +79,7 @@ def load(key: Key, start: Any, end: Any, *, store: Any = None) -> pd.DataFrame:
     """
     first, last = _range(start, end)
     files = [month_file(key, name, store) for name, _, _ in _months(first, last)]
-    parts = [_cut(rows, first, last) for rows in _rows_of(key, files)]
+    parts = [_cut(rows, first, last) for rows in rows_of(key, files)]
     parts = [part for part in parts if len(part)]
     if not parts:
         return months.empty(key.kind)
@@ -127,7 +126,7 @@ def append(key: Key, frame: pd.DataFrame, start: Any, end: Any, *, store: Any = 
     with locked(key.folder(store)):
         for month, since, until in _months(first, last):
             file = month_file(key, month, store)
-            old = _sound(key, month, store) or Month(months.empty(key.kind))
+            old = sound(key, month, store) or Month(months.empty(key.kind))
             span = (max(first, since), min(last, until))
             part = rows[(rows.index >= span[0]) & (rows.index < span[1])]
             origins = old.origins | {name: months.joined([*old.origins.get(name, []), span])}
@@ -163,54 +162,9 @@ def repair(key: Key, start: Any, end: Any, *, store: Any = None) -> None:
         except DamagedError:
             pass
         with locked(key.folder(store)):
-            found = _sound(key, name, store)
+            found = sound(key, name, store)
             if found is not None:
                 publish(file, months.render(key, found))
-
-
-# --- files ----------------------------------------------------------------------------------------------------------
-
-
-def _rows_of(key: Key, files: list[Path]) -> Iterator[pd.DataFrame]:
-    """The rows of every file that is there; while one is decoded, the next is read and its seals are checked."""
-    with ThreadPoolExecutor(1) as beside:
-        ahead = beside.submit(months.checked, files[0])
-        for file, following in zip(files, [*files[1:], None], strict=True):
-            ready = ahead.result()
-            if following is not None:
-                ahead = beside.submit(months.checked, following)
-            found = months.decoded(file, ready)
-            if found is not None:
-                _check_key(found[1], key, file)
-                yield found[0].rows
-
-
-def _read(key: Key, name: str, store: Any) -> Month | None:
-    """A month of this key; None where there is none."""
-    file = month_file(key, name, store)
-    found = months.read(file)
-    if found is None:
-        return None
-    _check_key(found[1], key, file)
-    return found[0]
-
-
-def _check_key(notes: dict[str, Any] | None, key: Key, file: Path) -> None:
-    if notes is not None and notes["key"] != vars(key):
-        raise ValueError(f"{file} was written as {Key(**notes['key'])}, but lies where {key} belongs; move it or "
-                         "delete it and fetch this month again")  # fmt: skip
-
-
-def _sound(key: Key, name: str, store: Any) -> Month | None:
-    """A month; one that is damaged is set aside. Whoever calls holds the lock, so that no writer is at it."""
-    try:
-        return _read(key, name, store)
-    except DamagedError as error:
-        aside = set_aside(month_file(key, name, store), str(error.__cause__))
-        told = f"{key}, {name}: the stored file is damaged ({error.__cause__}) and was set aside as {aside}"
-        warnings.warn(f"{told}; the month counts as missing and is fetched again where its source still has it",
-                      stacklevel=4)  # fmt: skip
-        return None
 
 
 # --- ranges ---------------------------------------------------------------------------------------------------------
