@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,15 +80,16 @@ def _settled(value: Any) -> str:
 def open_table(source: Any, table: str, said: Said) -> Opened:
     """One table from one source or from several files, each understood for itself."""
     parts, origins, files, rows = [], [], [], []
-    for piece in pieces(source, table):
-        frame, origin = load(piece, table, said.exchange)
-        files.append(origin.get("file", f"{table} (from memory)"))
-        origins.append(origin)
-        if table == "liquidations" and _of_venue(frame, said.exchange):
-            rows.append(frame)
-            continue
-        parts.append(parse(frame, table, file=files[-1], now=said.now, symbol=said.symbol, exchange=said.exchange,
-                           timezone=said.timezone, unit=said.units.get(table, "")))  # fmt: skip
+    with _in_words(table):
+        for piece in pieces(source, table):
+            frame, origin = load(piece, table, said.exchange)
+            files.append(origin.get("file", f"{table} (from memory)"))
+            origins.append(origin)
+            if table == "liquidations" and _of_venue(frame, said.exchange):
+                rows.append(frame)
+                continue
+            parts.append(parse(frame, table, file=files[-1], now=said.now, symbol=said.symbol, exchange=said.exchange,
+                               timezone=said.timezone, unit=said.units.get(table, "")))  # fmt: skip
     if len(files) == 1:
         return Opened(table, parts, files, origins[0], files[0], rows)
     columns = [list(part.frame.columns) for part in parts]
@@ -99,6 +102,17 @@ def open_table(source: Any, table: str, said: Said) -> Opened:
     whole = {"file": label, "sha256": hashlib.sha256(seals.encode()).hexdigest(), "kind": "own",
              "note": "sha256 is that of the list of the files' own, as sha256sum writes it"}  # fmt: skip
     return Opened(table, parts, files, whole, label, rows)
+
+
+@contextmanager
+def _in_words(table: str) -> Iterator[None]:
+    """What has no end, or no place among the numbers of a table, is told as such."""
+    try:
+        yield
+    except RecursionError as error:
+        raise ValueError(f"{table}: nested too deep, or refers to itself; pass a table, or a list of rows") from error
+    except OverflowError as error:
+        raise ValueError(f"{table}: holds a number that is too large ({error}); check its columns and units") from error
 
 
 def _of_venue(frame: pd.DataFrame, exchange: str) -> bool:

@@ -235,15 +235,16 @@ def _is_number(text: str) -> bool:
 
 
 def _json(data: bytes, table: str, file: str, exchange: str) -> pd.DataFrame:
+    text = _text(data, file)
     try:
-        rows = json.loads(_text(data, file))
-    except json.JSONDecodeError as error:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         raise ValueError(f"{file}: not JSON ({error}); download or export it again") from error
     if isinstance(rows, list):
         return rows_of(rows, table, file, exchange)
     if isinstance(rows, dict):
         return _reply(rows, table, file, exchange)
-    raise ValueError(f"{file}: holds {rows!r}, where a list of rows is understood; save the list alone")
+    raise ValueError(f"{file}: holds {str(rows)[:200]!r}, where a list of rows is understood; save the list alone")
 
 
 def _reply(reply: Mapping[str, Any], table: str, file: str, exchange: str) -> pd.DataFrame:
@@ -274,7 +275,8 @@ def _feather(data: bytes, table: str, file: str, exchange: str, path: Path | Non
 def _arrow(reader: Any, source: Any, file: str) -> pd.DataFrame:
     try:
         return reader(source)
-    except (ValueError, OSError) as error:  # pyarrow's errors derive from these
+    except (ValueError, OSError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        # pyarrow's own errors derive from the first two; pandas meets the others in the notes of a damaged file
         raise ValueError(f"{file}: cannot be read ({error}); is its ending right and the download complete?") from error
 
 

@@ -10,6 +10,8 @@ How a notebook is written
 - One code cell tagged ``parameters``: one typed name with its default per line, and a comment that says what it is.
 - Figures are HoloViews, hvPlot or Bokeh objects, displayed as the last line of a cell. On the way to a page they lose
   the loader of their library and become plain BokehJS, which the site loads from its own folder.
+- What else a cell shows is Markdown, or HTML that is a table or plain prose: tags in a table's cells, and scripts and
+  the like anywhere, are shown as the text that they are. So is every sign of markup in a parameter or a case.
 - ``cell.metadata.liqlab = {"alt": "..."}`` describes a cell's figure to those who cannot see it; else its title does.
 - The cell tagged ``thumbnail`` gives the index its picture, else the first map, else the first figure of the page.
 

@@ -7,7 +7,6 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-from liqlab.loaders.bounded import gunzip
 from liqlab.report.pages import ReportError
 
 KEPT = "_notebooks"  # folder in the site
@@ -24,6 +23,8 @@ def read_kept(path: Path) -> Any:
 
     if path.suffix != ".gz":
         return nbformat.read(path, as_version=4)
+    from liqlab.loaders.bounded import gunzip  # a worker that runs notebooks does without the room
+
     try:
         return nbformat.reads(gunzip(path.read_bytes(), path.name).decode(), as_version=4)
     except (OSError, ValueError, RecursionError) as error:

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
-from liqlab.loaders.bounded import in_words
-
 __all__ = ["Bounds", "allowed", "execute", "watch_parent"]
 
 # variables by which an interpreter, its libraries and this package find their way
@@ -131,7 +129,7 @@ class _BoundedRun:
         data = content.get("data", {})
         self._shown += len(content.get("text", "")) + sum(len(str(value)) for value in data.values())
         if self._shown > self.bounds.output * 1e6 and not self.met:
-            self.met = (f"it showed more than {in_words(self.bounds.output * 1e6)}; print less, or pass --output-limit "
+            self.met = (f"it showed more than {self.bounds.output:g} MB; print less, or pass --output-limit "
                         "with more MB")  # fmt: skip
             end_kernels()
         return not self.met

@@ -21,10 +21,12 @@ _START = re.compile(r"^(\d{1,9})([.)])|^([-+=:%(.])")  # what would begin a list
 _SHORT = 3  # signs; what is shorter stands in too many places to be told apart
 _TABLE = frozenset(("table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"))
 _PROSE = frozenset(("div", "p", "span", "br", "hr", "b", "i", "em", "strong", "code", "pre", "sub", "sup", "small",
-                    "ul", "ol", "li", "dl", "dt", "dd", "h2", "h3", "h4", "details", "summary"))  # fmt: skip
-_ATTRIBUTE = (r'\s+(?:class|id|type|border|valign|align|scope|colspan|rowspan|width|height|open|title|style)'
-              r'(?:="(?:(?!url\()[^"<>])*")?')  # fmt: skip
-_STYLE = r"<style(?:\s+type=\"text/css\")?\s*>(?:(?!url\(|@import|</)[^<])*</style\s*>"
+                    "ul", "ol", "li", "dl", "dt", "dd", "h2", "h3", "h4", "details", "summary", "input", "label",
+                    "svg", "defs", "symbol", "path", "use", "title"))  # fmt: skip
+_ATTRIBUTE = (r"\s+(?:class|id|type|border|valign|align|scope|colspan|rowspan|width|height|open|title|style|for|hidden"
+              r"|checked|disabled|viewBox|d|(?:xlink:)?href(?==['\"]#))"
+              r"(?:=(?:\"(?:(?!url\()[^\"<>])*\"|'(?:(?!url\()[^'<>])*'))?")  # fmt: skip
+_STYLE = r"<style(?:\s+(?:type=\"text/css\"|scoped))*\s*>(?:(?!url\(|@import|</)[^<])*</style\s*>"
 _TOKEN = re.compile(rf"({_STYLE})|<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:{_ATTRIBUTE})*\s*/?)>|<", re.IGNORECASE)
 _CELLS = ("td", "th", "caption")
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import xarray as xr
 import yaml
 
+import liqlab as lq
 from liqlab.report import build_page
 from liqlab.report.texts import as_text, defuse_tex, one_line, with_texts_as_text
 from tests.small_site import SETUP, write_notebook
@@ -160,6 +164,9 @@ def test_text_is_shown_as_it_is_by_markdown() -> None:
             None,
         ),
         ("<div><p>3 rows × 4 columns</p></div>", None),
+        (pd.DataFrame({"a": [1.5], "b": ["<i>"]})._repr_html_(), None),
+        (xr.Dataset({"a": ("x", [1.0])}, attrs={"t": "<b>"})._repr_html_(), None),
+        (pd.DataFrame({"a": [1.5]}).style.bar().set_caption("c").to_html(), None),
         ("<td><b>x</b></td><b>y</b>", "<td>&lt;b>x&lt;/b></td><b>y</b>"),
         ("<td onclick=x>", "&lt;td onclick=x>"),
         ('<p style="background: url(http://x)">', '&lt;p style="background: url(http://x)">'),
@@ -179,3 +186,13 @@ def test_outputs_are_tables_and_prose(html: str, kept: str | None) -> None:
 def test_tex_in_a_figure_is_text() -> None:
     assert defuse_tex({"text": ["$$x$$", "\\(y\\)", "$5"], "code": "/\\(/"}) == {
         "text": ["$\u200b$x$\u200b$", "\\\u200b(y\\)", "$5"], "code": "/\\(/"}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_a_picture_takes_every_sign_of_a_symbol(kind: str, tmp_path: Path) -> None:
+    market = replace(
+        lq.load_example("btc-2024-05").until("2024-04-20"), symbol="$A_{x}$B/$U^$:$U^$", exchange="$\\frac"
+    )
+    heat = lq.heatmap(market, price_step=200, start="2024-04-19")
+    file = lq.plot.png(heat, tmp_path / f"map.{kind}", width=3)
+    assert file.stat().st_size > 1_000

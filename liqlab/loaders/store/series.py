@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from liqlab.loaders.store import month as months
-from liqlab.loaders.store.disk import locked, publish, set_aside
+from liqlab.loaders.store.disk import locked, publish
+from liqlab.loaders.store.files import check_key, rows_of, sound
 from liqlab.loaders.store.keys import COLUMNS, Key, month_file
 from liqlab.loaders.store.month import DamagedError, Month, Range
 from liqlab.market import market
@@ -50,7 +50,7 @@ def missing(key: Key, start: Any, end: Any, *, store: Any = None) -> list[Range]
     for name, _, _ in _months(first, last):
         file = month_file(key, name, store)
         notes = months.read_notes(file)
-        _check_key(notes, key, file)
+        check_key(notes, key, file)
         known += months.covered(notes) if notes else []
     return months.minus(first, last, months.joined(known))
 
@@ -78,15 +78,12 @@ def load(key: Key, start: Any, end: Any, *, store: Any = None) -> pd.DataFrame:
         Where quote_volume or trades of candles are known for some rows only: the column is left out.
     """
     first, last = _range(start, end)
-    parts = []
-    for name, _, _ in _months(first, last):
-        found = _read(key, name, store)
-        if found is not None:
-            parts.append(_cut(found.rows, first, last))
+    files = [month_file(key, name, store) for name, _, _ in _months(first, last)]
+    parts = [_cut(rows, first, last) for rows in rows_of(key, files)]
     parts = [part for part in parts if len(part)]
     if not parts:
         return months.empty(key.kind)
-    table = _ordered(pd.concat(parts) if len(parts) > 1 else parts[0].copy(), key.kind)
+    table = _ordered(_stacked(parts), key.kind)
     return _known_throughout(table, key) if key.kind == "candles" else table
 
 
@@ -129,7 +126,7 @@ def append(key: Key, frame: pd.DataFrame, start: Any, end: Any, *, store: Any = 
     with locked(key.folder(store)):
         for month, since, until in _months(first, last):
             file = month_file(key, month, store)
-            old = _sound(key, month, store) or Month(months.empty(key.kind))
+            old = sound(key, month, store) or Month(months.empty(key.kind))
             span = (max(first, since), min(last, until))
             part = rows[(rows.index >= span[0]) & (rows.index < span[1])]
             origins = old.origins | {name: months.joined([*old.origins.get(name, []), span])}
@@ -165,40 +162,9 @@ def repair(key: Key, start: Any, end: Any, *, store: Any = None) -> None:
         except DamagedError:
             pass
         with locked(key.folder(store)):
-            found = _sound(key, name, store)
+            found = sound(key, name, store)
             if found is not None:
                 publish(file, months.render(key, found))
-
-
-# --- files ----------------------------------------------------------------------------------------------------------
-
-
-def _read(key: Key, name: str, store: Any) -> Month | None:
-    """A month of this key; None where there is none."""
-    file = month_file(key, name, store)
-    found = months.read(file)
-    if found is None:
-        return None
-    _check_key(found[1], key, file)
-    return found[0]
-
-
-def _check_key(notes: dict[str, Any] | None, key: Key, file: Path) -> None:
-    if notes is not None and notes["key"] != vars(key):
-        raise ValueError(f"{file} was written as {Key(**notes['key'])}, but lies where {key} belongs; move it or "
-                         "delete it and fetch this month again")  # fmt: skip
-
-
-def _sound(key: Key, name: str, store: Any) -> Month | None:
-    """A month; one that is damaged is set aside. Whoever calls holds the lock, so that no writer is at it."""
-    try:
-        return _read(key, name, store)
-    except DamagedError as error:
-        aside = set_aside(month_file(key, name, store), str(error.__cause__))
-        told = f"{key}, {name}: the stored file is damaged ({error.__cause__}) and was set aside as {aside}"
-        warnings.warn(f"{told}; the month counts as missing and is fetched again where its source still has it",
-                      stacklevel=4)  # fmt: skip
-        return None
 
 
 # --- ranges ---------------------------------------------------------------------------------------------------------
@@ -218,6 +184,20 @@ def _months(start: pd.Timestamp, end: pd.Timestamp) -> Iterator[tuple[str, pd.Ti
         following = (at + pd.Timedelta(32, "D")).replace(day=1)
         yield f"{at:%Y-%m}", at, following
         at = following
+
+
+def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """The parts one below the other, in memory of their own; as `pd.concat`, in half the time where columns agree."""
+    columns = parts[0].columns
+    if not all(columns.equals(part.columns) for part in parts):
+        return pd.concat(parts)
+    values, at = np.empty((len(columns), sum(map(len, parts)))), 0
+    for part in parts:
+        for row, column in enumerate(columns):
+            values[row, at : at + len(part)] = part[column].to_numpy()
+        at += len(part)
+    index = parts[0].index.append([part.index for part in parts[1:]])
+    return pd.DataFrame(values.T, index=index, columns=columns, copy=False)
 
 
 def _cut(rows: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
