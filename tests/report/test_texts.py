@@ -194,5 +194,5 @@ def test_a_picture_takes_every_sign_of_a_symbol(kind: str, tmp_path: Path) -> No
         lq.load_example("btc-2024-05").until("2024-04-20"), symbol="$A_{x}$B/$U^$:$U^$", exchange="$\\frac"
     )
     heat = lq.heatmap(market, price_step=200, start="2024-04-19")
-    file = lq.plot.png(heat, tmp_path / f"map.{kind}", width=3)
+    file = lq.plot.png(heat, tmp_path / f"map.{kind}", width=8)
     assert file.stat().st_size > 1_000
