@@ -30,6 +30,7 @@ sys.path.insert(0, str(HERE.parent))  # a bare clone has liqlab beside data/, no
 from liqlab.loaders import _examples  # noqa: E402, RUF100 (only after the line above)
 from liqlab.margin.tiers import FILE as TIER_FILE  # noqa: E402, RUF100
 from liqlab.market import market  # noqa: E402, RUF100
+from liqlab.market.checks import TIER_COLUMNS  # noqa: E402, RUF100
 
 LIMIT = 12_000_000
 CANDLES = (*market.PRICES, "volume", "taker_buy_volume")
@@ -166,7 +167,7 @@ def make_tiers(spec: dict[str, Any], raw: Path, manifest: pd.DataFrame, out: Pat
     write_tiers(tiers, path)
     return {
         **_file_facts(path),
-        "rows": len(tiers), "columns": " ".join(market.TIER_COLUMNS), "first": tiers["as_of"].min(),
+        "rows": len(tiers), "columns": " ".join(TIER_COLUMNS), "first": tiers["as_of"].min(),
         "last": tiers["as_of"].max(), "timeframe": "", "kind": "own", "raw": entry["raw"],
         "raw_sha256": entry["sha256"], **{key: entry[key] for key in ("exchange", "symbol", "origin", "note")},
     }  # fmt: skip
