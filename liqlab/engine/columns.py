@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab.engine.contracts import FAR, HULL_HIGH, HULL_LOW, LOWEST, SCALE
-from liqlab.engine.jit import jit
+from liqlab.engine.contracts import FAR, FOUR, HULL_HIGH, HULL_LOW, LOWEST, ONE, SCALE, THREE, TWO, ZERO
+from liqlab.engine.jit import inlined, jit
 from liqlab.engine.settling import pending_nb
 
 
@@ -33,13 +33,13 @@ def write_column_nb(c, rows, grid, state, scratch, settled, notional):
     for line in range(np.uint64(shown.shape[0])):
         if mirror:
             for b in range(bins):
-                notional[line, column, b] = shown[line, bins - np.uint64(1) - b]
+                notional[line, column, b] = shown[line, bins - ONE - b]
         else:
             for b in range(bins):
                 notional[line, column, b] = shown[line, b]
 
 
-@jit
+@inlined
 def _cut_nb(rows, grid, marks):
     """First bin of a level cell that was touched since the settlement and may hold something; or how many there are."""
     bins, lowest = grid.bins.size - 1, marks[LOWEST]
@@ -48,7 +48,7 @@ def _cut_nb(rows, grid, marks):
     return min(max(grid.bin_of[lowest + grid.depth], 0), bins)
 
 
-@jit
+@inlined
 def _refresh_nb(rows, grid, size, settled, scratch):
     """Bring the bins of all level cells that changed up to date."""
     dirty, bin_of, bins, deep, near = scratch.dirty, grid.bin_of, grid.bins.size - 1, rows.depth, rows.near
@@ -64,13 +64,13 @@ def _refresh_nb(rows, grid, size, settled, scratch):
     dirty[last, 0], dirty[last, 1] = FAR, -FAR
 
 
-@jit
+@inlined
 def _sum_bins_nb(start, stop, r, depth, beyond, grid, settled, product, binned):
     """Sum anew the bins start … stop − 1 of a row: whole bins in a fixed order, so bits repeat.
 
     Its level cells are −depth … beyond − 1.
     """
-    bins, price, row, one_more = grid.bins, grid.price, np.uint64(r), np.uint64(1)
+    bins, price, row = grid.bins, grid.price, np.uint64(r)
     low, high = bins[start], bins[stop]
     first, final = max(low, -depth), min(high, beyond)
     if first > low or final < high:  # level cells that no step can reach are empty: bits do not depend on how far
@@ -78,23 +78,23 @@ def _sum_bins_nb(start, stop, r, depth, beyond, grid, settled, product, binned):
     to, at, over = np.uint64(first - low), np.uint64(first + depth), np.uint64(first + grid.depth)
     for k in range(np.uint64(max(final - first, 0))):
         product[to + k] = settled[row, at + k] * price[over + k]
-    k = np.uint64(0)
+    k = ZERO
     for b in range(start, stop):
         end = np.uint64(bins[b + 1] - low)
         one, two, three, four = 0.0, 0.0, 0.0, 0.0  # sums that the processor carries on at once
-        while k + np.uint64(3) < end:
+        while k + THREE < end:
             one += product[k]
-            two += product[k + np.uint64(1)]
-            three += product[k + np.uint64(2)]
-            four += product[k + np.uint64(3)]
-            k += np.uint64(4)
+            two += product[k + ONE]
+            three += product[k + TWO]
+            four += product[k + THREE]
+            k += FOUR
         while k < end:
             one += product[k]
-            k += one_more
+            k += ONE
         binned[r, b] = (one + two) + (three + four)
 
 
-@jit
+@inlined
 def _add_pending_nb(cut, rows, grid, state, scratch):
     """Add what was opened since the settlement to the bins before `cut`, on every leverage level of every pattern."""
     low, high, bins, bin_of, deep = state.marks[HULL_LOW], state.marks[HULL_HIGH], grid.bins, grid.bin_of, grid.depth
@@ -115,26 +115,26 @@ def _add_pending_nb(cut, rows, grid, state, scratch):
                     b += 1
 
 
-@jit
+@inlined
 def _running_sum_nb(q, low, size, rows, grid, state, sums):
     """Running sum over the entry cells of coins × entry price, of all rows of a pattern; sums[k]: of the first k."""
     entries, price, amounts, pattern, group, part = (
         state.entries, grid.price, state.amounts, rows.pattern, rows.group, rows.part,
     )  # fmt: skip
-    number, at, over, total, one = np.uint64(size), np.uint64(low), np.uint64(low + grid.depth), 0.0, np.uint64(1)
-    for k in range(number + one):
+    number, at, over, total = np.uint64(size), np.uint64(low), np.uint64(low + grid.depth), 0.0
+    for k in range(number + ONE):
         sums[k] = 0.0
     for r in range(q, pattern.size):
         if pattern[r] == q:
             p, unit = np.uint64(group[r]), part[r] * amounts[group[r], SCALE]
             for k in range(number):
-                sums[k + one] += unit * entries[p, at + k]
+                sums[k + ONE] += unit * entries[p, at + k]
     for k in range(number):
-        total += sums[k + one] * price[over + k]
-        sums[k + one] = total
+        total += sums[k + ONE] * price[over + k]
+        sums[k + ONE] = total
 
 
-@jit
+@inlined
 def _add_touched_nb(cut, rows, grid, state, scratch):
     """Sum the bins from `cut` on cell by cell: what was touched since the settlement is taken off before it is seen."""
     marks, bins, cells, share, work, column = (
@@ -153,12 +153,12 @@ def _add_touched_nb(cut, rows, grid, state, scratch):
         top = min(max(marks[HULL_HIGH], marks[LOWEST] - 1 + near[r]), entries.shape[1] - 1) - near[r]
         if first <= top:
             pending_nb(first, top - first + 1, begin[r], begin[r + 1], cells, share, entries, p, marks, work)
-            to, over, k = np.uint64(first + deep[r]), np.uint64(first + grid.depth), np.uint64(0)
+            to, over, k = np.uint64(first + deep[r]), np.uint64(first + grid.depth), ZERO
             for b in range(cut, bins.size - 1):
                 if bins[b] > top:
                     break
                 total, end = 0.0, np.uint64(max(min(bins[b + 1], top + 1) - first, 0))
                 while k < end:
                     total += (settled[row, to + k] + (work[k] - swept[row, to + k])) * price[over + k]
-                    k += np.uint64(1)
+                    k += ONE
                 column[rows.layer[r], b] += amounts[p, SCALE] * total

@@ -18,6 +18,7 @@ REACH, LOWEST, HULL_LOW, HULL_HIGH, AGE = range(5)
 # places in `SideState.amounts`
 ATTRIBUTED, SCALE = 0, 1
 FAR = 2**62  # a cell that no price has: "none"
+ZERO, ONE, TWO, THREE, FOUR = (np.uint64(k) for k in range(5))  # numba: unsigned indices stay unsigned with these
 
 
 class Rows(NamedTuple):

@@ -16,12 +16,9 @@ if "NUMBA_CACHE_DIR" not in os.environ and not os.access(Path(__file__).parent, 
 import numba
 
 
-def jit(function: Callable[..., Any], *, inline: bool = False) -> Callable[..., Any]:
-    """Compile a kernel: no Python objects, no fastmath (results are the same bit for bit), GIL released.
-
-    `inline`: put it into its caller; for what runs in every step, where handing over the arguments costs as much.
-    """
-    options: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy", "forceinline": inline}
+def jit(function: Callable[..., Any], **more: Any) -> Callable[..., Any]:
+    """Compile a kernel: no Python objects, no fastmath (results are the same bit for bit), GIL released."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy", **more}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder can be written at all: compile anew in every process
@@ -29,5 +26,5 @@ def jit(function: Callable[..., Any], *, inline: bool = False) -> Callable[..., 
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`jit`, put into its caller."""
-    return jit(function, inline=True)
+    """`jit`, put into its callers: for what is called from one place, which then is compiled once and with it."""
+    return jit(function, inline="always")

@@ -13,7 +13,7 @@ import numpy as np
 from liqlab.engine.columns import write_column_nb
 from liqlab.engine.contracts import AGE, ATTRIBUTED, FAR, HULL_HIGH, HULL_LOW, LOWEST, REACH, SCALE
 from liqlab.engine.jit import inlined, jit
-from liqlab.engine.lookback import begin_nb, expire_nb, open_seen_nb, settle_seen_nb, touch_seen_nb
+from liqlab.engine.lookback import begin_nb, expire_nb, open_seen_nb, settle_seen_nb, shrink_seen_nb, touch_seen_nb
 from liqlab.engine.settling import pending_nb, reset_nb, settle_nb
 
 MIN_SCALE = 2.0**-256  # below this scale the stored amounts are multiplied by it: a power of two, so no digit is lost
@@ -23,7 +23,7 @@ MIN_SCALE = 2.0**-256  # below this scale the stored amounts are multiplied by i
 def run_nb(steps, rows, grid, state, scratch, output, same_bar_share, settle_every, lookback, by_level):
     """All steps of one side in order: touch what stood, open, catch what is reached at once, close, write columns."""
     # fields are taken out of their tuples once: in every step it would cost as much as the step
-    marks, amounts, entries, total, column = state.marks, state.amounts, state.entries, state.total, 0
+    marks, amounts, entries, total, column = state.marks, state.amounts, state.entries, state.total, np.int64(0)
     out, got, coins, gained, factor = scratch.out, scratch.got, scratch.coins, scratch.gained, scratch.factor
     version, close_rate, weight, nearest = rows.version, rows.close_rate, rows.weight, rows.nearest
     touch, near, far, sign, shift = steps.touch, steps.near, steps.far, steps.sign, steps.shift
@@ -43,7 +43,9 @@ def run_nb(steps, rows, grid, state, scratch, output, same_bar_share, settle_eve
         if by_level is not None:
             by_level.unit[:] = amounts[:, SCALE]
         if at <= marks[REACH]:
-            value, touched = _touch_nb(at, 0, rows, grid, state, scratch, lookback), True
+            if lookback is not None:
+                touch_seen_nb(at, rows, marks, scratch, lookback)
+            value, touched = _touch_nb(at, np.int64(0), rows, grid, state, scratch), True
         if opened > 0.0:
             low, high = sign * near[t] + shift, sign * far[t] + shift
             _open_nb(g, low, high, opened, version, weight, amounts, entries, gained)
@@ -53,7 +55,9 @@ def run_nb(steps, rows, grid, state, scratch, output, same_bar_share, settle_eve
             if lookback is not None:
                 open_seen_nb(t, g, low, high, opened, version, amounts, lookback)
             if at <= marks[REACH]:
-                value += same_bar_share * _touch_nb(at, 1, rows, grid, state, scratch, lookback)
+                if lookback is not None:
+                    touch_seen_nb(at, rows, marks, scratch, lookback)
+                value += same_bar_share * _touch_nb(at, np.int64(1), rows, grid, state, scratch)
                 touched = True
         stood, lost, early, load = _stand_nb(touched, amounts, out, gained, close_rate, coins)
         before = total[0] + (opened - (lost + early))
@@ -63,7 +67,9 @@ def run_nb(steps, rows, grid, state, scratch, output, same_bar_share, settle_eve
         for p in range(factor.size):
             amounts[p, SCALE] *= factor[p]
             if amounts[p, SCALE] < MIN_SCALE:
-                _shrink_nb(p, t, rows, state, scratch, lookback)
+                by = _shrink_nb(p, rows, state, scratch)
+                if lookback is not None:
+                    shrink_seen_nb(p, t, by, rows.group, lookback)
         if output.flow.shape[1] > 0:
             closed, liquidated = (stood - kept) + (1.0 - same_bar_share) * early, lost + same_bar_share * early
             _write_flow_nb(t, kept, total[0], closed, liquidated, value, factor, output)
@@ -71,11 +77,13 @@ def run_nb(steps, rows, grid, state, scratch, output, same_bar_share, settle_eve
             _record_nb(t, g, opened, same_bar_share, rows, scratch, by_level)
         if touched:
             _forget_nb(out, got)
-        if marks[AGE] >= settle_every:
-            _settle_all_nb(rows, state, scratch, lookback)
-        if column < last.size and t == last[column]:
+        shown = column < last.size and t == last[column]
+        if marks[AGE] >= settle_every or (shown and lookback is not None):
             if lookback is not None:
-                _settle_all_nb(rows, state, scratch, lookback)
+                settle_seen_nb(rows, state, lookback)
+            _settle_all_nb(rows, marks, entries, state.settled, state.swept, scratch.dirty)
+        if shown:
+            if lookback is not None:
                 expire_nb(steps.alive[column], t, steps, rows, scratch, lookback)
                 write_column_nb(column, rows, grid, state, scratch, lookback.seen, output.notional)
             else:
@@ -141,7 +149,7 @@ def _close_nb(open_interest, fade, total, stood, load, fastest, coins, close_rat
     return kept
 
 
-@jit
+@inlined
 def _trim_nb(open_interest, kept, coins, factor):
     """The rounding of a collapse, and shares that no scale could express."""
     left, by = 0.0, open_interest / kept if kept > open_interest else 1.0
@@ -153,7 +161,7 @@ def _trim_nb(open_interest, kept, coins, factor):
     return left
 
 
-@jit
+@inlined
 def _fill_nb(need, unattributed, coins, close_rate, factor):
     """A close-rate group that has not enough is closed whole, and the others bear the rest.
 
@@ -179,7 +187,7 @@ def _fill_nb(need, unattributed, coins, close_rate, factor):
 
 
 @jit
-def _touch_nb(at, kind, rows, grid, state, scratch, lookback):
+def _touch_nb(at, kind, rows, grid, state, scratch):
     """Liquidate every level at or above the touch; returns coins × price."""
     marks, dirty, out, got, value = state.marks, scratch.dirty, scratch.out, scratch.got, 0.0
     entries, first, cells, share, amounts = state.entries, rows.first, rows.cells, rows.share, state.amounts
@@ -198,8 +206,6 @@ def _touch_nb(at, kind, rows, grid, state, scratch, lookback):
             got[kind, r] = coins
             out[kind, p] += coins
             value += quote * amounts[p, SCALE]
-    if lookback is not None:
-        touch_seen_nb(at, rows, marks, scratch, lookback)
     last = dirty.shape[0] - 1
     dirty[last, 0], dirty[last, 1] = min(dirty[last, 0], at), max(dirty[last, 1], reach)
     marks[LOWEST], marks[REACH] = min(marks[LOWEST], at), at - 1
@@ -207,57 +213,43 @@ def _touch_nb(at, kind, rows, grid, state, scratch, lookback):
 
 
 @jit
-def _settle_all_nb(rows, state, scratch, lookback):
+def _settle_all_nb(rows, marks, entries, settled, swept, dirty):
     """Move what was opened since the last settlement to its level cells."""
-    marks = state.marks
-    if lookback is not None:
-        settle_seen_nb(rows, state, lookback)
-    settle_nb(1.0, rows, rows.share, state.entries, state.swept, marks, state.settled)
-    for r in range(rows.group.size):
-        dirty = scratch.dirty[r]
-        dirty[0] = min(dirty[0], marks[HULL_LOW] - rows.depth[r])
-        dirty[1] = max(dirty[1], marks[HULL_HIGH] - rows.near[r])
-    reset_nb(rows, state.entries, state.swept, marks)
+    near, depth = rows.near, rows.depth
+    settle_nb(1.0, rows.cells, rows.share, rows.first, rows.group, near, depth, entries, swept, marks, settled)
+    for r in range(near.size):
+        dirty[r, 0] = min(dirty[r, 0], marks[HULL_LOW] - depth[r])
+        dirty[r, 1] = max(dirty[r, 1], marks[HULL_HIGH] - near[r])
+    reset_nb(near, depth, entries, swept, marks)
 
 
 @jit
-def _shrink_nb(p, t, rows, state, scratch, lookback):
+def _shrink_nb(p, rows, state, scratch):
     """The scale has become small: all stored amounts × MIN_SCALE; or 0, a whole group closed: begin anew.
 
-    What opens next then keeps all its digits.
+    What opens next then keeps all its digits. Returns by what the stored amounts were multiplied.
     """
-    scale, by = state.amounts[p, SCALE], 0.0
+    scale, by, entries, settled, swept, dirty, group = (
+        state.amounts[p, SCALE], 0.0, state.entries, state.settled, state.swept, scratch.dirty, rows.group,
+    )  # fmt: skip
     if scale > 0.0:
         by = 1.0
         while scale < MIN_SCALE:
             scale, by = scale / MIN_SCALE, by * MIN_SCALE
     state.amounts[p, SCALE] = scale if scale > 0.0 else 1.0
     state.amounts[p, ATTRIBUTED] *= by
-    _multiply_nb(state.entries[p], by)
-    for r in range(rows.group.size):
-        if rows.group[r] == p:
-            _multiply_nb(state.settled[r], by)
-            _multiply_nb(state.swept[r], by)
-            scratch.dirty[r, 0], scratch.dirty[r, 1] = -FAR, FAR
-            if lookback is not None:
-                _multiply_nb(lookback.seen[r], by)
-                if by == 0.0:
-                    _multiply_nb(lookback.swept[r], by)
-                    _multiply_nb(lookback.number[r], by)
-    if lookback is not None:
-        _multiply_nb(lookback.added[p], by)
-        if by == 0.0:
-            _multiply_nb(lookback.entries[p], by)
-            lookback.dead[p] = t + 1
+    for k in range(entries.shape[1]):
+        entries[p, k] *= by
+    for r in range(group.size):
+        if group[r] == p:
+            for k in range(settled.shape[1]):
+                settled[r, k] *= by
+                swept[r, k] *= by
+            dirty[r, 0], dirty[r, 1] = -FAR, FAR
+    return by
 
 
-@jit
-def _multiply_nb(amounts, by):
-    for k in range(amounts.size):
-        amounts[k] *= by
-
-
-@jit
+@inlined
 def _write_flow_nb(t, kept, total, closed, liquidated, value, factor, output):
     flow, left = output.flow, output.left
     flow[0, t], flow[1, t], flow[2, t], flow[3, t], flow[4, t] = kept, max(total - kept, 0.0), closed, liquidated, value
@@ -265,7 +257,7 @@ def _write_flow_nb(t, kept, total, closed, liquidated, value, factor, output):
         left[p, t] = factor[p]
 
 
-@jit
+@inlined
 def _forget_nb(out, got):
     """Empty what a step wrote down; loops, because a slice costs more than so few numbers."""
     for k in range(2):
@@ -275,7 +267,7 @@ def _forget_nb(out, got):
             got[k, r] = 0.0
 
 
-@jit
+@inlined
 def _record_nb(t, g, opened, same_bar_share, rows, scratch, by_level):
     """Standing, liquidated and closed coins of every leverage level after a step; each is a row."""
     unit, factor, standing, levels = by_level.unit, scratch.factor, by_level.standing, by_level.levels
@@ -290,7 +282,7 @@ def _record_nb(t, g, opened, same_bar_share, rows, scratch, by_level):
         levels[t, r, 2] = stood * (1.0 - factor[p]) + (1.0 - same_bar_share) * caught
 
 
-@jit
+@inlined
 def _recount_nb(rows, state, scratch, standing):
     """Coins that stand on every leverage level, summed anew where the run before did not write them down."""
     for r in range(rows.group.size):

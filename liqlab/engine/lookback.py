@@ -14,8 +14,20 @@ from liqlab.engine.settling import pending_nb, reset_nb, settle_nb
 def begin_nb(rows, state, lookback):
     """What a carried ledger holds counts as seen: its openings are not known one by one."""
     marks = state.marks
-    settle_nb(1.0, rows, rows.share, state.entries, state.swept, marks, state.settled)
-    reset_nb(rows, state.entries, state.swept, marks)
+    settle_nb(
+        1.0,
+        rows.cells,
+        rows.share,
+        rows.first,
+        rows.group,
+        rows.near,
+        rows.depth,
+        state.entries,
+        state.swept,
+        marks,
+        state.settled,
+    )
+    reset_nb(rows.near, rows.depth, state.entries, state.swept, marks)
     lookback.seen[:] = state.settled
     for r in range(rows.group.size):
         for k in range(state.settled.shape[1]):
@@ -46,12 +58,59 @@ def touch_seen_nb(at, rows, marks, scratch, lookback):
 
 
 @jit
+def shrink_seen_nb(p, t, by, group, lookback):
+    """The stored amounts of a group have been multiplied; by 0 at the end of step t: what had opened is closed."""
+    seen, number, swept, added, entries = (
+        lookback.seen,
+        lookback.number,
+        lookback.swept,
+        lookback.added,
+        lookback.entries,
+    )
+    for k in range(added.shape[1]):
+        added[p, k] *= by
+    for r in range(group.size):
+        if group[r] == p:
+            for k in range(seen.shape[1]):
+                seen[r, k] *= by
+                if by == 0.0:
+                    number[r, k], swept[r, k] = 0.0, 0.0
+    if by == 0.0:
+        entries[p] = 0.0
+        lookback.dead[p] = t + 1
+
+
+@jit
 def settle_seen_nb(rows, state, lookback):
     """Settle amounts and counts of what is seen; before `state` is settled itself."""
     marks = state.marks
-    settle_nb(1.0, rows, rows.share, state.entries, state.swept, marks, lookback.seen)
-    settle_nb(1.0, rows, lookback.ones, lookback.entries, lookback.swept, marks, lookback.number)
-    reset_nb(rows, lookback.entries, lookback.swept, marks.copy())
+    settle_nb(
+        1.0,
+        rows.cells,
+        rows.share,
+        rows.first,
+        rows.group,
+        rows.near,
+        rows.depth,
+        state.entries,
+        state.swept,
+        marks,
+        lookback.seen,
+    )
+    settle_nb(
+        1.0,
+        rows.cells,
+        lookback.ones,
+        rows.first,
+        rows.group,
+        rows.near,
+        rows.depth,
+        lookback.entries,
+        lookback.swept,
+        marks,
+        lookback.number,
+    )
+    reset_nb(rows.near, rows.depth, lookback.entries, lookback.swept, marks.copy())
 
 
 @jit
@@ -114,10 +173,34 @@ def _take_away_nb(rows, scratch, lookback):
     low, high = marks[HULL_LOW], marks[HULL_HIGH]
     if low > high:
         return
-    settle_nb(-1.0, rows, rows.share, lookback.leaving[0], lookback.gone[0], marks, seen)
-    settle_nb(-1.0, rows, lookback.ones, lookback.leaving[1], lookback.gone[1], marks, number)
-    reset_nb(rows, lookback.leaving[0], lookback.gone[0], marks.copy())
-    reset_nb(rows, lookback.leaving[1], lookback.gone[1], marks.copy())
+    settle_nb(
+        -1.0,
+        rows.cells,
+        rows.share,
+        rows.first,
+        rows.group,
+        rows.near,
+        rows.depth,
+        lookback.leaving[0],
+        lookback.gone[0],
+        marks,
+        seen,
+    )
+    settle_nb(
+        -1.0,
+        rows.cells,
+        lookback.ones,
+        rows.first,
+        rows.group,
+        rows.near,
+        rows.depth,
+        lookback.leaving[1],
+        lookback.gone[1],
+        marks,
+        number,
+    )
+    reset_nb(rows.near, rows.depth, lookback.leaving[0], lookback.gone[0], marks.copy())
+    reset_nb(rows.near, rows.depth, lookback.leaving[1], lookback.gone[1], marks.copy())
     for r in range(rows.group.size):
         dirty, depth = scratch.dirty[r], rows.depth[r]
         dirty[0], dirty[1] = min(dirty[0], low - depth), max(dirty[1], high - rows.near[r])

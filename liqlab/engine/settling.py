@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from liqlab.engine.contracts import AGE, FAR, HULL_HIGH, HULL_LOW, LOWEST
+from liqlab.engine.contracts import AGE, FAR, HULL_HIGH, HULL_LOW, LOWEST, ONE
 from liqlab.engine.jit import jit
 
 
@@ -18,7 +18,7 @@ def pending_nb(first, size, begin, end, cells, share, entries, p, marks, work):
 
     Here and below unsigned indices: no check for negative ones; and no views in loops, which are counted references.
     """
-    low, high, final, row, one = marks[HULL_LOW], marks[HULL_HIGH], first + size - 1, np.uint64(p), np.uint64(1)
+    low, high, final, row = marks[HULL_LOW], marks[HULL_HIGH], first + size - 1, np.uint64(p)
     for k in range(np.uint64(size)):
         work[k] = 0.0
     for j in range(begin, end):
@@ -28,22 +28,14 @@ def pending_nb(first, size, begin, end, cells, share, entries, p, marks, work):
         start, stop, x = max(first, low - away), min(final, high - away), share[j]
         if start <= stop:
             to, at = np.uint64(start - first), np.uint64(start + away)
-            for k in range(np.uint64(stop - start) + one):
+            for k in range(np.uint64(stop - start) + ONE):
                 work[to + k] += x * entries[row, at + k]
 
 
 @jit
-def settle_nb(sign, rows, share, entries, swept, marks, onto):
+def settle_nb(sign, cells, share, first, group, near, deep, entries, swept, marks, onto):
     """Add (sign 1) or take away (−1) what `entries` puts at all level cells, less what had been touched of it."""
-    low, high, lowest, cells, first, group = (
-        marks[HULL_LOW],
-        marks[HULL_HIGH],
-        marks[LOWEST],
-        rows.cells,
-        rows.first,
-        rows.group,
-    )
-    near, deep = rows.near, rows.depth
+    low, high, lowest = marks[HULL_LOW], marks[HULL_HIGH], marks[LOWEST]
     if low > high:
         return
     size, at = np.uint64(high - low + 1), np.uint64(low)
@@ -58,15 +50,14 @@ def settle_nb(sign, rows, share, entries, swept, marks, onto):
 
 
 @jit
-def reset_nb(rows, entries, swept, marks):
+def reset_nb(near, depth, entries, swept, marks):
     """Nothing has been opened or touched since the settlement."""
-    low, high = marks[HULL_LOW], marks[HULL_HIGH]
+    low, high, lowest = marks[HULL_LOW], marks[HULL_HIGH], marks[LOWEST]
     if low <= high:
         for p in range(entries.shape[0]):
             for e in range(low, high + 1):
                 entries[p, e] = 0.0
-        for r in range(rows.group.size):
-            depth, near = rows.depth[r], rows.near[r]
-            for k in range(max(marks[LOWEST], low - depth) + depth, high - near + depth + 1):
+        for r in range(near.size):
+            for k in range(max(lowest, low - depth[r]) + depth[r], high - near[r] + depth[r] + 1):
                 swept[r, k] = 0.0
     marks[HULL_LOW], marks[HULL_HIGH], marks[LOWEST], marks[AGE] = FAR, -FAR, FAR, 0
