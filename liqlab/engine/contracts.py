@@ -17,6 +17,8 @@ __all__ = ["ByLevel", "Grid", "Lookback", "Output", "Rows", "Scratch", "SideStat
 REACH, LOWEST, HULL_LOW, HULL_HIGH, AGE = range(5)
 # places in `SideState.amounts`
 ATTRIBUTED, SCALE = 0, 1
+# below this scale the stored amounts are multiplied by it: a power of two, so no digit is lost
+MIN_SCALE = 2.0**-256
 FAR = 2**62  # a cell that no price has: "none"
 ZERO, ONE, TWO, THREE, FOUR = (np.uint64(k) for k in range(5))  # numba: unsigned indices stay unsigned with these
 

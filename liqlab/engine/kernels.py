@@ -11,12 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from liqlab.engine.columns import write_column_nb
-from liqlab.engine.contracts import AGE, ATTRIBUTED, FAR, HULL_HIGH, HULL_LOW, LOWEST, REACH, SCALE
+from liqlab.engine.contracts import AGE, ATTRIBUTED, FAR, HULL_HIGH, HULL_LOW, LOWEST, MIN_SCALE, REACH, SCALE
 from liqlab.engine.jit import inlined, jit
 from liqlab.engine.lookback import begin_nb, expire_nb, open_seen_nb, settle_seen_nb, shrink_seen_nb, touch_seen_nb
 from liqlab.engine.settling import pending_nb, reset_nb, settle_nb
-
-MIN_SCALE = 2.0**-256  # below this scale the stored amounts are multiplied by it: a power of two, so no digit is lost
 
 
 @jit
@@ -27,13 +25,8 @@ def run_nb(steps, rows, grid, state, scratch, output, same_bar_share, settle_eve
     out, got, coins, gained, factor = scratch.out, scratch.got, scratch.coins, scratch.gained, scratch.factor
     version, close_rate, weight, nearest = rows.version, rows.close_rate, rows.weight, rows.nearest
     touch, near, far, sign, shift = steps.touch, steps.near, steps.far, steps.sign, steps.shift
-    openings, target, fade, tier_version, last = (
-        steps.opened,
-        steps.open_interest,
-        steps.fade,
-        steps.version,
-        steps.last,
-    )
+    openings, target, fade = steps.opened, steps.open_interest, steps.fade
+    tier_version, last = steps.version, steps.last
     if lookback is not None:
         begin_nb(rows, state, lookback)
     if by_level is not None:
@@ -78,18 +71,28 @@ def run_nb(steps, rows, grid, state, scratch, output, same_bar_share, settle_eve
         if touched:
             _forget_nb(out, got)
         shown = column < last.size and t == last[column]
-        if marks[AGE] >= settle_every or (shown and lookback is not None):
+        if marks[AGE] >= settle_every or (shown and steps.alive[column] > 0):
             if lookback is not None:
                 settle_seen_nb(rows, state, lookback)
             _settle_all_nb(rows, marks, entries, state.settled, state.swept, scratch.dirty)
         if shown:
-            if lookback is not None:
-                expire_nb(steps.alive[column], t, steps, rows, scratch, lookback)
-                write_column_nb(column, rows, grid, state, scratch, lookback.seen, output.notional)
-            else:
-                write_column_nb(column, rows, grid, state, scratch, state.settled, output.notional)
+            _show_nb(column, t, steps, rows, grid, state, scratch, output, lookback)
             output.balance[0, column], output.balance[1, column] = kept, max(total[0] - kept, 0.0)
             column += 1
+
+
+@inlined
+def _show_nb(column, t, steps, rows, grid, state, scratch, output, lookback):
+    """Write a column after step t.
+
+    As long as nothing has left the lookback there is none: so what is shown does not depend on whether anything will.
+    """
+    settled = state.settled
+    if lookback is not None:  # noqa: SIM102 - alone, so that numba leaves out what stands below
+        if steps.alive[column] > 0:
+            expire_nb(steps.alive[column], t, steps, rows, scratch, lookback)
+            settled = lookback.seen
+    write_column_nb(column, rows, grid, state, scratch, settled, output.notional)
 
 
 @inlined

@@ -298,7 +298,7 @@ def grow(state: State | None, steps: Steps, ladder: Ladder, *, spare: int = 0, a
     low = int(min(steps.touch_low.min(), steps.entry_low.min())) - spare
     high = int(max(steps.touch_high.max(), steps.entry_high.max())) + spare
     n_levels, n_groups = len(ladder.tier_version), len(ladder.rate_groups[1])
-    n_rows, span = (n_levels, 0) if apart else (n_groups, _span(ladder))
+    n_rows, span = (n_levels, 0) if apart else (n_groups, ladder.span)
     if state is None:
         size = high - low + 1
         state = State(low, np.zeros((2, 0, size)), np.zeros((2, 0, size + span)), np.zeros((2, 0, size + span)),
@@ -321,12 +321,6 @@ def grow(state: State | None, steps: Steps, ladder: Ladder, *, spare: int = 0, a
         total=state.total.copy(),
         standing=np.pad(state.standing, [(0, 0), (0, n_levels - state.standing.shape[1])]),
     )
-
-
-def _span(ladder: Ladder) -> int:
-    """Cells between the nearest and the deepest level of a close-rate group, at most."""
-    group, versions, _ = ladder.rate_groups
-    return max(int(np.ptp(ladder.cells[:, group == p], axis=1).max()) for p in range(len(versions)))
 
 
 def _widen(array: np.ndarray, rows: int, below: int, above: int, more: int = 0) -> np.ndarray:

@@ -119,6 +119,8 @@ def expire_nb(alive, last, steps, rows, scratch, lookback):
     begin, marks = lookback.begun[0], lookback.marks
     if begin >= alive:
         return
+    if begin == 0:  # so far the bins were those of all that is settled
+        scratch.dirty[:, 0], scratch.dirty[:, 1] = -FAR, FAR
     later, lowest = lookback.later, FAR
     later[last + 1] = FAR
     for t in range(last, begin - 1, -1):

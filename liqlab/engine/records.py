@@ -45,6 +45,12 @@ class Ladder:
         tier_versions, close_rates = zip(*number, strict=True)
         return np.array([number[pair] for pair in pairs]), np.array(tier_versions), np.array(close_rates, float)
 
+    @property
+    def span(self) -> int:
+        """Cells between the nearest and the deepest level of a close-rate group, at most."""
+        group, versions, _ = self.rate_groups
+        return max(int(np.ptp(self.cells[:, group == p], axis=1).max()) for p in range(len(versions)))
+
 
 @dataclass(frozen=True, eq=False)
 class Steps:
