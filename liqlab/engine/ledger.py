@@ -207,10 +207,19 @@ def _scratch(state: State, rows: Rows, bins: np.ndarray, layers: int) -> Scratch
     """Paper to write on; no column has been written, so every level cell is new."""
     groups, n_rows, size = len(rows.version), len(rows.group), state.entries.shape[2]
     return Scratch(
-        np.zeros(groups), np.zeros(groups), np.ones(groups), np.zeros((2, groups)), np.zeros((2, n_rows)),
-        np.empty(state.settled.shape[2]), np.empty(max(size + 2, int(bins[-1] - bins[0]))),
-        np.zeros((n_rows, len(bins) - 1)), np.zeros((layers, len(bins) - 1)), np.tile([-FAR, FAR], (n_rows + 1, 1)),
+        _alone(np.zeros(groups)), _alone(np.zeros(groups)), _alone(np.ones(groups)), _alone(np.zeros((2, groups))),
+        _alone(np.zeros((2, n_rows))), np.empty(state.settled.shape[2]),
+        np.empty(max(size + 2, int(bins[-1] - bins[0]))),
+        np.zeros((n_rows, len(bins) - 1)), np.zeros((layers, len(bins) - 1)),
+        _alone(np.tile([-FAR, FAR], (n_rows + 1, 1))),
     )  # fmt: skip
+
+
+def _alone(array: np.ndarray) -> np.ndarray:
+    """A copy far from everything else in memory: two threads that write on one cache line wait for each other."""
+    own = np.empty(array.size + 32, array.dtype)[16:-16].reshape(array.shape)
+    own[...] = array
+    return own
 
 
 def _lookback(state: State, rows: Rows, steps: int) -> Lookback:
@@ -251,13 +260,13 @@ def run_steps(
         side = workspace.sides[s]
         touch = steps.touch_high if s else steps.touch_low
         near, far = (steps.entry_high, steps.entry_low) if s else (steps.entry_low, steps.entry_high)
+        small = [_alone(array[s]) for array in (state.marks, state.amounts, state.total)]
         run_nb(
             SideSteps(touch, near, far, side.sign, side.shift, steps.opened[s], steps.open_interest, fade,
                       steps.tier_version, columns.last, columns.alive),
             side.rows,
             side.grid,
-            SideState(state.entries[s], state.settled[s], state.swept[s], state.marks[s], state.amounts[s],
-                      state.total[s]),
+            SideState(state.entries[s], state.settled[s], state.swept[s], *small),
             side.scratch,
             Output(notional[s], balance[s], flow[s], left[s]),
             float(same_bar_share),
@@ -265,6 +274,7 @@ def run_steps(
             side.lookback,
             ByLevel(levels[s], state.standing[s], np.empty(groups)) if by_level else None,
         )  # fmt: skip
+        state.marks[s], state.amounts[s], state.total[s] = small
 
     if (threads or _threads(n_steps)) > 1:
         with ThreadPoolExecutor(2) as pool:
