@@ -27,6 +27,7 @@ $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/uv || $(PIP) uv || echo "uv cannot be installed; going on with pip, which takes a minute longer"
 	@test -x $(BIN)/uv && $(UV) --require-hashes -r requirements.lock || $(PIP) --require-hashes -r requirements.lock
 	@test -x $(BIN)/uv && $(UV) --no-deps -e . || $(PIP) --no-deps -e .
+	@$(BIN)/python -m liqlab.engine.warm together 2>/dev/null & $(BIN)/python -m liqlab.engine.warm lookback apart; wait
 	@touch $@
 
 report: $(READY)  ## run all notebooks and build the site: site/index.html

@@ -3,7 +3,8 @@
 One run prints everything. Absolute seconds say little about a program and much about the machine, so each time is
 divided by that of ``np.cumsum`` on as many cells, measured in between: (a) along time over the map itself, in the
 Dataset's order (time, price, side); (b) along whatever axis is fastest.
-One thread; the best of several repetitions. A benchmark, not a test: it always exits with 0.
+One thread, but two in the default call; the best of several repetitions. A benchmark, not a test: it always exits
+with 0.
 """
 
 from __future__ import annotations
@@ -162,6 +163,29 @@ def times(candles: pd.DataFrame) -> None:
               flush=True)  # fmt: skip
 
 
+def default_call(candles: pd.DataFrame) -> None:
+    """The map as a user types it, every option left alone, on a year that stays and one that rises sixfold."""
+    print(f"\nlq.heatmap(market), the default call, best of {REPEAT}: CPU seconds, seconds, and those of (a)")
+    rise = np.exp(np.linspace(0.0, np.log(6.0), len(candles)))
+    for words, factor in (("narrow", 1.0), ("wide", rise)):
+        whole = candles.assign(**{name: candles[name] * factor for name in ("open", "high", "low", "close")})
+        for kind, every in (("no open interest", 0), ("open interest 1h", 60)):
+            traded = market(whole, every)
+            cells = np.ascontiguousarray(lq.heatmap(traded)["notional"].to_numpy())
+            call, floor = partial(lq.heatmap, traded), partial(np.cumsum, cells, axis=0)
+            rows = [(*both(call), seconds(floor)) for _ in range(REPEAT)]
+            cpu, wall, least = np.min(rows, axis=0)
+            shape = " × ".join(f"{n:,}" for n in cells.shape)
+            print(f"{words + ', ' + kind:<32}{shape:>16}  {cpu:.3f}s {wall:.3f}s  ÷(a) {cpu / least:.1f}", flush=True)
+
+
+def both(function: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds of the processors, and seconds."""
+    start = time.process_time()
+    wall = seconds(function)
+    return time.process_time() - start, wall
+
+
 def growth(candles: pd.DataFrame) -> None:
     """Seconds of the whole call for 1 … 5 years; steady growth is 5 for five years, a map of no steps would be 1."""
     print("\ngrowth: seconds of heatmap for 1 … 5 years of 1m, 1000 × 2000 × 2 each, best of 3")
@@ -310,6 +334,7 @@ if __name__ == "__main__":
     else:
         machine()
         years = walk(5 * YEAR)
+        default_call(years.iloc[:YEAR])
         times(years.iloc[:YEAR])
         reading(years.iloc[:YEAR])
         carried(years)

@@ -1,152 +1,177 @@
 """The compiled part of the ledger: arrays and scalars only, one thread, no fastmath. Its plain twin is in the tests.
 
 One call runs one side; shorts come in mirrored (cell → −cell), so that every level is touched from above. Everywhere
-`j` is a leverage level, `p` its close-rate group (leverage levels of one tier version that close at one close rate),
-`g` the tier version, `e` an entry cell. Amounts are *stored*: coins ÷ scale of the close-rate group, so that closing a
-share of everything in it touches one number.
+`r` is a row, `j` a leverage level, `p` a close-rate group, `g` a tier version; what is passed is told in `contracts`.
+Amounts are *stored*: coins ÷ scale of the close-rate group, so that closing a share of everything in it touches one
+number.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from liqlab.engine.columns import expire_nb, refresh_nb, write_column_nb
-from liqlab.engine.jit import jit
-
-MIN_SCALE = 2.0**-64  # below this scale the stored amounts are multiplied by it: a power of two, so no digit is lost
-NOTHING = -(2**62)
-ATTRIBUTED, SCALE = 0, 1
+from liqlab.engine.columns import write_column_nb
+from liqlab.engine.contracts import AGE, ATTRIBUTED, FAR, HULL_HIGH, HULL_LOW, LOWEST, MIN_SCALE, REACH, SCALE
+from liqlab.engine.jit import inlined, jit
+from liqlab.engine.lookback import begin_nb, expire_nb, open_seen_nb, settle_seen_nb, shrink_seen_nb, touch_seen_nb
+from liqlab.engine.settling import pending_nb, reset_nb, settle_nb
 
 
 @jit
-def run_nb(
-    touch, near, far, sign, shift, opened, open_interest, fade, version, cells, share, group, group_version, close_rate,
-    layer, level_price, entry_price, last, alive, bins, same_bar_share, entries, swept, top, fresh, amounts, total,
-    standing, notional, balance, flow, left, levels, added, expired, shown, work, hull, gap, got,
-):  # fmt: skip
-    """All steps of one side in order: touch what stood, open, catch what is reached at once, close, write columns.
-
-    Grid cells (of the touch, and of the two ends of the entries) become storage indices by ``sign·cell + shift``.
-    """
-    lookback, groups = alive.size > 0 and alive[-1] > 0, group_version.size
-    out, coins, factor, unit = np.zeros((groups, 2)), np.zeros(groups), np.ones(groups), np.empty(groups)
-    attributed, scale, dead = amounts[:, ATTRIBUTED], amounts[:, SCALE], np.zeros(groups, np.int64)
-    nearest, part_of = _nearest_nb(cells, group, group_version, fresh.size), _part_nb(share, group, groups)
-    if levels.shape[0] > 0 and np.isnan(standing).any():
-        _recount_nb(share, group, entries, swept, scale, standing)
-    reach, column = _reach_nb(cells, group, group_version, top, fresh), 0
-    for t in range(opened.size):
-        at, g, value, caught = sign * touch[t] + shift, version[t], 0.0, 0.0
-        for p in range(groups):
-            unit[p] = scale[p]
-        if at <= reach:
-            value, reach = _sweep_nb(at, cells, share, group, group_version, scale, level_price, entry_price, entries,
-                                     swept, top, fresh, gap, got, out)  # fmt: skip
-        if opened[t] > 0.0:
+def run_nb(steps, rows, grid, state, scratch, output, same_bar_share, settle_every, lookback, by_level):
+    """All steps of one side in order: touch what stood, open, catch what is reached at once, close, write columns."""
+    # fields are taken out of their tuples once: in every step it would cost as much as the step
+    marks, amounts, entries, total, column = state.marks, state.amounts, state.entries, state.total, np.int64(0)
+    out, got, coins, gained, factor = scratch.out, scratch.got, scratch.coins, scratch.gained, scratch.factor
+    version, close_rate, weight, nearest = rows.version, rows.close_rate, rows.weight, rows.nearest
+    touch, near, far, sign, shift = steps.touch, steps.near, steps.far, steps.sign, steps.shift
+    openings, target, fade = steps.opened, steps.open_interest, steps.fade
+    tier_version, last = steps.version, steps.last
+    if lookback is not None:
+        begin_nb(rows, state, lookback)
+    if by_level is not None:
+        _recount_nb(rows, state, scratch, by_level.standing)
+    for t in range(openings.size):
+        at, opened, g, value, touched = sign * touch[t] + shift, openings[t], tier_version[t], 0.0, False
+        if by_level is not None:
+            by_level.unit[:] = amounts[:, SCALE]
+        if at <= marks[REACH]:
+            if lookback is not None:
+                touch_seen_nb(at, rows, marks, scratch, lookback)
+            value, touched = _touch_nb(at, np.int64(0), rows, grid, state, scratch), True
+        if opened > 0.0:
             low, high = sign * near[t] + shift, sign * far[t] + shift
-            _open_nb(t, g, low, high, opened[t], group_version, scale, entries, added)
-            fresh[g], reach = max(fresh[g], high), max(reach, high - nearest[g])
-            hull[g, 0], hull[g, 1] = min(hull[g, 0], low), max(hull[g, 1], high)
-            if at + nearest[g] <= high:
-                caught = _catch_nb(g, at, low, high, opened[t], cells, share, group, group_version, scale, level_price,
-                                   entry_price, entries, swept, got, out)  # fmt: skip
-                value += same_bar_share * caught
-        lost, early, stood = 0.0, 0.0, 0.0
-        for p in range(groups):
-            gained = opened[t] * part_of[p] / scale[p] if group_version[p] == g else 0.0
-            attributed[p] = max(attributed[p] - out[p, 0], 0.0) + max(gained - out[p, 1], 0.0)
-            lost, early = lost + out[p, 0] * scale[p], early + out[p, 1] * scale[p]
-            coins[p] = attributed[p] * scale[p]
-            stood += coins[p]
-        total[0] += opened[t] - (lost + early)
-        _close_nb(open_interest[t], fade[t], total[0], stood, coins, close_rate, factor)
-        kept = 0.0
-        for p in range(groups):
-            kept += coins[p] * factor[p]
-            scale[p] *= factor[p]
-            if factor[p] == 0.0:
-                attributed[p], scale[p], dead[p] = 0.0, 1.0, t + 1
-                _clear_nb(p, group, entries, swept, expired, gap)
+            _open_nb(g, low, high, opened, version, weight, amounts, entries, gained)
+            marks[REACH] = max(marks[REACH], high - nearest[g])
+            marks[HULL_LOW], marks[HULL_HIGH] = min(marks[HULL_LOW], low), max(marks[HULL_HIGH], high)
+            marks[AGE] += 1
+            if lookback is not None:
+                open_seen_nb(t, g, low, high, opened, version, amounts, lookback)
+            if at <= marks[REACH]:
+                if lookback is not None:
+                    touch_seen_nb(at, rows, marks, scratch, lookback)
+                value += same_bar_share * _touch_nb(at, np.int64(1), rows, grid, state, scratch)
+                touched = True
+        stood, lost, early, load = _stand_nb(touched, amounts, out, gained, close_rate, coins)
+        before = total[0] + (opened - (lost + early))
+        kept = _close_nb(target[t], fade[t], before, stood, load, rows.fastest, coins, close_rate, factor)
         # what is not attributed is open interest whose entries are unknown
-        total[0] = total[0] - (stood - kept) if np.isnan(open_interest[t]) else open_interest[t]
-        if flow.shape[1] > 0:
-            flow[0, t], flow[1, t] = kept, max(total[0] - kept, 0.0)
-            flow[2, t], flow[3, t] = (stood - kept) + (1.0 - same_bar_share) * early, lost + same_bar_share * early
-            flow[4, t], left[:, t] = value, factor
-        if levels.shape[0] > 0:
-            _record_nb(
-                g, opened[t], unit, factor, same_bar_share, share, group, group_version, got, standing, levels[t]
-            )
-        if lost + early > 0.0:
-            _forget_nb(got, out)
-        _shrink_nb(group, attributed, scale, entries, swept, expired, shown, added)
-        if column < last.size and t == last[column]:
-            if lookback:
-                expire_nb(dead, alive[column], near, far, sign, shift, version, group_version, added, expired, hull)
-            refresh_nb(cells, share, group, group_version, level_price, entry_price, bins, entries, swept, expired,
-                        hull, gap, sign < 0, work, shown)  # fmt: skip
-            write_column_nb(group, layer, scale, shown, column, notional)
-            balance[0, column], balance[1, column] = kept, max(total[0] - kept, 0.0)
+        total[0] = before - (stood - kept) if np.isnan(target[t]) else target[t]
+        for p in range(factor.size):
+            amounts[p, SCALE] *= factor[p]
+            if amounts[p, SCALE] < MIN_SCALE:
+                by = _shrink_nb(p, rows, state, scratch)
+                if lookback is not None:
+                    shrink_seen_nb(p, t, by, rows.group, lookback)
+        if output.flow.shape[1] > 0:
+            closed, liquidated = (stood - kept) + (1.0 - same_bar_share) * early, lost + same_bar_share * early
+            _write_flow_nb(t, kept, total[0], closed, liquidated, value, factor, output)
+        if by_level is not None:
+            _record_nb(t, g, opened, same_bar_share, rows, scratch, by_level)
+        if touched:
+            _forget_nb(out, got)
+        shown = column < last.size and t == last[column]
+        if marks[AGE] >= settle_every or (shown and steps.alive[column] > 0):
+            if lookback is not None:
+                settle_seen_nb(rows, state, lookback)
+            _settle_all_nb(rows, marks, entries, state.settled, state.swept, scratch.dirty)
+        if shown:
+            _show_nb(column, t, steps, rows, grid, state, scratch, output, lookback)
+            output.balance[0, column], output.balance[1, column] = kept, max(total[0] - kept, 0.0)
             column += 1
 
 
-@jit
-def scratch_arrays_nb(n_steps, entries, n_levels, bins, lookback):
-    """What a run writes on, for itself: the last seven arguments of `run_nb`."""
-    groups, size = entries.shape
-    added = np.zeros((groups, n_steps if lookback else 0))  # by every step to each of its entry cells
-    expired = np.zeros((groups, size if lookback else 0))
-    shown, work = np.zeros((n_levels, bins.size - 1)), np.empty(max(bins[-1] - bins[0], 0))
-    hull = np.zeros((groups, 2), np.int64)  # entry cells opened or expired since the last column, by tier version
-    hull[:, 1] = size - 1
-    gap = np.zeros((n_levels, 2), np.int64)  # entry cells swept since, by leverage level
-    gap[:, 0], gap[:, 1] = size, -1
-    got = np.zeros((n_levels, 2))  # of this step: swept and caught
-    return added, expired, shown, work, hull, gap, got
+@inlined
+def _show_nb(column, t, steps, rows, grid, state, scratch, output, lookback):
+    """Write a column after step t.
 
-
-@jit
-def _forget_nb(got, out):
-    """Empty what a step wrote down; loops, because a slice costs more than so few numbers."""
-    for k in range(2):
-        for j in range(got.shape[0]):
-            got[j, k] = 0.0
-        for p in range(out.shape[0]):
-            out[p, k] = 0.0
-
-
-@jit
-def _close_nb(open_interest, fade, total, stood, coins, close_rate, factor):
-    """Share of every close-rate group that closing leaves.
-
-    Fading is given; otherwise as much is closed as the open interest says. Close-rate groups close in step with their
-    close rate, the unattributed part at close rate 1, and a close-rate group that has not enough is closed whole: then
-    the others bear the rest.
+    As long as nothing has left the lookback there is none: so what is shown does not depend on whether anything will.
     """
-    for p in range(factor.size):
-        factor[p] = 1.0
+    settled = state.settled
+    if lookback is not None:  # noqa: SIM102 - alone, so that numba leaves out what stands below
+        if steps.alive[column] > 0:
+            expire_nb(steps.alive[column], t, steps, rows, scratch, lookback)
+            settled = lookback.seen
+    write_column_nb(column, rows, grid, state, scratch, settled, output.notional)
+
+
+@inlined
+def _open_nb(g, low, high, opened, version, weight, amounts, entries, gained):
+    """Spread what opens evenly over its entry cells, in every close-rate group of the tier version."""
+    per_cell = 1.0 / (high - low + 1)
+    for p in range(version.size):
+        if version[p] == g:
+            stored, row = opened / amounts[p, SCALE], np.uint64(p)
+            part, gained[p] = stored * per_cell, stored * weight[p]
+            for e in range(np.uint64(low), np.uint64(high + 1)):  # unsigned: no check for negative indices
+                entries[row, e] += part
+
+
+@inlined
+def _stand_nb(touched, amounts, out, gained, close_rate, coins):
+    """Coins before closing, touched, and touched in the step of their opening; and Σ close rate × coins."""
+    stood, lost, early, load = 0.0, 0.0, 0.0, 0.0
+    for p in range(coins.size):
+        scale, attributed = amounts[p, SCALE], amounts[p, ATTRIBUTED] + gained[p]
+        if touched:
+            attributed = max(amounts[p, ATTRIBUTED] - out[0, p], 0.0) + max(gained[p] - out[1, p], 0.0)
+            lost, early = lost + out[0, p] * scale, early + out[1, p] * scale
+        amounts[p, ATTRIBUTED], gained[p], coins[p] = attributed, 0.0, attributed * scale
+        stood += attributed * scale
+        load += close_rate[p] * (attributed * scale)
+    return stood, lost, early, load
+
+
+@inlined
+def _close_nb(open_interest, fade, total, stood, load, fastest, coins, close_rate, factor):
+    """Close; returns the coins that are kept, `factor` tells of which share of every close-rate group.
+
+    Close-rate groups close in step with their close rate, the unattributed part at close rate 1: a share
+    ``rate · close_rate`` of each is closed, at the one rate at which it is what the open interest says; or fading is
+    given. `fastest` is the highest close rate, at least 1.
+    """
+    kept, unattributed = 0.0, max(total - stood, 0.0)
+    need = (stood + unattributed) - open_interest
     if fade > 0.0:
         for p in range(coins.size):
             factor[p] = np.exp(-fade * close_rate[p])
-    elif total > open_interest:  # false where nothing is known
-        if coins.size == 1:
-            factor[0] = open_interest / total
-        else:
-            _fill_nb(total - open_interest, max(total - stood, 0.0), coins, close_rate, factor)
-            kept = 0.0
-            for p in range(coins.size):
-                kept += coins[p] * factor[p]
-            if kept > open_interest:  # by a rounding error, or because nothing was to be left
-                for p in range(coins.size):
-                    factor[p] *= open_interest / kept
+    elif not need > 0.0:  # nothing is to be closed, or nothing known
+        for p in range(coins.size):
+            factor[p] = 1.0
+        return stood
+    elif need * fastest < unattributed + load:
+        rate = need / (unattributed + load)
+        for p in range(coins.size):
+            factor[p] = 1.0 - rate * close_rate[p]
+    else:
+        _fill_nb(need, unattributed, coins, close_rate, factor)
     for p in range(coins.size):
+        kept += coins[p] * factor[p]
+    if kept > open_interest * (1.0 + 1e-14) or kept < 1e-200 * stood:  # false where nothing is known
+        kept = _trim_nb(open_interest, kept, coins, factor)
+    return kept
+
+
+@inlined
+def _trim_nb(open_interest, kept, coins, factor):
+    """The rounding of a collapse, and shares that no scale could express."""
+    left, by = 0.0, open_interest / kept if kept > open_interest else 1.0
+    for p in range(coins.size):
+        factor[p] *= by
         if factor[p] < 1e-200:
-            factor[p] = 0.0  # nothing that a scale could express is left
+            factor[p] = 0.0
+        left += coins[p] * factor[p]
+    return left
 
 
-@jit
+@inlined
 def _fill_nb(need, unattributed, coins, close_rate, factor):
-    """Water level: the rate at which ``Σ min(rate · close_rate, 1) · coins`` is what has to be closed."""
+    """A close-rate group that has not enough is closed whole, and the others bear the rest.
+
+    Water level: the rate at which ``Σ min(rate · close_rate, 1) · coins`` is what has to be closed.
+    """
+    for p in range(coins.size):
+        factor[p] = 1.0
     again, rate = True, 0.0
     while again:
         load, again = unattributed, False
@@ -165,157 +190,113 @@ def _fill_nb(need, unattributed, coins, close_rate, factor):
 
 
 @jit
-def _open_nb(t, g, low, high, opened, group_version, scale, entries, added):
-    """Spread what opens evenly over its entry cells, in every close-rate group of the tier version."""
-    for p in range(group_version.size):
-        if group_version[p] == g:
-            part, row = opened / scale[p] / (high - low + 1), entries[p]
-            for e in range(np.uint64(low), np.uint64(high + 1)):  # unsigned: no check for negative indices
-                row[e] += part
-            if added.shape[1] > 0:
-                added[p, t] = part
-
-
-@jit
-def _sweep_nb(
-    at, cells, share, group, group_version, scale, level_price, entry_price, entries, swept, top, fresh, gap, got, out
-):
-    """Liquidate every level at or above the touch; returns coins × price and the highest level left."""
-    value, reach = 0.0, NOTHING
-    for j in range(cells.size):
-        p = group[j]
-        highest, cut = max(top[j], fresh[group_version[p]]), max(at + cells[j], 0)
-        if cut <= highest:
-            x, v = 0.0, 0.0
-            total, gone, price = (
-                entries[p, cut : highest + 1],
-                swept[j, cut : highest + 1],
-                entry_price[cut : highest + 1],
-            )
-            for k in range(total.size):
-                standing = total[k] - gone[k]
-                x += standing
-                v += standing * price[k]
-                gone[k] = total[k]
-            got[j, 0] = share[j] * x
-            out[p, 0] += got[j, 0]
-            value += share[j] * level_price[j] * v * scale[p]
-            gap[j, 0], gap[j, 1] = min(gap[j, 0], cut), max(gap[j, 1], highest)
-        top[j] = min(highest, cut - 1)
-        reach = max(reach, top[j] - cells[j])
-    for g in range(fresh.size):
-        fresh[g] = -1
-    return value, reach
-
-
-@jit
-def _catch_nb(
-    g,
-    at,
-    low,
-    high,
-    opened,
-    cells,
-    share,
-    group,
-    group_version,
-    scale,
-    level_price,
-    entry_price,
-    entries,
-    swept,
-    got,
-    out,
-):
-    """Openings whose level the same step reaches never stand; returns coins × level price."""
-    value = 0.0
-    for j in range(cells.size):
-        p, cut = group[j], max(at + cells[j], low)
-        if group_version[p] == g and cut <= high:
-            prices, part = 0.0, opened / (high - low + 1)
-            for e in range(cut, high + 1):
-                swept[j, e] = entries[p, e]
-                prices += entry_price[e]
-            got[j, 1] = share[j] * (part / scale[p]) * (high - cut + 1)
-            out[p, 1] += got[j, 1]
-            value += share[j] * level_price[j] * part * prices
+def _touch_nb(at, kind, rows, grid, state, scratch):
+    """Liquidate every level at or above the touch; returns coins × price."""
+    marks, dirty, out, got, value = state.marks, scratch.dirty, scratch.out, scratch.got, 0.0
+    entries, first, cells, share, amounts = state.entries, rows.first, rows.cells, rows.share, state.amounts
+    group, near, depth, reach, price = rows.group, rows.near, rows.depth, marks[REACH], grid.price
+    work, settled, swept, over = scratch.work, state.settled, state.swept, np.uint64(at + grid.depth)
+    for r in range(group.size):
+        size = min(reach, entries.shape[1] - 1 - near[r]) - at + 1
+        if size > 0:
+            p, row, to, coins, quote = group[r], np.uint64(r), np.uint64(at + depth[r]), 0.0, 0.0
+            pending_nb(at, size, first[r], first[r + 1], cells, share, entries, p, marks, work)
+            for k in range(np.uint64(size)):
+                standing = settled[row, to + k] + (work[k] - swept[row, to + k])
+                coins += standing
+                quote += standing * price[over + k]
+                settled[row, to + k], swept[row, to + k] = 0.0, work[k]
+            got[kind, r] = coins
+            out[kind, p] += coins
+            value += quote * amounts[p, SCALE]
+    last = dirty.shape[0] - 1
+    dirty[last, 0], dirty[last, 1] = min(dirty[last, 0], at), max(dirty[last, 1], reach)
+    marks[LOWEST], marks[REACH] = min(marks[LOWEST], at), at - 1
     return value
 
 
 @jit
-def _shrink_nb(group, attributed, scale, entries, swept, expired, shown, added):
-    """Close-rate groups whose scale has become small: all their stored amounts × MIN_SCALE."""
-    for p in range(scale.size):
-        while scale[p] < MIN_SCALE:
-            attributed[p], scale[p] = attributed[p] * MIN_SCALE, scale[p] / MIN_SCALE
-            for array in (entries, expired, added):
-                for k in range(array.shape[1]):
-                    array[p, k] *= MIN_SCALE
-            for j in range(group.size):
-                if group[j] == p:
-                    for array in (swept, shown):
-                        for k in range(array.shape[1]):
-                            array[j, k] *= MIN_SCALE
+def _settle_all_nb(rows, marks, entries, settled, swept, dirty):
+    """Move what was opened since the last settlement to its level cells."""
+    near, depth = rows.near, rows.depth
+    settle_nb(1.0, rows.cells, rows.share, rows.first, rows.group, near, depth, entries, swept, marks, settled)
+    for r in range(near.size):
+        dirty[r, 0] = min(dirty[r, 0], marks[HULL_LOW] - depth[r])
+        dirty[r, 1] = max(dirty[r, 1], marks[HULL_HIGH] - near[r])
+    reset_nb(near, depth, entries, swept, marks)
 
 
 @jit
-def _clear_nb(p, group, entries, swept, expired, gap):
-    """A whole close-rate group is closed: begin at 0, so that what opens next keeps all its digits."""
-    entries[p], expired[p] = 0.0, 0.0
-    for j in range(group.size):
-        if group[j] == p:
-            swept[j], gap[j, 0], gap[j, 1] = 0.0, 0, entries.shape[1] - 1
+def _shrink_nb(p, rows, state, scratch):
+    """The scale has become small: all stored amounts × MIN_SCALE; or 0, a whole group closed: begin anew.
+
+    What opens next then keeps all its digits. Returns by what the stored amounts were multiplied.
+    """
+    scale, by, entries, settled, swept, dirty, group = (
+        state.amounts[p, SCALE], 0.0, state.entries, state.settled, state.swept, scratch.dirty, rows.group,
+    )  # fmt: skip
+    if scale > 0.0:
+        by = 1.0
+        while scale < MIN_SCALE:
+            scale, by = scale / MIN_SCALE, by * MIN_SCALE
+    state.amounts[p, SCALE] = scale if scale > 0.0 else 1.0
+    state.amounts[p, ATTRIBUTED] *= by
+    for k in range(entries.shape[1]):
+        entries[p, k] *= by
+    for r in range(group.size):
+        if group[r] == p:
+            for k in range(settled.shape[1]):
+                settled[r, k] *= by
+                swept[r, k] *= by
+            dirty[r, 0], dirty[r, 1] = -FAR, FAR
+    return by
 
 
-@jit
-def _record_nb(g, opened, unit, factor, same_bar_share, share, group, group_version, got, standing, row):
-    """Standing, liquidated and closed coins of every leverage level after a step."""
-    for j in range(group.size):
-        p = group[j]
-        gained = share[j] * opened if group_version[p] == g else 0.0
-        swept, caught = got[j, 0] * unit[p], got[j, 1] * unit[p]
-        stood = max((standing[j] - swept) + (gained - caught), 0.0)
-        standing[j] = stood * factor[p]
-        row[j, 0] = standing[j]
-        row[j, 1] = swept + same_bar_share * caught
-        row[j, 2] = stood * (1.0 - factor[p]) + (1.0 - same_bar_share) * caught
+@inlined
+def _write_flow_nb(t, kept, total, closed, liquidated, value, factor, output):
+    flow, left = output.flow, output.left
+    flow[0, t], flow[1, t], flow[2, t], flow[3, t], flow[4, t] = kept, max(total - kept, 0.0), closed, liquidated, value
+    for p in range(factor.size):
+        left[p, t] = factor[p]
 
 
-@jit
-def _nearest_nb(cells, group, group_version, tier_versions):
-    """Smallest distance of a tier version's leverage levels."""
-    nearest = np.full(tier_versions, -NOTHING)
-    for j in range(cells.size):
-        g = group_version[group[j]]
-        nearest[g] = min(nearest[g], cells[j])
-    return nearest
+@inlined
+def _forget_nb(out, got):
+    """Empty what a step wrote down; loops, because a slice costs more than so few numbers."""
+    for k in range(2):
+        for p in range(out.shape[1]):
+            out[k, p] = 0.0
+        for r in range(got.shape[1]):
+            got[k, r] = 0.0
 
 
-@jit
-def _part_nb(share, group, groups):
-    """Share of a tier version's openings that goes to each close-rate group."""
-    part = np.zeros(groups)
-    for j in range(share.size):
-        part[group[j]] += share[j]
-    return part
+@inlined
+def _record_nb(t, g, opened, same_bar_share, rows, scratch, by_level):
+    """Standing, liquidated and closed coins of every leverage level after a step; each is a row."""
+    unit, factor, standing, levels = by_level.unit, scratch.factor, by_level.standing, by_level.levels
+    for r in range(rows.group.size):
+        p = rows.group[r]
+        gained = rows.share[r] * opened if rows.version[p] == g else 0.0
+        swept, caught = scratch.got[0, r] * unit[p], scratch.got[1, r] * unit[p]
+        stood = max((standing[r] - swept) + (gained - caught), 0.0)
+        standing[r] = stood * factor[p]
+        levels[t, r, 0] = standing[r]
+        levels[t, r, 1] = swept + same_bar_share * caught
+        levels[t, r, 2] = stood * (1.0 - factor[p]) + (1.0 - same_bar_share) * caught
 
 
-@jit
-def _reach_nb(cells, group, group_version, top, fresh):
-    """Highest cell at which a level may stand."""
-    reach = NOTHING
-    for j in range(cells.size):
-        reach = max(reach, max(top[j], fresh[group_version[group[j]]]) - cells[j])
-    return reach
-
-
-@jit
-def _recount_nb(share, group, entries, swept, scale, standing):
-    """Coins that stand on every leverage level, summed anew."""
-    for j in range(group.size):
-        standing[j] = 0.0
-        for e in range(entries.shape[1]):
-            standing[j] += share[j] * scale[group[j]] * (entries[group[j], e] - swept[j, e])
+@inlined
+def _recount_nb(rows, state, scratch, standing):
+    """Coins that stand on every leverage level, summed anew where the run before did not write them down."""
+    for r in range(rows.group.size):
+        if np.isnan(standing[r]):
+            p, work, coins = rows.group[r], scratch.work, 0.0
+            size = state.entries.shape[1] + rows.depth[r] - rows.near[r]
+            pending_nb(-rows.depth[r], size, rows.first[r], rows.first[r + 1], rows.cells, rows.share, state.entries, p,
+                       state.marks, work)  # fmt: skip
+            for k in range(size):
+                coins += state.settled[r, k] + (work[k] - state.swept[r, k])
+            standing[r] = state.amounts[p, SCALE] * coins
 
 
 @jit

@@ -45,6 +45,12 @@ class Ladder:
         tier_versions, close_rates = zip(*number, strict=True)
         return np.array([number[pair] for pair in pairs]), np.array(tier_versions), np.array(close_rates, float)
 
+    @property
+    def span(self) -> int:
+        """Cells between the nearest and the deepest level of a close-rate group, at most."""
+        group, versions, _ = self.rate_groups
+        return max(int(np.ptp(self.cells[:, group == p], axis=1).max()) for p in range(len(versions)))
+
 
 @dataclass(frozen=True, eq=False)
 class Steps:
@@ -106,18 +112,23 @@ class Columns:
 class State:
     """A ledger that can be carried on. Amounts are coins ÷ scale of their close-rate group, in their side's mirror.
 
+    A *row* is what is kept apart: a close-rate group, or, where the run asks for it, every leverage level. After
+    every so many steps that open something, the openings since the last such settlement move from their entry cells
+    to their level cells.
+
     Attributes
     ----------
     origin : int
         Grid cell of storage index 0 (longs); shorts run downwards from the other end.
     entries : ndarray (side, rate_group, cell)
-        What was ever opened, by entry cell.
-    swept : ndarray (side, leverage_level, cell)
-        What `entries` was when the leverage level was last touched there.
-    top : ndarray (side, leverage_level), int64
-        Highest entry cell at which the leverage level may stand.
-    fresh : ndarray (side, tier_version), int64
-        Highest entry cell opened since `top` was brought up to date.
+        What was opened since the last settlement, by entry cell.
+    settled : ndarray (side, row, level_cell)
+        What stands of all that was opened before it, by level cell; index 0 is the row's deepest level.
+    swept : ndarray (side, row, level_cell)
+        What `entries` had put at the level cell when it was last touched.
+    marks : ndarray (side, 5), int64
+        Highest level cell at which anything may stand; lowest one touched since the settlement; lowest and highest
+        entry cell of `entries`; steps since the settlement that opened something.
     amounts : ndarray (side, rate_group, 2)
         What stands in the close-rate group, and its scale.
     total : ndarray (side, 1)
@@ -128,9 +139,9 @@ class State:
 
     origin: int
     entries: np.ndarray
+    settled: np.ndarray
     swept: np.ndarray
-    top: np.ndarray
-    fresh: np.ndarray
+    marks: np.ndarray
     amounts: np.ndarray
     total: np.ndarray
     standing: np.ndarray

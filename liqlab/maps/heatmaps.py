@@ -189,7 +189,8 @@ def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
         return width
     for factor in (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10080):
         width = factor * step
-        if np.unique(bar_number(stamps, width, origin_of(stamps[0], step, width))).size <= MAX_COLUMNS:
+        number = bar_number(stamps, width, origin_of(stamps[0], step, width))
+        if np.count_nonzero(np.diff(number)) < MAX_COLUMNS:  # they ascend, so each change is one more
             return width
     return (int(stamps[-1] - stamps[0]) // (MAX_COLUMNS * step) + 1) * step
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from liqlab import models
+from liqlab.engine.contracts import FAR, MIN_SCALE
 from liqlab.engine.ledger import check_same_bar_share
 from liqlab.engine.records import Ladder, State
 from liqlab.market import checks
@@ -30,7 +31,7 @@ from liqlab.market.clock import timedelta
 
 __all__ = ["read_state", "write_state"]
 
-VERSION = 1
+VERSION = 2
 MAX_FILE = 1_000_000_000  # bytes, packed and unpacked; a year of one market takes 15 MB
 MAX_CELL = 2_000_000  # cells from price 1, e^±100: beyond, a price is no number
 MAX_TOTAL = 1e18  # coins
@@ -227,40 +228,59 @@ def _check_ledger(state: State, ladder: Ladder) -> None:
     """Shapes fit together, every index lies in its array, and the coins of a group are those of its cells."""
     group, group_version, _ = ladder.rate_groups
     levels, groups, size = len(group), len(group_version), state.entries.shape[-1]
+    wide = size + ladder.span
     _want(state.entries, "state_entries", float, (2, groups, size))
-    _want(state.swept, "state_swept", float, (2, levels, size))
-    _want(state.top, "state_top", int, (2, levels))
-    _want(state.fresh, "state_fresh", int, (2, int(ladder.tier_version.max()) + 1))
+    _want(state.settled, "state_settled", float, (2, groups, wide))
+    _want(state.swept, "state_swept", float, (2, groups, wide))
+    _want(state.marks, "state_marks", int, (2, 5))
     _want(state.amounts, "state_amounts", float, (2, groups, 2))
     _want(state.total, "state_total", float, (2, 1))
     _want(state.standing, "state_standing", float, (2, levels))
     if not 0 < size <= 2 * MAX_CELL or not -MAX_CELL <= state.origin <= state.origin + size - 1 <= MAX_CELL:
         raise ValueError(f"its grid of {size} cells from {state.origin} leaves [-{MAX_CELL}, {MAX_CELL}]")
-    _range(state.top, "state_top", -1, size - 1)
-    _range(state.fresh, "state_fresh", -1, size - 1)
-    _range(state.entries, "state_entries", 0, MAX_TOTAL * 2.0**64)  # amounts are stored by a scale down to 2^-64
-    _range(state.amounts[:, :, 0], "state_amounts", 0, MAX_TOTAL * 2.0**64)
-    _range(state.amounts[:, :, 1], "the scale in state_amounts", 2.0**-64, 1)
+    for marks in state.marks:
+        _check_marks(marks, size)
+    for name in ("entries", "settled", "swept"):
+        _range(getattr(state, name), f"state_{name}", 0, MAX_TOTAL / MIN_SCALE)
+    _range(state.amounts[:, :, 0], "state_amounts", 0, MAX_TOTAL / MIN_SCALE)
+    _range(state.amounts[:, :, 1], "the scale in state_amounts", MIN_SCALE, 1)
     _range(state.total, "state_total", -1e-6 * MAX_TOTAL, MAX_TOTAL)
     if not (np.isnan(state.standing) | ((state.standing >= 0) & (state.standing <= MAX_TOTAL))).all():
         raise ValueError(f"state_standing holds numbers outside of [0, {MAX_TOTAL:g}]")
     _check_coins(state, ladder, group)
 
 
+def _check_marks(marks: np.ndarray, size: int) -> None:
+    """Each a cell of the grid, or none at all."""
+    reach, lowest, low, high, age = marks.tolist()
+    nothing = (low, high) == (FAR, -FAR)
+    if not (
+        (reach == -FAR or -MAX_CELL <= reach < size)
+        and (lowest == FAR or 0 <= lowest < size)
+        and (nothing or 0 <= low <= high < size)
+        and 0 <= age < MAX_CELL
+    ):
+        raise ValueError(f"state_marks holds {marks.tolist()}, which are no cells of a grid of {size}")
+
+
 def _check_coins(state: State, ladder: Ladder, group: np.ndarray) -> None:
-    """Of each level stands what was opened less what was swept: never less than nothing, and together the amounts."""
-    opened, standing = np.zeros(state.amounts.shape[:2]), np.zeros(state.amounts.shape[:2])
+    """What was touched is within what was opened there, and what stands makes up the amounts."""
     for side in range(2):
-        ever = state.entries[side].sum(axis=1)
-        for level, number in enumerate(group):
-            gone = state.swept[side, level]
-            if not (gone >= 0).all() or not (gone <= state.entries[side, number]).all():
-                raise ValueError(f"state_swept of side {side}, level {level} is not within what was opened there")
-            share = ladder.share[side, level]
-            standing[side, number] += share * (ever[number] - gone.sum())
-            opened[side, number] += share * ever[number]
-    if (abs(standing - state.amounts[:, :, 0]) > 1e-6 * opened + 1e-9).any():
-        raise ValueError("state_amounts are not the coins that stand by state_entries and state_swept")
+        low, high = (int(x) for x in state.marks[side, 2:4])
+        for number in range(state.entries.shape[1]):
+            opened, touched = state.entries[side, number], state.swept[side, number]
+            if opened[: max(low, 0)].any() or opened[max(high, -1) + 1 :].any():
+                raise ValueError(f"state_entries of side {side} holds openings outside of those that state_marks tells")
+            mine = group == number
+            cells, shares = ladder.cells[side, mine], ladder.share[side, mine]
+            waiting = np.zeros(touched.size)
+            for away, share in zip(cells, shares, strict=True):
+                waiting[cells.max() - away :][: opened.size] += share * opened
+            if (touched > waiting * (1 + 1e-9)).any():
+                raise ValueError(f"state_swept of side {side}, group {number} is not within what was opened there")
+            ever = state.settled[side, number].sum() + waiting.sum()
+            if abs(ever - touched.sum() - state.amounts[side, number, 0]) > 1e-6 * ever + 1e-9:
+                raise ValueError("state_amounts are not the coins that stand by state_settled and state_entries")
 
 
 def _check_memory(memory: Mapping[str, Any], state: State) -> None:

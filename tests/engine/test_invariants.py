@@ -209,18 +209,18 @@ def test_coins_are_conserved_in_every_case(name: str) -> None:
 
 
 def check_stored(inputs: EngineInputs, scale: float) -> None:
-    """Σ share · scale · (opened − swept) over leverage levels and cells is what the sheet calls attributed."""
+    """Σ scale · (settled + share · opened since − swept) over rows and cells is what the sheet calls attributed."""
     record = run_ledger(inputs.steps, inputs.ladder, flows=True)
-    state, ladder = record.state, inputs.ladder
+    group = inputs.ladder.rate_groups[0]
     for s in (0, 1):
-        found = sum(stored(state, s, j, int(p)) * ladder.share[s, j] for j, p in enumerate(ladder.rate_groups[0]))
+        share = np.bincount(group, inputs.ladder.share[s])
+        found = sum(stored(record.state, s, p, float(share[p])) for p in range(len(share)))
         close(found, record.attributed_oi[-1, s], scale)
 
 
-def stored(state: State, side: int, leverage_level: int, rate_group: int) -> float:
-    return float(
-        state.amounts[side, rate_group, 1] * (state.entries[side, rate_group] - state.swept[side, leverage_level]).sum()
-    )
+def stored(state: State, side: int, rate_group: int, share: float) -> float:
+    settled, swept, opened = (x[side, rate_group].sum() for x in (state.settled, state.swept, state.entries))
+    return float(state.amounts[side, rate_group, 1] * (settled + share * opened - swept))
 
 
 @few(20)

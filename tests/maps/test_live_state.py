@@ -77,29 +77,34 @@ def _remember(**values: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]
 
 
 WRONG: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]] = {
-    "entries short": (_shaped("state_entries", lambda a: a[:, :, :-5]), r"state_swept is float64 \(2, \d+, \d+\)"),
+    "entries short": (_shaped("state_entries", lambda a: a[:, :, :-5]), r"state_settled is float64 \(2, \d+, \d+\)"),
     "swept short": (_shaped("state_swept", lambda a: a[:, :-1]), "state_swept is float64"),
-    "top long": (_shaped("state_top", lambda a: np.tile(a, 2)), "state_top is int64"),
+    "settled short": (_shaped("state_settled", lambda a: a[:, :, 1:]), "state_settled is float64"),
+    "marks long": (_shaped("state_marks", lambda a: np.tile(a, 2)), "state_marks is int64"),
     "float32": (_shaped("state_entries", lambda a: a.astype(np.float32)), "state_entries is float32"),
     "other order": (_shaped("ladder_tier_version", lambda a: a[::-1] + np.arange(len(a))[::-1]),
                     "ladder_tier_version (does not ascend|holds)"),
     "swept order": (_shaped("state_swept", lambda a: a[:, :, ::-1].copy()), "not within what was opened there"),
-    "index outside": (_put("state_top", (0, 3), 10**9), "state_top holds 1000000000, where numbers in"),
-    "index below": (_put("state_fresh", (1, 0), -7), "state_fresh holds -7"),
+    "index outside": (_put("state_marks", (0, 0), 10**9), r"state_marks holds \[1000000000, .* no cells of a grid"),
+    "index below": (_put("state_marks", (1, 1), -7), "state_marks holds .*-7"),
+    "hull": (_put("state_marks", (0, 3), 10**9), "state_marks holds"),
+    "half a hull": (_put("state_marks", (0, 2), 2**62), "state_marks holds"),
+    "narrow hull": (_put("state_marks", (0, slice(2, 4)), 0), "openings outside of those that state_marks tells"),
+    "settled": (_put("state_settled", (0, 0, 9), 1e12), "state_amounts are not the coins that stand"),
     "cells": (_put("ladder_cells", (0, 0), 0), "ladder_cells holds 0"),
     "far cells": (_put("ladder_cells", (0, 0), 2**62), "ladder_cells holds"),
     "NaN": (_put("state_entries", (0, 0, 9), np.nan), "state_entries holds nan"),
     "infinite": (_put("state_total", (0, 0), np.inf), "state_total holds inf"),
-    "much": (_put("state_entries", (0, 0, 9), 1e12), "state_amounts are not the coins that stand"),
+    "much": (_put("state_amounts", (0, 0, 0), 1e12), "state_amounts are not the coins that stand"),
     "too much": (_put("state_entries", (0, 0, 9), 1e257), "state_entries holds 1e\\+257"),
-    "negative": (_put("state_swept", (0, 0, 9), -1.0), "not within what was opened there"),
+    "negative": (_put("state_swept", (0, 0, 9), -1.0), "state_swept holds -1.0"),
     "scale": (_put("state_amounts", (0, 0, 1), 0.0), "the scale in state_amounts holds 0.0"),
     "share": (_put("ladder_share", (0, 0), np.nan), "ladder_share holds nan"),
     "edges": (_shaped("edges", lambda a: a[::-1].copy()), "edges, those of the price bins, do not ascend"),
     "edges NaN": (_put("edges", 4, np.nan), "edges holds nan"),
     "volume": (_put("volume", 4, 1e12), "volume, a running sum, falls"),
     "origin": (_shaped("state_origin", lambda a: a + 2**40), "its grid of"),
-    "lacks": (lambda arrays, about: arrays.pop("state_top"), "it lacks 'state_top'"),
+    "lacks": (lambda arrays, about: arrays.pop("state_marks"), "it lacks 'state_marks'"),
     "share of bar": (_tell(same_bar_share=7), r"same_bar_share is a share in \[0, 1\], got 7"),
     "share NaN": (_tell(same_bar_share=float("nan")), "holds NaN, which is no number"),
     "share text": (_tell(same_bar_share="0.5"), "same_bar_share is '0.5'"),
@@ -136,8 +141,8 @@ def test_places_where_no_map_is(saved: Path, tmp_path: Path) -> None:
         ledger.save(tmp_path / "no" / "folder.npz")
     with pytest.raises(OSError, match="the live map cannot be saved"):
         ledger.save(tmp_path)
-    newer = saved.read_bytes()[:-64].replace(b"live map 1 ", b"live map 2 ") + b"0" * 64
+    newer = saved.read_bytes()[:-64].replace(b"live map 2 ", b"live map 3 ") + b"0" * 64
     (tmp_path / "newer.npz").write_bytes(newer)
-    with pytest.raises(ValueError, match="its form is number 2, this liqlab knows 1: upgrade liqlab"):
+    with pytest.raises(ValueError, match="its form is number 3, this liqlab knows 2: upgrade liqlab"):
         load_live(tmp_path / "newer.npz")
     assert not list(tmp_path.glob(".*"))
