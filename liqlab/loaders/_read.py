@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.assembling import Said, in_coins, open_table
-from liqlab.loaders.claims import check_units
 from liqlab.loaders.exchanges._ccxt_units import ROWS
 from liqlab.loaders.plausibility import check_between, check_exchange, check_instruments
+from liqlab.loaders.stated_units import check_units
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from liqlab.loaders import bounded
+from liqlab.loaders import bounded_streams
 from liqlab.loaders.timestamps import instants, stamps
 from liqlab.market.market import PRICES
 
@@ -169,10 +169,10 @@ def unzip(data: bytes, file: str) -> bytes:
     ValueError
         Where the zip is torn, unpacks to more than is read, or holds another number of files.
     """
-    members = bounded.members(data, file)
+    members = bounded_streams.members(data, file)
     if len(members) != 1:
         raise ValueError(f"{file}: the zip holds {len(members)} files where one is expected")
-    return bounded.unzip(data, members[0], file)
+    return bounded_streams.unzip(data, members[0], file)
 
 
 def parse(

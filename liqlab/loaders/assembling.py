@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.loaders import claims, events, interest_units, volume_units
+from liqlab.loaders import events, interest_units, stated_units, volume_units
 from liqlab.loaders.column_names import Parsed, parse, recognise
-from liqlab.loaders.formats import load, pieces
+from liqlab.loaders.file_formats import load, pieces
 from liqlab.loaders.interest_units import price_at
 from liqlab.loaders.layouts import CANDLE_TABLES, CLOSE, EVENTS, QUOTE
 from liqlab.loaders.timestamps import begins_of_bars, stamps
@@ -181,8 +181,8 @@ def _ends(table: Opened, said: Said) -> pd.Series | None:
 
 def _candles(table: Opened, frame: pd.DataFrame, said: Said, size: float | None) -> pd.DataFrame:
     part = table.parts[0]
-    known = claims.instrument_of(said.symbol, part, said.exchange)
-    claim = claims.volume_claim(part, said.exchange or part.venue, said.units, size, known)
+    known = stated_units.instrument_of(said.symbol, part, said.exchange)
+    claim = stated_units.volume_claim(part, said.exchange or part.venue, said.units, size, known)
     settled, note = volume_units.candle_volume(frame, file=table.label, claim=claim)
     table.notes.append(note)
     return settled
@@ -194,11 +194,11 @@ def _interest(
     """Open interest in coins, and the size of a contract that it shows."""
     table = opened["open_interest"]
     part = table.parts[0]
-    known = claims.instrument_of(said.symbol, part, said.exchange)
-    claim = claims.interest_claim(part, said.exchange or part.venue, said.units, said.contract_size, known)
+    known = stated_units.instrument_of(said.symbol, part, said.exchange)
+    claim = stated_units.interest_claim(part, said.exchange or part.venue, said.units, said.contract_size, known)
     if len(table.parts) == 1 and "open_interest" not in said.units and claim.unit != CONTRACTS:
         price = price_at(candles, frame.index, step)
-        read = claims.ccxt_interest(part, said.exchange, said.contract_size, known, price, table.label)
+        read = stated_units.ccxt_interest(part, said.exchange, said.contract_size, known, price, table.label)
         if read is not None:
             table.notes.append("sides: both → one" if claim.sides == BOTH else "")
             return read, None
@@ -216,15 +216,17 @@ def _liquidations(
     if frame is None:
         found = []
         for part in table.parts:
-            known = claims.instrument_of(said.symbol, part, said.exchange)
-            claim = claims.liquidation_claim(part, said.units, size, known)
+            known = stated_units.instrument_of(said.symbol, part, said.exchange)
+            claim = stated_units.liquidation_claim(part, said.units, size, known)
             found.append(events.archive_events(part, table.label, claim))
-        known = claims.parse_symbol(said.symbol, said.exchange) if said.symbol else None
+        known = stated_units.parse_symbol(said.symbol, said.exchange) if said.symbol else None
         found += [events.venue_events(rows, said.exchange, known, size, table.label) for rows in table.rows]
         table.notes.append("single events, summed to bars; 0 only from the first to the last that was recorded")
         return events.per_bar(list(zip(found, table.files, strict=True)), candles, step)
     part = table.parts[0]
-    claim = claims.liquidation_claim(part, said.units, size, claims.instrument_of(said.symbol, part, said.exchange))
+    claim = stated_units.liquidation_claim(
+        part, said.units, size, stated_units.instrument_of(said.symbol, part, said.exchange)
+    )
     if claim.unit not in (QUOTE, CONTRACTS):
         return frame
     if claim.unit == CONTRACTS and claim.size is None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from liqlab.loaders.bounded import in_words
+from liqlab.loaders.bounded_streams import in_words
 
 __all__ = ["OverdueError", "TooLargeError", "adapter", "read_body", "watched"]
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from liqlab.loaders.claims import venue_item
 from liqlab.loaders.column_names import Parsed
 from liqlab.loaders.exchanges import _ccxt_parse
 from liqlab.loaders.exchanges._ccxt_units import row_of
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import EVENTS
+from liqlab.loaders.stated_units import venue_item
 from liqlab.loaders.volume_units import CONTRACTS, Claim
 from liqlab.market.clock import nanoseconds, timeframe_of
 from liqlab.market.instruments import Instrument, parse_symbol

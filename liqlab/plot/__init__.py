@@ -14,7 +14,7 @@ from liqlab.plot._indicators import indicators
 from liqlab.plot._sweeps import sweeps
 from liqlab.plot.claims import claims_table, forest, magnet
 from liqlab.plot.colour_bar import SCALES
-from liqlab.plot.lessons import explain, law, levels
+from liqlab.plot.law_and_levels import explain, law, levels
 from liqlab.plot.lookbacks import lookback_heatmaps
 from liqlab.plot.observed import observed_heatmap
 from liqlab.plot.profile import liquidation_map

@@ -14,7 +14,7 @@ import pandas as pd
 
 from liqlab.maps.stacking import SEVERAL, heatmaps_of, own_attrs
 from liqlab.market.market import Market
-from liqlab.plot import bokeh_hooks, explore_layers, explore_script, panels
+from liqlab.plot import bokeh_hooks, explore_layers, explore_script, open_interest_panel
 from liqlab.plot._candles import candles_over
 from liqlab.plot.cells import milliseconds, unit_of
 from liqlab.plot.colour_bar import EMPTY, palette
@@ -93,7 +93,7 @@ def explore(
     )  # fmt: skip
     profile = liquidation_map(first, ylim=(low, high), width=SIDE)
     hooks = [*profile.opts.get("plot").kwargs.get("hooks", []), _named(PROFILE)]
-    strip = panels.strip(first, market).opts(shared_axes=False, hooks=[bokeh_hooks.borders, _named(STRIP)])
+    strip = open_interest_panel.strip(first, market).opts(shared_axes=False, hooks=[bokeh_hooks.borders, _named(STRIP)])
     return bokeh_hooks.sheet([picture, profile.opts(hooks=hooks), strip], 2, kind="Explorer", finish=_finish)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from liqlab.maps.stacking import one_heatmap
 from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
-from liqlab.plot import bokeh_hooks, panels
+from liqlab.plot import bokeh_hooks, open_interest_panel
 from liqlab.plot._candles import candles_over
 from liqlab.plot.colour_bar import colours
 from liqlab.plot.image import image
@@ -99,7 +99,7 @@ def heatmap(
     if zones is not None:
         main = main * clusters(zones, heat=heat, ylim=(low, high))
     if positions is not None:
-        from liqlab.zones.stops import assess_positions as assessed
+        from liqlab.zones.own_positions import assess_positions as assessed
 
         main = main * own_positions(assessed(positions, heat, at=at), heat, (low, high))
     main = main.opts(
@@ -114,9 +114,9 @@ def heatmap(
     if profile:
         parts.append(liquidation_map(heat, at=at, ylim=(low, high), width=SIDE))
     if strip:
-        parts.append(panels.strip(heat, market))
+        parts.append(open_interest_panel.strip(heat, market))
     if strip and profile:
-        parts.append(panels.coverage(heat, at))
+        parts.append(open_interest_panel.coverage(heat, at))
     return bokeh_hooks.sheet(parts, 2 if profile else 1)
 
 

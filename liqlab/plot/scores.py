@@ -13,7 +13,7 @@ from liqlab.plot.style import FONT, MIN_WIDTH_PX, raw
 if TYPE_CHECKING:
     import holoviews as hv
 
-    from liqlab.validation.scoreboard import Scores
+    from liqlab.validation._score import Scores
 
 # kinds: words, colour, marker; told apart without colour as well
 KINDS = {"map": ("map, estimated", "#0b6e4f", "circle"), "baseline": ("knows no positions", "#6b6b6b", "square"),

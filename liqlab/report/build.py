@@ -76,7 +76,7 @@ def build_site(
     ReportError
         Where a name is unknown or a notebook fails; the site that was there is left as it was.
     """
-    from liqlab.report.provenance import key_of, read_report, write_report
+    from liqlab.report.page_record import key_of, read_report, write_report
     from liqlab.report.run import run_pages
     from liqlab.report.site import keep_failed, replace_site, work_folder, write_site
 
@@ -162,8 +162,8 @@ def build_page(
     ReportError
         Where a name is unknown, the notebook fails, or `output` is no place for a page; what was there stays.
     """
-    from liqlab.report.page import write_page
     from liqlab.report.run import run_pages
+    from liqlab.report.single_page import write_page
     from liqlab.report.site import keep_failed, work_folder
 
     (page,) = give([one_page(name, notebooks)], read_assignments(parameters))

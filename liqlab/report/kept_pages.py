@@ -23,7 +23,7 @@ def read_kept(path: Path) -> Any:
 
     if path.suffix != ".gz":
         return nbformat.read(path, as_version=4)
-    from liqlab.loaders.bounded import gunzip  # a worker that runs notebooks does without the room
+    from liqlab.loaders.bounded_streams import gunzip  # a worker that runs notebooks does without the room
 
     try:
         return nbformat.reads(gunzip(path.read_bytes(), path.name).decode(), as_version=4)

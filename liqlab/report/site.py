@@ -193,7 +193,7 @@ def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict
     import nbformat
 
     from liqlab.report.figures import with_plain_figures
-    from liqlab.report.provenance import command, data_used, figures_shown, parameters_used
+    from liqlab.report.page_record import command, data_used, figures_shown, parameters_used
     from liqlab.report.thumbnails import draw_thumbnail
 
     entry = {"page": page.name, **describe(notebook, page), "file": f"{page.name}.html", "case": page.case}
@@ -231,8 +231,8 @@ def _foot(name: str, command: str) -> str:
 def _own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The pages that are no notebooks, in MyST Markdown, by name."""
     from liqlab.report.api_pages import reference
+    from liqlab.report.glossary_page import glossary
     from liqlab.report.units_page import venue_units_page
-    from liqlab.report.words import glossary
 
     pages = {"index": _index(entries), "glossary": glossary(), "units": venue_units_page(), "api": reference()}
     cases = [entry for entry in entries if entry["case"]]

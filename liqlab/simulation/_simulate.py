@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import timedelta, utc
-from liqlab.simulation import tables
+from liqlab.simulation import market_tables
+from liqlab.simulation.agent_state import Lots, Setting, desks
 from liqlab.simulation.agents import run_nb
-from liqlab.simulation.desk import Lots, Setting, desks
 from liqlab.simulation.path import PER_DAY, SECONDS, Weather, weather
 from liqlab.simulation.true_tables import Simulation
 
@@ -131,24 +131,24 @@ def simulate(
     # streams of their own: the path is the same whatever agents do, and agents whatever is published
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
     sky = weather(streams[0], begin + inside, volatility=volatility)
-    tiers = tables.tier_table(position_notional)
+    tiers = market_tables.tier_table(position_notional)
     lot = float(10.0 ** np.floor(np.log10(100.0 / price)))
     columns = ("min_notional", "maintenance_margin_rate", "maintenance_amount", "max_leverage")
     floor, rate, amount, most = (tiers[name].to_numpy(float) for name in columns)
     setting = Setting(lot, position_notional, floor, rate, amount, most, cross_share, added_margin_share,
                       float(np.log(price)), float(np.median(sky.sigma)), magnet / np.sqrt(PER_DAY))  # fmt: skip
     prices, flows, lots, used = _run(streams[1], sky, positions_per_day, setting)
-    noise = tables.churn(streams[2], flows, sky, np.diff(np.log(prices)), maker_turnover)
+    noise = market_tables.churn(streams[2], flows, sky, np.diff(np.log(prices)), maker_turnover)
     first = utc(start)
-    grid = tables.Grid(first, lot, begin, per_bar)
-    held = tables.positions(lots, used, grid)
-    seen = {"candles": tables.candles(prices, flows, noise, grid)}
-    seen["liquidations"] = tables.liquidations(held, seen["candles"].index, streams[3] if throttled else None)
-    standing = tables.open_interest(flows, every, grid)
+    grid = market_tables.Grid(first, lot, begin, per_bar)
+    held = market_tables.positions(lots, used, grid)
+    seen = {"candles": market_tables.candles(prices, flows, noise, grid)}
+    seen["liquidations"] = market_tables.liquidations(held, seen["candles"].index, streams[3] if throttled else None)
+    standing = market_tables.open_interest(flows, every, grid)
     standing = standing[streams[3].random(len(standing)) >= open_interest_missing]
     seen |= {"open_interest": standing} if len(standing) else {}
-    path = pd.Series(prices[begin:], index=tables.instants(first, inside + 1, 1), name="price")
-    return Simulation(tables.market(seen, timeframe, tiers, seed), held, path)
+    path = pd.Series(prices[begin:], index=market_tables.instants(first, inside + 1, 1), name="price")
+    return Simulation(market_tables.market(seen, timeframe, tiers, seed), held, path)
 
 
 def _run(

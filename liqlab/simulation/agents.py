@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from liqlab.engine.jit import jit
-from liqlab.simulation.desk import REACH
+from liqlab.simulation.agent_state import REACH
 
 CELL = 5e-4  # width of a price cell [log]
 LONG, SHORT = 0, 1

@@ -5,9 +5,9 @@ from liqlab.validation._claims import Magnet, claims, magnet
 from liqlab.validation._location import Location, bar_events, location
 from liqlab.validation._placebos import placebos
 from liqlab.validation._recovery import recovery
+from liqlab.validation._score import Scores, score
+from liqlab.validation._walk_forward import Walk, walk_forward
 from liqlab.validation.calibration._calibrate import Calibration, calibrate
-from liqlab.validation.scoreboard import Scores, score
-from liqlab.validation.walk import Walk, walk_forward
 
 __all__ = [
     "Calibration", "Location", "Magnet", "Scores", "Walk", "bar_events", "baselines", "calibrate", "claims",

@@ -18,7 +18,7 @@ from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law
 from liqlab.validation.calibration._calibrate import calibrate
 from liqlab.validation.calibration.design import SPREAD, classes_of
-from liqlab.validation.scores import spearman
+from liqlab.validation.score_functions import spearman
 
 __all__ = ["VARIANTS", "recovery"]
 

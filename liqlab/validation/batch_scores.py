@@ -11,7 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from liqlab.validation.resampling import Drawn
-from liqlab.validation.scores import TOP, _groups, _sums, calibration_slope, gamma_skill, poisson_skill, r_squared_log
+from liqlab.validation.score_functions import (
+    TOP,
+    _groups,
+    _sums,
+    calibration_slope,
+    gamma_skill,
+    poisson_skill,
+    r_squared_log,
+)
 
 __all__ = ["batch", "partial_batch"]
 

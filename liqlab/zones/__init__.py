@@ -5,9 +5,9 @@ from liqlab.zones._confluence import confluence
 from liqlab.zones._cumulative import cumulative, max_pain
 from liqlab.zones._event_windows import event_windows
 from liqlab.zones._sweeps import sweeps
-from liqlab.zones.stops import assess_positions, stop_zones
-from liqlab.zones.swings import match_controls, swing_controls
-from liqlab.zones.told_prices import compare_levels, summarise_periods, swing_sweeps
+from liqlab.zones.controls import match_controls, swing_controls
+from liqlab.zones.own_positions import assess_positions, stop_zones
+from liqlab.zones.told_levels import compare_levels, summarise_periods, swing_sweeps
 from liqlab.zones.tracking import track
 
 __all__ = [

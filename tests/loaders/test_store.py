@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 from liqlab import cli
 from liqlab.loaders import store
-from liqlab.loaders.store import disk, keys, month, seals
+from liqlab.loaders.store import keys, locked_writes, month, seals
 from tests.store_writer import END, KEY, ORIGIN, START, candles, tree, write
 
 DAY = pd.Timedelta(1, "D")
@@ -302,7 +302,7 @@ def test_a_disk_that_refuses_leaves_the_store_intact(
     real = getattr(os, call)
 
     def refusing(*given: Any, **options: Any) -> Any:
-        mine = call != "open" or (isinstance(given[0], Path) and given[0].suffix == disk.LEFTOVER)
+        mine = call != "open" or (isinstance(given[0], Path) and given[0].suffix == locked_writes.LEFTOVER)
         if mine:
             raise OSError(code, os.strerror(code))
         return real(*given, **options)
@@ -358,8 +358,11 @@ def test_a_leftover_is_harmless_and_goes_with_the_next_write(tmp_path: Path) -> 
 
 
 def test_who_waits_too_long_for_the_lock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "MAX_LOCK_WAIT", 0.05)
-    with disk.locked(KEY.folder(tmp_path)), pytest.raises(TimeoutError, match=r"another process.*for 0\.05 s; wait"):
+    monkeypatch.setattr(locked_writes, "MAX_LOCK_WAIT", 0.05)
+    with (
+        locked_writes.locked(KEY.folder(tmp_path)),
+        pytest.raises(TimeoutError, match=r"another process.*for 0\.05 s; wait"),
+    ):
         keep(tmp_path)
 
 
@@ -518,7 +521,7 @@ def test_verify_checks_rows_as_the_market_does(tmp_path: Path, monkeypatch: pyte
     ]:
         rows = change(candles(START, START + DAY))
         data = month.render(KEY, month.Month(rows, {"{}": [(START, START + 2 * DAY)]}))
-        disk.publish(keys.month_file(KEY, "2024-01", tmp_path), data)
+        locked_writes.publish(keys.month_file(KEY, "2024-01", tmp_path), data)
         found = store.verify(tmp_path)
         assert found["ok"].tolist() == [False] and message in found["problem"].iloc[0]
 

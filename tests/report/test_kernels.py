@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from liqlab.cli import app
 from liqlab.report.build import ReportError, build_page, build_site
 from liqlab.report.kernels import Bounds, allowed
+from liqlab.report.page_record import read_report, write_report
 from liqlab.report.pages import Page
-from liqlab.report.provenance import read_report, write_report
 from liqlab.report.run import run_pages
 from liqlab.report.site import sweep, work_folder
 from tests.small_site import write_notebook
@@ -134,7 +134,7 @@ def fake_run(monkeypatch: pytest.MonkeyPatch) -> None:
         return folder / "x.html"
 
     monkeypatch.setattr("liqlab.report.run.run_pages", lambda pages, **_: [Run(page.name, Path(), 0) for page in pages])
-    monkeypatch.setattr("liqlab.report.page.write_page", write)
+    monkeypatch.setattr("liqlab.report.single_page.write_page", write)
 
 
 @pytest.mark.usefixtures("fake_run")

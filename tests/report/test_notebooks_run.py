@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import liqlab as lq
+from liqlab.report.page_record import key_of, read_report
 from liqlab.report.pages import Page
-from liqlab.report.provenance import key_of, read_report
 from tests.conftest import LONG
 from tests.report.test_notebooks import NOTEBOOKS, ROOT, parameters
 

@@ -27,13 +27,13 @@ from liqlab.cli import app
 from liqlab.report.api_pages import anchor, public_functions
 from liqlab.report.build import ReportError, build_page, build_site, list_pages
 from liqlab.report.figures import _rounded, with_plain_figures
+from liqlab.report.glossary_page import words
 from liqlab.report.kept_pages import kept_file, read_kept
 from liqlab.report.mathml import mathml
-from liqlab.report.page import write_page
+from liqlab.report.page_record import command, data_used, key_of
 from liqlab.report.pages import Page, choose, give, one_page, parameters_of, read_assignments
-from liqlab.report.provenance import command, data_used, key_of
 from liqlab.report.run import Run
-from liqlab.report.words import words
+from liqlab.report.single_page import write_page
 from tests.small_site import BOKEH, build, requests_in, write_notebook, write_notebooks
 
 PLAIN = ("# What is plain?", "seed: int = 1  # told below\ncoin: str = 'BTC'", "print('seed', seed, coin)")

@@ -172,8 +172,8 @@ def test_search_finds_a_page(site: Path, browser: Any) -> None:
 
 def test_one_file_page(site: Path, browser: Any, tmp_path: Path) -> None:
     from liqlab.report.kept_pages import kept_file
-    from liqlab.report.page import write_page
     from liqlab.report.pages import Page
+    from liqlab.report.single_page import write_page
 
     kept = kept_file(site, "00_quickstart")
     file = write_page(kept, page=Page("00_quickstart", kept), folder=tmp_path)

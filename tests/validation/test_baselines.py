@@ -14,7 +14,7 @@ from liqlab.market.market import Market
 from liqlab.validation import baselines, placebos
 from liqlab.validation._baselines import PLAIN, adverse_excursion, bars
 from liqlab.validation.hindsight import features
-from liqlab.validation.scores import r_squared_log, spearman
+from liqlab.validation.score_functions import r_squared_log, spearman
 from tests.markets import candles, market
 
 LONG = os.environ.get("LIQLAB_LONG") == "1"

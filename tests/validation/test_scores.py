@@ -14,7 +14,7 @@ from scipy.signal import lfilter
 
 import liqlab as lq
 from liqlab.validation import placebos
-from liqlab.validation import scores as s
+from liqlab.validation import score_functions as s
 from liqlab.validation.batch_scores import batch, partial_batch
 from liqlab.validation.resampling import Drawn, days_of, each, interval
 

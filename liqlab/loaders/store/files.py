@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from liqlab.loaders.store import month as months
-from liqlab.loaders.store.disk import set_aside
 from liqlab.loaders.store.keys import Key, month_file
+from liqlab.loaders.store.locked_writes import set_aside
 from liqlab.loaders.store.month import DamagedError, Month
 
 __all__ = ["check_key", "read", "rows_of", "sound"]

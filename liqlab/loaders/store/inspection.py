@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.store import month as months
-from liqlab.loaders.store.disk import ASIDE, LEFTOVER
 from liqlab.loaders.store.keys import COLUMNS, Key, folder, key_of
+from liqlab.loaders.store.locked_writes import ASIDE, LEFTOVER
 from liqlab.loaders.store.month import Month, Range
 from liqlab.loaders.store.series import _AHEAD, _months, fit
 from liqlab.market.clock import timedelta, utc

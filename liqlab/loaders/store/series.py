@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.store import month as months
-from liqlab.loaders.store.disk import locked, publish
 from liqlab.loaders.store.files import check_key, rows_of, sound
 from liqlab.loaders.store.keys import COLUMNS, Key, month_file
+from liqlab.loaders.store.locked_writes import locked, publish
 from liqlab.loaders.store.month import DamagedError, Month, Range
 from liqlab.market import market
 from liqlab.market.clock import nanoseconds, timedelta, utc

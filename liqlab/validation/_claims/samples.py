@@ -17,7 +17,7 @@ from liqlab.validation._claims.first_passage import DAY, after, extremes, path_o
 from liqlab.validation._claims.frozen_zones import FEES, HORIZON, frozen_map, trials, zones_with_births
 from liqlab.zones._clusters import WIDTH
 from liqlab.zones._sweeps import sweeps
-from liqlab.zones.swings import match_controls, swing_controls
+from liqlab.zones.controls import match_controls, swing_controls
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from liqlab.loaders import bounded
+from liqlab.loaders import bounded_streams
 from liqlab.loaders.archive_files import checksum
 from liqlab.loaders.replies import arranged, rows_of, table_of
 
@@ -147,12 +147,12 @@ def _missing(file: Path, table: str) -> str:
 
 def _unpacked(name: str, data: bytes) -> tuple[str, bytes]:
     if name.lower().endswith(".gz"):
-        return name[:-3], bounded.gunzip(data, name)
+        return name[:-3], bounded_streams.gunzip(data, name)
     if name.lower().endswith(".zip"):
-        members = bounded.members(data, name)
+        members = bounded_streams.members(data, name)
         if len(members) != 1:
             raise ValueError(f"{name}: the archive holds {len(members)} files; unpack it and pass one")
-        return members[0], bounded.unzip(data, members[0], name)
+        return members[0], bounded_streams.unzip(data, members[0], name)
     return name, data
 
 

@@ -16,9 +16,9 @@ from liqlab.maps.tables import expected_liquidations
 from liqlab.market.clock import nanoseconds, step_of, timedelta
 from liqlab.market.market import Market
 from liqlab.models._assumptions import Assumptions
+from liqlab.validation._score import Scores
+from liqlab.validation._score import score as _score
 from liqlab.validation.align import amounts
-from liqlab.validation.scoreboard import Scores
-from liqlab.validation.scoreboard import score as _score
 
 __all__ = ["Walk", "walk_forward"]
 
@@ -261,7 +261,7 @@ def _with_ranks(folds: pd.DataFrame, judged: Any) -> pd.DataFrame:
     """Rank correlations of every fold, where the score tells its bars."""
     if not isinstance(judged, Scores):
         return folds
-    from liqlab.validation.scores import spearman
+    from liqlab.validation.score_functions import spearman
 
     estimated = next(iter(judged.forecasts.values()))
     stamps = nanoseconds(estimated.index)

@@ -22,7 +22,7 @@ main { max-width: 58rem; margin: 0 auto; padding: 0 0.75rem; }
 def write_page(executed: Path, *, page: Page, folder: Path) -> Path:
     """Write the page into `folder` and return the file."""
     from liqlab.report.figures import with_plain_figures
-    from liqlab.report.provenance import parameters_used
+    from liqlab.report.page_record import parameters_used
 
     notebook = read_kept(executed)
     told = describe(notebook, page)

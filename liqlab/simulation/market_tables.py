@@ -9,8 +9,8 @@ import pandas as pd
 
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
+from liqlab.simulation.agent_state import Lots
 from liqlab.simulation.agents import BUY, FORCED, LONG, OPEN, OPENED, OWN, SELL
-from liqlab.simulation.desk import Lots
 from liqlab.simulation.path import PER_DAY, SECONDS, Weather
 
 SYMBOL, EXCHANGE = "SIM/USDT:USDT", "synthetic"

@@ -19,7 +19,7 @@ from liqlab.validation._gains import gains
 from liqlab.validation.align import amounts, in_coins, missing_bars, on_step, price_of
 from liqlab.validation.batch_scores import batch
 from liqlab.validation.resampling import Days, days_of, each, interval
-from liqlab.validation.scores import SCORES, calibration_curve
+from liqlab.validation.score_functions import SCORES, calibration_curve
 
 __all__ = ["Scores", "score"]
 
