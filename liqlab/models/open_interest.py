@@ -43,7 +43,8 @@ def open_interest(
     share_of_volume : float
         κ (0..1]: much of the volume is market making, opened and closed at low leverage.
     open_interest_scale : float
-        Factor on the market's open interest, for a proxy of another venue (1: as it is).
+        Factor on the market's open interest (1: as it is), for a proxy of another venue. The open interest of the
+        examples that is a proxy has been brought to the size of the market's venue already.
     days_of_volume : float
         Where no open interest is known: the size assumed for it, in days of the mean volume seen so far (at most the
         last 30 days).
@@ -164,9 +165,12 @@ def _since(market: Market, table: pd.DataFrame, row: np.ndarray) -> np.ndarray |
 
 def _use(market: Market, scale: float, assumed: int) -> OpenInterestUse:
     origin = market.sources.get("open_interest", {})
+    sides = origin.get("sides", "")
     if origin.get("kind") == "proxy":
-        return OpenInterestUse("proxy", origin.get("exchange", ""), float(scale), assumed)
-    return OpenInterestUse("own", scale=float(scale), assumed_bars=assumed)
+        factor = scale * float(origin.get("scale", 1))
+        spread = tuple(scale * float(origin[key]) for key in ("scale_low", "scale_high") if key in origin)
+        return OpenInterestUse("proxy", origin.get("exchange", ""), factor, assumed, scale_range=spread, sides=sides)
+    return OpenInterestUse("own", scale=float(scale), assumed_bars=assumed, sides=sides)
 
 
 def _assumed(market: Market, days: float) -> np.ndarray:

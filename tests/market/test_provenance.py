@@ -49,6 +49,8 @@ def test_whose_open_interest_it_is(given: Any, options: Any, use: OpenInterestUs
         (OpenInterestUse("own"), "own"),
         (OpenInterestUse("own", scale=2.0, assumed_bars=3), "own × 2, assumed before its first stamp (3 bars)"),
         (OpenInterestUse("proxy", "bybit", 0.5), "proxy: bybit × 0.5"),
+        (OpenInterestUse("proxy", "bybit", 2.7, scale_range=(2.3, 3.0), sides="both → one"),
+         "proxy: bybit × 2.7 (2.3 … 3), sides: both → one"),
         (OpenInterestUse("proxy"), "proxy: another venue × 1"),
         (OpenInterestUse("assumed", days_of_volume=0.3), "none (assumed: 0.3 days of the mean volume so far)"),
         (OpenInterestUse("not used", reason="levels fade"), "not used: levels fade"),
