@@ -186,7 +186,8 @@ def check_conservation(market: Market, model: str, **options: Any) -> None:
     known = sheet["open_interest"].notna()
     close((sheet["attributed_oi"] + sheet["unattributed_oi"])[known], sheet["open_interest"][known], 1e-2 * scale)
     assert (sheet.drop(columns=["open_interest", "coverage"]) >= -1e-12 * scale).all().all()
-    assert (sheet["coverage"] >= 0).all().all() and (sheet["coverage"] <= 1 + 1e-12).all().all()
+    assert ((sheet["coverage"] >= 0) & (sheet["coverage"] <= 1 + 1e-12) | ~known).all().all()
+    assert (sheet["coverage"].isna() == ~known).all().all()
 
 
 @pytest.mark.parametrize(("model", "law"), EVERY)
