@@ -15,7 +15,7 @@ import xarray as xr
 import liqlab as lq
 from liqlab import models
 from liqlab.market import OpenInterestUse, Provenance, TakerUse, TierUse, TouchUse
-from liqlab.models import Flow
+from liqlab.models import Bars, Flow
 from tests.markets import market, oi
 
 ROWS = [(100, 101, 99, 100, 10), (100, 102, 100, 101, 20), (101, 103, 95, 99, 30), (99, 100, 98, 99, 30)]
@@ -108,15 +108,15 @@ def test_a_dataset_without_a_record_is_refused_in_words() -> None:
         Provenance.of(xr.Dataset())
 
 
-def forgetful(market: lq.Market) -> Flow:
+def forgetful(bars: Bars) -> Flow:
     """Does not tell whose open interest it takes."""
-    n = len(market.candles)
+    n = len(bars)
     return Flow(np.ones((2, n)), np.full(n, np.nan))
 
 
-def talkative(market: lq.Market) -> Flow:
+def talkative(bars: Bars) -> Flow:
     """Tells it in prose."""
-    n = len(market.candles)
+    n = len(bars)
     return Flow(np.ones((2, n)), np.full(n, np.nan), "mine", "half")
 
 
