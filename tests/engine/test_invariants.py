@@ -151,7 +151,8 @@ def whole_maximum(bars: Bars) -> Flow:
 def interpolated(bars: Bars) -> Flow:
     """Joins an hourly open interest by straight lines, the hour's end included."""
     new = bars.candles_covered > 0
-    level = np.interp(bars.close_time, bars.close_time[new], bars.open_interest[new])
+    none = np.full(len(bars), np.nan)
+    level = np.interp(bars.close_time, bars.close_time[new], bars.open_interest[new]) if new.any() else none
     return Flow(np.ones((2, len(bars))), level, OpenInterestUse("own"), USES[1])
 
 
