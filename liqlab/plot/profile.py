@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def liquidation_map(
     heat: xr.Dataset,
-    *,
     at: Any = None,
+    *,
     ylim: tuple[float, float] | None = None,
     marks: Sequence[float] = (),
     width: int | None = None,
