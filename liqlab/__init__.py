@@ -21,10 +21,11 @@ _ROOMS = {
               "assess_positions", "stop_zones", "event_windows"],
     "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
     "simulation": ["simulate"],
-    "loaders": ["examples", "load_example", "read_case", "read", "load", "fetch", "fetch_depth", "capabilities"],
+    "loaders": ["examples", "load_example", "read_case", "read", "load", "load_saved", "fetch", "fetch_depth",
+                "capabilities"],
     "validation": ["calibrate", "score", "walk_forward", "magnet", "claims"],
     "plot": ["show"],
-    "report": [],
+    "report": ["save"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -56,6 +56,26 @@ def clusters(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
+    data, labels = outlines(table, heat=heat, ylim=ylim, start=start, end=end, top=top)
+    parts: list[Any] = []
+    for side, colour in HUES:
+        boxes = hv.Rectangles(data[data["side"] == side], kdims=["time", "price", "time1", "price1"],
+                              vdims=["peak", "notional", "leverages"], group=f"{side} zones")  # fmt: skip
+        parts.append(boxes.opts(fill_alpha=0.0, line_color=colour, line_width=2, tools=[]))
+    for align in ("left", "right"):
+        some = labels[labels["align"] == align]
+        if some.empty:
+            continue
+        words = hv.Labels(some, kdims=["time", "peak"], vdims=["text"], group=f"{align} labels")
+        parts.append(words.opts(text_align=align, text_color="white", text_font_size="8pt", hooks=[_backed]))
+    return hv.Overlay(parts)
+
+
+def outlines(
+    table: pd.DataFrame, *, heat: xr.Dataset | None, ylim: tuple[float, float] | None, start: Any = None,
+    end: Any = None, top: int = 6,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Boxes of zones (time, price, time1, price1, side, …) and the labels of the largest (time, peak, text, align)."""
     end = utc(end if end is not None else table.attrs["at"])
     first = utc(start if start is not None else table.attrs["start"])
     low, high = ylim or (0.0, np.inf)
@@ -71,20 +91,10 @@ def clusters(
         "side": rows["side"], "peak": rows["peak"], "notional": rows["notional"],
         "leverages": rows.get("leverages", ""),
     })  # fmt: skip
-    parts: list[Any] = []
-    for side, colour in HUES:
-        boxes = hv.Rectangles(data[data["side"] == side], kdims=["time", "price", "time1", "price1"],
-                              vdims=["peak", "notional", "leverages"], group=f"{side} zones")  # fmt: skip
-        parts.append(boxes.opts(fill_alpha=0.0, line_color=colour, line_width=2, tools=[]))
     written = _labelled(data, low, high, top)
     late = written["time"] > first.tz_localize(None) + (end - first) / 2  # text of late boxes runs to the left
-    right = written[late].drop(columns="time").rename(columns={"time1": "time"})
-    for align, some in (("left", written[~late]), ("right", right)):
-        if some.empty:
-            continue
-        labels = hv.Labels(some, kdims=["time", "peak"], vdims=["text"], group=f"{align} labels")
-        parts.append(labels.opts(text_align=align, text_color="white", text_font_size="8pt", hooks=[_backed]))
-    return hv.Overlay(parts)
+    written = written.assign(align=np.where(late, "right", "left"), time=written["time"].where(~late, written["time1"]))
+    return data, written
 
 
 def _began(rows: pd.DataFrame, heat: xr.Dataset, end: pd.Timestamp) -> pd.Series:
