@@ -52,8 +52,8 @@ def load_saved(path: str | os.PathLike[str]) -> xr.Dataset | pd.DataFrame:
     file = Path(path).expanduser()
     ending = file.suffix.lower()
     if ending not in ENDINGS:
-        raise ValueError(f"lq.load_saved reads {', '.join(ENDINGS)}, got {file.name!r}; market data are read with lq.read, "
-                         "a live map with lq.load_live")  # fmt: skip
+        raise ValueError(f"lq.load_saved reads {', '.join(ENDINGS)}, got {file.name!r}; market data are read with "
+                         "lq.read, a live map with lq.load_live")  # fmt: skip
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {file}; lq.save(heat, {file.name!r}) writes one")
     try:

@@ -40,7 +40,7 @@ def seen(market: lq.Market) -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def maps(market: lq.Market) -> xr.Dataset:
-    return lq.lookback_heatmaps(market, ["12h", "24h"], start=START, end=END, price_step=100.0)
+    return lq.lookback_heatmaps(market, lookbacks=["12h", "24h"], start=START, end=END, price_step=100.0)
 
 
 # --- data ---
