@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,11 @@ from liqlab.engine.ledger import grow, make_workspace, run_steps
 from liqlab.engine.records import Columns, Ladder, State, Steps
 from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.heatmaps import dataset, edges_for, provenance
+from liqlab.maps.live_bars import opened_at_of
 from liqlab.maps.live_state import read_state, write_state
 from liqlab.market import checks
-from liqlab.market.clock import naive, nanoseconds, utc
+from liqlab.market.arguments import checked
+from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.models import Assumptions, Bar
 
@@ -27,7 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "live", "load_live"]
 
+MAX_KEPT = 500  # columns remembered: 20 MB
 SPARE = 2_000  # cells of grid, 10 %, kept ready beyond the prices seen
+
+
+class Kept(NamedTuple):
+    """One column of a live map: close of its bar [ns], the bar, notional (side, bin) and balance (side, 2)."""
+
+    close: int
+    candle: Mapping[str, float]
+    notional: np.ndarray
+    balance: np.ndarray
 
 
 @dataclass
@@ -67,13 +80,19 @@ class Memory:
 class Live:
     """A ledger kept up to date bar by bar. Made by `live` or `load_live`; `update` alone changes it, in place."""
 
-    def __init__(self, state: State, ladder: Ladder, memory: Memory, edges: np.ndarray, about: dict[str, Any]) -> None:
+    def __init__(
+        self, state: State, ladder: Ladder, memory: Memory, edges: np.ndarray, about: dict[str, Any],
+        kept: Iterable[Kept] = (),
+    ) -> None:  # fmt: skip
         self._ladder, self._memory, self._edges, self._about = ladder, memory, edges, about
         self._workspace = make_workspace(state, ladder, edges)
         self._shown = run_steps(
             self._workspace, _still(state, memory, ladder), self._column(1), same_bar_share=self._same_bar_share
         )
         self._last: dict[str, float] = about["last"]
+        self._kept: deque[Kept] = deque(kept, maxlen=MAX_KEPT)
+        if not self._kept:
+            self._keep()
 
     @property
     def close_time(self) -> pd.Timestamp:
@@ -97,10 +116,11 @@ class Live:
 
         Parameters
         ----------
-        candle : mapping
-            open, high, low, close [quote], volume [coins]; taker_buy_volume [coins] where known, else half.
+        candle : mapping or Series
+            open, high, low, close [quote], volume [coins]; taker_buy_volume [coins] where known, else half. Its own
+            time, under ``time`` or as the name of a row of candles, is the open of the bar.
         time : time-like, optional
-            Open of the bar, UTC; default: right after the last one.
+            Open of the bar, UTC; default: the candle's own time; where it has none, right after the last bar.
         open_interest : float, optional
             What the exchange reports at the bar's close [coins]; None: nothing new.
         mark : (low, high), optional
@@ -109,13 +129,11 @@ class Live:
         Raises
         ------
         ValueError
-            A bar that does not come after the last one, or is none; the ledger stays as it was.
+            A bar that does not come after the last one, opens off the regular step, is the last one again, or is none;
+            the ledger stays as it was.
         """
         memory, values = self._memory, checks.bar(candle, open_interest, mark)
-        opened_at = memory.close if time is None else int(nanoseconds(pd.DatetimeIndex([utc(time)]))[0])
-        if opened_at < memory.close:
-            raise ValueError(f"the bar opens at {pd.Timestamp(opened_at, tz='UTC')}, before the last one closed at "
-                             f"{self.close_time}; bars come in order, each once")  # fmt: skip
+        opened_at = opened_at_of(candle, time, memory, self._last)
         own = int(cell_of(values["low"])), int(cell_of(values["high"]))
         bars, low, high = memory.since or (0, *own)
         memory.since = [bars + 1, min(low, own[0]), max(high, own[1])]
@@ -128,6 +146,44 @@ class Live:
         if open_interest is not None:
             memory.since = []
         self._last = {"time": float(opened_at)} | {k: values[k] for k in ("open", "high", "low", "close", "volume")}
+        self._keep()
+
+    def heatmap(self, n: int | None = None) -> xr.Dataset:
+        """The last columns, one for each bar, as `heatmap` gives them.
+
+        Parameters
+        ----------
+        n : int, optional
+            So many; default: all that are remembered, the last 500 bars of the history and of updates, after
+            `load_live` those since the file was written.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``notional`` (time, price, side) [quote], estimated.
+
+        Raises
+        ------
+        ValueError
+            Fewer than one, or more than are remembered.
+        """
+        if n is not None and (
+            isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= len(self._kept)
+        ):
+            raise ValueError(f"n must be a whole number of bars from 1 to the {len(self._kept)} that this live map "
+                             f"remembers, got {n!r}; leave it out for all")  # fmt: skip
+        kept = list(self._kept)[-(n or len(self._kept)) :]
+        record = replace(self._shown, notional=np.stack([x.notional for x in kept], axis=1),
+                         balance=np.stack([x.balance for x in kept], axis=2))  # fmt: skip
+        stamps = np.array([x.close for x in kept], "datetime64[ns]")
+        columns = {name: [x.candle[name] for x in kept] for name in ("open", "high", "low", "close", "volume")}
+        frame = pd.DataFrame({**columns, "close_time": stamps}, index=stamps - np.timedelta64(self._memory.step, "ns"))
+        return dataset(record, frame, self._edges, None, self._about["attrs"])
+
+    def _keep(self) -> None:
+        """Remember the column of the last bar."""
+        self._kept.append(Kept(self._memory.close, self._last, self._shown.notional[:, 0].copy(),
+                               self._shown.balance[:, :, 0].copy()))  # fmt: skip
 
     def map(self) -> xr.Dataset:
         """The map after the last bar, as `liquidation_map` gives it.
@@ -137,11 +193,7 @@ class Live:
         xarray.Dataset
             ``notional`` (price, side) [quote], estimated, and the last bar's variables.
         """
-        stamp = naive(pd.DatetimeIndex([self.close_time]))
-        columns = {k: [self._last[k]] for k in ("open", "high", "low", "close", "volume")}
-        index = stamp - pd.Timedelta(self._memory.step, unit="ns")
-        frame = pd.DataFrame({**columns, "close_time": stamp}, index=index)
-        return dataset(self._shown, frame, self._edges, None, self._about["attrs"]).isel(time=-1)
+        return self.heatmap(1).isel(time=-1)
 
     def save(self, path: str | Path) -> Path:
         """Write the ledger and what it remembers to one file (.npz); `load_live` reads it.
@@ -179,6 +231,7 @@ class Live:
             self._workspace = make_workspace(grow(state, steps, self._ladder, spare=SPARE), self._ladder, self._edges)
 
 
+@checked()
 def live(
     market: Market,
     model: str | None = None,
@@ -200,7 +253,7 @@ def live(
     Returns
     -------
     Live
-        ``update(candle, …)``, ``map()``, ``save(path)``.
+        ``update(candle, …)``, ``heatmap(n)``, ``map()``, ``save(path)``; whatever takes a heatmap takes it as well.
 
     Assumptions
     -----------
@@ -227,15 +280,22 @@ def live(
     candles = market.candles
     edges = edges_for(candles, price_range, price_step)
     state = grow(None, inputs.steps, inputs.ladder, spare=SPARE)
-    nothing = Columns(np.empty(0, np.int64), np.empty(0, np.int64), edges)
-    run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps, nothing,
-              same_bar_share=assumed.same_bar_share)  # fmt: skip
+    first = max(len(candles) - MAX_KEPT, 0)
+    last_step = np.append(inputs.first[1:], len(inputs.bar))[first:] - 1
+    shown = run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps,
+                      Columns(last_step, np.zeros(len(last_step), np.int64), edges),
+                      same_bar_share=assumed.same_bar_share)  # fmt: skip
     last = {k: float(candles[k].iloc[-1]) for k in ("open", "high", "low", "close", "volume")}
     step = market.step.as_unit("ns").value
     about = {**assumed.record(), "last": last, "attrs": provenance(market, inputs, step, None).attrs()}
-    return Live(state, inputs.ladder, _remember(market, float(inputs.steps.open_interest[-1])), edges, about)
+    rows = candles.iloc[first:][["open", "high", "low", "close", "volume"]].to_dict("records")
+    kept = [Kept(int(opened) + step, {str(x): y for x, y in row.items()}, shown.notional[:, k].copy(),
+                 shown.balance[:, :, k].copy())
+            for k, (opened, row) in enumerate(zip(nanoseconds(candles.index[first:]), rows, strict=True))]  # fmt: skip
+    return Live(state, inputs.ladder, _remember(market, float(inputs.steps.open_interest[-1])), edges, about, kept)
 
 
+@checked()
 def load_live(path: str | Path) -> Live:
     """Read a ledger that `Live.save` wrote, and carry it on.
 

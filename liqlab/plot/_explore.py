@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.maps.stacking import SEVERAL, heatmaps_of, own_attrs
+from liqlab.market.arguments import checked
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, explore_layers, explore_script, open_interest_panel
 from liqlab.plot._candles import candles_over
@@ -37,6 +38,7 @@ label { white-space: nowrap; }
 """
 
 
+@checked()
 def explore(
     heats: xr.Dataset,
     market: Market | None = None,

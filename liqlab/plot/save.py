@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import checked
 from liqlab.plot.cells import bin_of, cells, column_width, middles, unit_of
 from liqlab.plot.colour_bar import EMPTY, GAP, HATCH, Colours, colours, limits, matplotlib_norm
 from liqlab.plot.image import gap_boxes
@@ -23,6 +24,7 @@ FALLEN = "#a8a8a8"  # a thin dark body would be lost on the dark background
 ENDINGS = ("png", "svg", "pdf")
 
 
+@checked()
 def png(
     heat: xr.Dataset,
     path: str | os.PathLike[str],

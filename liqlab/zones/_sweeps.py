@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import check_common_time, check_same_market, estimated
+from liqlab.maps.stacking import one_heatmap
 from liqlab.maps.tables import _first_at_or_below as first_at_or_below
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
 from liqlab.zones._clusters import WIDTH, every_cluster
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["sweeps"]
 
 
+@checked(zones=Table("lq.zones.every_cluster(heat)", "column side low peak high notional share"))
 def sweeps(
     market: Market,
     heat: xr.Dataset,
@@ -107,7 +111,7 @@ def sweeps(
     Raises
     ------
     ValueError
-        Rules out of range; a map that shares no time with the market.
+        Rules out of range; a map of another market, or one that shares no time with this one.
 
     Assumptions
     -----------
@@ -128,8 +132,12 @@ def sweeps(
     True
     """
     rules = check_rules(impulse, within, beyond, atr_bars, buffer_atr, horizons)
+    heat = one_heatmap(estimated(heat))
+    check_same_market(market, heat)
+    check_common_time(market, heat)
     bars = bars_of(market, rules.atr_bars)
     zones = every_cluster(heat, width=width) if zones is None else zones
+    _check_zones(zones, heat)
     place = zones.groupby(["column", "side"])["notional"].rank(ascending=False, method="first")
     zones = zones.assign(rank=place.astype(np.int64))
     if top_n is not None:
@@ -145,8 +153,17 @@ def sweeps(
     first, last = (pd.Timestamp(x, tz="UTC") for x in (heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]))
     told = {"width": width, "top_n": top_n, "impulse": impulse, "within": within, "beyond": beyond,
             "atr_bars": atr_bars, "buffer_atr": buffer_atr}  # fmt: skip
-    table.attrs.update(symbol=market.symbol, start=first, end=last, rules=json.dumps(told))
+    table.attrs.update(symbol=market.symbol, exchange=market.exchange, start=first, end=last, rules=json.dumps(told))
     return table
+
+
+def _check_zones(zones: pd.DataFrame, heat: xr.Dataset) -> None:
+    """Zones of a user's own: sides and columns that the map has."""
+    if not zones["side"].isin(["long", "short"]).all():
+        raise ValueError("zones: side must be 'long' or 'short'; lq.zones.every_cluster(heat) gives such a table")
+    if not zones["column"].isin(range(heat.sizes["time"])).all():
+        raise ValueError(f"zones: column must be the number of a column of heat, 0 to {heat.sizes['time'] - 1}; "
+                         "lq.zones.every_cluster(heat) numbers them")  # fmt: skip
 
 
 def _touches(bars: Bars, heat: xr.Dataset, zones: pd.DataFrame) -> pd.DataFrame:
