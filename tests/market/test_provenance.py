@@ -85,7 +85,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         "15m",
     )
     assert made.sources == PROXY and made.parameters == json.loads(heat.attrs["parameters"]) and made.venues == ()
-    assert made.attrs() == heat.attrs
+    assert made.attrs() == {name: text for name, text in heat.attrs.items() if name != "lookback_held"}
     heat.to_netcdf(tmp_path / "heat.nc", engine="scipy")
     assert Provenance.of(xr.open_dataset(tmp_path / "heat.nc", engine="scipy")).attrs() == heat.attrs
 

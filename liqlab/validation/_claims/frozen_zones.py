@@ -117,8 +117,8 @@ def trials(
         [quote]; log_distance_to_peak; sigma [log return per √day]; z = log_distance_to_peak ÷ volatility of the
         horizon; age [days]; share of its side; column; fair: whether the mirror price is comparable, not traded since
         the zone was born and at most half as bright; first, first_fair: whether this is the first (comparable) trial of
-        this zone. *Outcome*: hours, mirror_hours (until touched, inf: not within the horizon); returns [log] to the end of the horizon; back,
-        mirror_back [log]: from the level towards where price came from, four hours after the touch; path_touched [0..1]
+        this zone. *Outcome*: hours, mirror_hours (until touched, inf: not within the horizon); returns [log] to the end
+        of the horizon; back, mirror_back [log]: from the level towards where price came from, four hours after the touch; path_touched [0..1]
         and path_payoff, means over blocks of other times.
     """
     path, span = path_of(market), timedelta(horizon).as_unit("ns").value
