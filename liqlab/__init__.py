@@ -21,7 +21,7 @@ _ROOMS = {
               "assess_positions", "stop_zones", "event_windows"],
     "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
     "simulation": ["simulate"],
-    "loaders": ["examples", "load_example", "read_case", "read", "fetch", "fetch_depth", "capabilities"],
+    "loaders": ["examples", "load_example", "read_case", "read", "load", "fetch", "fetch_depth", "capabilities"],
     "validation": ["calibrate", "score", "walk_forward", "magnet", "claims"],
     "plot": ["show"],
     "report": [],

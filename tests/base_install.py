@@ -70,7 +70,9 @@ def calls() -> dict[str, Callable[[], Any]]:
         "clusters": lambda: lq.clusters(heat),
         "track": lambda: lq.track(heat),
         "confluence": lambda: lq.confluence(by_leverage),
-        "lookback_heatmaps": lambda: lq.lookback_heatmaps(market, ["24h", "3d"], start=market.end - pd.Timedelta("3D")),
+        "lookback_heatmaps": lambda: lq.lookback_heatmaps(
+            market, lookbacks=["24h", "3d"], start=market.end - pd.Timedelta("3D")
+        ),
         "model_heatmaps": lambda: lq.model_heatmaps(market, ["volume", "decay"], start=market.end - pd.Timedelta("1D")),
         "max_pain": lambda: lq.max_pain(heat),
         "cumulative": lambda: lq.cumulative(heat),

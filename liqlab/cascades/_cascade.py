@@ -18,10 +18,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.cascades.depth import Depth, Impact, depth_of
-from liqlab.cascades.fixed_point import EXHAUSTED, LEFT, Path, bins_of, path_of, rounds, settle, zones
-from liqlab.maps.arguments import estimated
-from liqlab.maps.heatmaps import liquidation_map
-from liqlab.maps.stacking import one_heatmap
+from liqlab.cascades.fixed_point import EXHAUSTED, LEFT, Path, path_of, rounds, settle, zones
+from liqlab.cascades.start import check_within, known_of, moment_of, side_of, start_of
 from liqlab.market.arguments import checked
 from liqlab.market.clock import utc
 
@@ -148,9 +146,9 @@ def cascade(
     >>> round(end.final_price, 9), round(end.amplification, 9), round(end.liquidated, 9), end.runaway
     (920.0, 2.0, 80.0, False)
     """
-    snap = _moment(heat, at)
-    start, side = _start(snap, price), _side(shock)
-    _within(snap, start, [shock], "shock")
+    snap = moment_of(heat, at)
+    start, side = start_of(snap, price), side_of(shock)
+    check_within(snap, start, [shock], "shock")
     path, book = path_of(snap, side, start, scale), depth_of(depth, start, side)
     x, reason = settle(path, book, abs(shock))
     gone = reason == LEFT
@@ -206,18 +204,18 @@ def amplification(
     >>> amplification(snap, depth=0.0005, shocks=[-0.04, 0.01], price=1000.0)["amplification"].round(9).tolist()
     [2.0, 1.0]
     """
-    snap = _moment(heat, at)
-    start = _start(snap, price)
+    snap = moment_of(heat, at)
+    start = start_of(snap, price)
     if shocks is None:
-        low, high = _known(snap)
+        low, high = known_of(snap)
         shocks = [k / 400 for k in range(-40, 41) if k and low < start * (1 + k / 400) < high]
-    _within(snap, start, shocks, "shocks")
-    sides = {_side(shock) for shock in shocks}
+    check_within(snap, start, shocks, "shocks")
+    sides = {side_of(shock) for shock in shocks}
     paths = {side: path_of(snap, side, start, scale) for side in sides}
     books = {side: depth_of(depth, start, side) for side in sides}
     rows = []
     for shock in shocks:
-        side, size = _side(shock), abs(shock)
+        side, size = side_of(shock), abs(shock)
         x, reason = settle(paths[side], books[side], size)
         sign = -1 if side == "long" else 1
         known = min(x, float(paths[side].x[-1]))
@@ -268,8 +266,8 @@ def critical_zones(
     >>> [round(float(zone[name]), 9) for name in ("from_price", "to_price", "width", "liquidated", "shock")]
     [900.0, 700.0, 0.2, 200.0, -0.1]
     """
-    snap = _moment(heat, at)
-    start = _start(snap, price)
+    snap = moment_of(heat, at)
+    start = start_of(snap, price)
     rows = []
     for side, sign in (("long", -1), ("short", 1)):
         path, book = path_of(snap, side, start, scale), depth_of(depth, start, side)
@@ -281,55 +279,6 @@ def critical_zones(
 
 
 # --- what a user gave, and what comes back ----------------------------------------------------------------------------
-
-
-def _moment(heat: Any, at: Any) -> Any:
-    """One moment of whatever shows a map; a table is one already."""
-    if isinstance(heat, pd.DataFrame):
-        if at is not None:
-            raise ValueError("at belongs to a heatmap, and heat is a table of one moment; leave at out")
-        if not {"long", "short"} <= set(heat.columns) or not len(heat):
-            raise ValueError(f"heat: a map as a table has rows and the columns long and short, got {len(heat)} rows "
-                             f"and {list(heat.columns)}; pass lq.heatmap(market), or name the columns so")  # fmt: skip
-        return heat
-    return liquidation_map(one_heatmap(estimated(heat)), at)
-
-
-def _known(snap: Any) -> tuple[float, float]:
-    """Lowest and highest price of a map [quote]."""
-    edges, _ = bins_of(snap, "long")
-    return float(edges[0]), float(edges[-1])
-
-
-def _within(snap: Any, start: float, shocks: Sequence[float], name: str) -> None:
-    """Refuse shocks that alone carry the price out of the map: nothing is known of what stands there."""
-    low, high = _known(snap)
-    if not len(shocks):
-        raise ValueError(f"{name} is empty; pass fractions of the price such as [-0.05, 0.05], or leave it out")
-    for shock in shocks:
-        _side(shock)
-        if not low <= start * (1 + shock) <= high:
-            raise ValueError(f"{name}: {shock!r} carries the price from {start:,.6g} to {start * (1 + shock):,.6g}, "
-                             f"out of the map, which holds {low:,.6g} to {high:,.6g}; pass a smaller shock, or a "
-                             "heatmap with a wider price_range")  # fmt: skip
-
-
-def _start(snap: Any, price: float | None) -> float:
-    if price is None:
-        if isinstance(snap, pd.DataFrame) or "close" not in snap:
-            raise ValueError("this map does not carry the price; pass price=")
-        price = float(snap["close"])
-    low, high = _known(snap)
-    if not low < price < high:
-        raise ValueError(f"price {price:g} lies outside the map, which holds {low:g} to {high:g}; pass one inside, or "
-                         "a heatmap with a wider price_range")  # fmt: skip
-    return float(price)
-
-
-def _side(shock: float) -> str:
-    if not (np.isfinite(shock) and shock != 0 and shock > -1):
-        raise ValueError(f"shock: it is a fraction of the price, > -1 and not 0, got {shock!r}; -0.03 is a fall by 3 %")
-    return "long" if shock < 0 else "short"
 
 
 def _price(start: float, x: float, side: str) -> float:

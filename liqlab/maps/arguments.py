@@ -77,8 +77,9 @@ def column_at(heat: xr.Dataset, at: Any, name: str = "at") -> int:
     moment = utc(at, name=name, span=(int(stamps[0]), int(stamps[-1]))).as_unit("ns").value
     row = int(np.searchsorted(stamps, moment, side="right")) - 1
     if row < 0:
-        raise ValueError(f"{name}: no column had closed by {moment_text(moment)}; the first closes at "
-                         f"{moment_text(int(stamps[0]))}: choose a later moment, or a map that begins earlier")  # fmt: skip
+        first = moment_text(int(stamps[0]))
+        raise ValueError(f"{name}: no column had closed by {moment_text(moment)}; the first closes at {first}: choose "
+                         "a later moment, or a map that begins earlier")  # fmt: skip
     wide = _width(heat, stamps)
     if row < len(closes) - 1 and moment - stamps[row] >= wide:
         warn(f"{name}={moment_text(moment)}: the map has no column between {moment_text(int(stamps[row]))} and "

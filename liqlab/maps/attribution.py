@@ -33,10 +33,10 @@ __all__ = ["Lots", "Standing", "cell_edges", "explain", "standing_at"]
 @checked()
 def explain(
     market: Market,
-    model: str | None = None,
-    *,
     price: float,
+    *,
     at: Any = None,
+    model: str | None = None,
     price_step: float | None = None,
     lookback: Any = None,
     assumptions: Assumptions | Any = None,
@@ -47,13 +47,15 @@ def explain(
 
     Parameters
     ----------
-    market, model, lookback, assumptions, **options
+    market : Market
         As in `heatmap`.
     price : float
         A price inside the band [quote].
     at : time-like, optional
         The moment: bars that close after it are not looked at. Default: the end of the heatmap, as wherever one is
         taken; without one, the end of the market.
+    model, lookback, assumptions, **options
+        As in `heatmap`.
     price_step : float, optional
         Width of the cell [quote]: the multiple of it that holds the price. Default: that of the heatmap; without one, a
         round number near 5 bp of the price.
@@ -81,7 +83,7 @@ def explain(
     Examples
     --------
     >>> import liqlab as lq
-    >>> who = lq.explain(lq.load_example("btc-2024-05"), price=56_490, at="2024-05-01 15:30", price_step=25)
+    >>> who = lq.explain(lq.load_example("btc-2024-05"), 56_490, at="2024-05-01 15:30", price_step=25)
     >>> round(float(who["share"].sum()), 9), str(who["side"].iloc[0])
     (1.0, 'long')
     """

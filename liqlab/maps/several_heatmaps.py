@@ -25,7 +25,7 @@ LOOKBACKS = ("12h", "24h", "3d", "7d", "30d")
 
 @checked()
 def lookback_heatmaps(
-    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str | None = None, **options: Any
+    market: Market, model: str | None = None, *, lookbacks: Sequence[Any] = LOOKBACKS, **options: Any
 ) -> xr.Dataset:
     """Heatmaps of several lookbacks on the same bins and columns, for `confluence` and for a panel of them.
 
@@ -33,10 +33,10 @@ def lookback_heatmaps(
     ----------
     market : Market
         As in `heatmap`.
-    lookbacks : sequence of durations
-        ``("12h", "24h", "3d")``; a map of 30 days needs a market that begins 30 days before what is shown.
     model : str
         As in `heatmap`.
+    lookbacks : sequence of durations
+        ``("12h", "24h", "3d")``; a map of 30 days needs a market that begins 30 days before what is shown.
     **options
         Those of `heatmap`, start, end and assumptions among them.
 
@@ -55,7 +55,7 @@ def lookback_heatmaps(
     --------
     >>> import liqlab as lq
     >>> market = lq.load_example("btc-2024-05")
-    >>> maps = lq.lookback_heatmaps(market, ["12h", "24h"], start="2024-05-01", end="2024-05-02")
+    >>> maps = lq.lookback_heatmaps(market, lookbacks=["12h", "24h"], start="2024-05-01", end="2024-05-02")
     >>> maps["notional"].dims
     ('lookback', 'time', 'price', 'side')
     >>> bool((maps["notional"].sel(lookback="12h") <= maps["notional"].sel(lookback="24h") + 1e-3).all())

@@ -99,8 +99,9 @@ def balance(
     DataFrame
         Columns (quantity, side). opened, liquidated, closed, attributed [coins]: ``attributed_oi`` grows by opened −
         liquidated − closed. unattributed [coins]: open interest whose entries are unknown. open_interest [coins] is
-        attributed + unattributed wherever it is known; coverage [0..1] = attributed ÷ (attributed + unattributed). By
-        leverage: the first four only.
+        attributed + unattributed wherever it is known; coverage [0..1] = attributed ÷ open_interest, NaN where that is
+        not known. By leverage: the first four only. ``attrs["open_interest"]`` says whose it is, or why the model takes
+        none.
     """
     run = ledger_run(market, Assumptions.given(assumptions, model, options))
     inputs, record = run.inputs, run.by_level() if by_leverage else run.flows
@@ -112,11 +113,14 @@ def balance(
     flows = {name: np.add.reduceat(getattr(record, name), first, axis=0) for name in ("liquidated", "closed")}
     attributed_oi, unattributed_oi = record.attributed_oi[final], record.unattributed_oi[final]
     total = attributed_oi + unattributed_oi
-    coverage = np.divide(attributed_oi, total, out=np.zeros_like(attributed_oi), where=total > 0)
     target = np.repeat(inputs.steps.open_interest[final][:, None], 2, axis=1)
+    coverage = np.where(np.isnan(target), np.nan, 0.0)  # of an open interest that nobody told, no part can be known
+    np.divide(attributed_oi, total, out=coverage, where=(total > 0) & ~np.isnan(target))
     table = {"opened": inputs.opened.T, **flows, "attributed_oi": attributed_oi, "unattributed_oi": unattributed_oi,
              "open_interest": target, "coverage": coverage}  # fmt: skip
-    return pd.concat({name: pd.DataFrame(x, index=index, columns=SIDES) for name, x in table.items()}, axis=1)
+    sheet = pd.concat({name: pd.DataFrame(x, index=index, columns=SIDES) for name, x in table.items()}, axis=1)
+    sheet.attrs["open_interest"] = str(inputs.open_interest)
+    return sheet
 
 
 @checked()

@@ -124,7 +124,7 @@ def _rule(annotation: str, parameter: str, default: Any, table: Table | None) ->
                 timedelta(value, name)
         elif "Any" not in kinds and not any(_is(kind, value) for kind in kinds):
             _refuse(name, value, kinds, table)
-        if parameter in SEVERAL_MOMENTS:
+        if parameter in SEVERAL_MOMENTS and "int" not in kinds:
             for k, each in enumerate(value):
                 _moment(f"{name}[{k}]", each)
         if parameter in SEVERAL_DURATIONS:

@@ -287,3 +287,41 @@ def bar(candle: Mapping[str, float], open_interest: float | None, mark: tuple[fl
     if mark is not None and not 0 < mark[0] <= mark[1] < np.inf:
         raise ValueError(f"mark must be (low, high) with 0 < low <= high, got {mark!r}")
     return values
+
+
+def check_liquidation_events(liquidation_events: pd.DataFrame) -> pd.DataFrame:
+    """Check single *observed* liquidations.
+
+    Parameters
+    ----------
+    liquidation_events : DataFrame (time,)
+        One row per forced order, stamped when it happened; several may share a stamp. side (``long`` or ``short``, of
+        the position), price [quote] > 0 as the venue told it (mostly the bankruptcy price), quantity [coins] >= 0 that
+        was filled. Optional: average_price of the fills [quote], order_quantity [coins] that was ordered; NaN where the
+        venue does not tell them.
+
+    Returns
+    -------
+    DataFrame
+        A copy in UTC. Equal rows are kept: two orders may be alike.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the row, the value and the remedy.
+    """
+    name, optional = "liquidation_events", ("average_price", "order_quantity")
+    chosen = columns_of(liquidation_events, name, ("side", "price", "quantity"), optional)
+    clean = _check_index(chosen, name)
+    wrong = ~clean["side"].isin(["long", "short"]).to_numpy()
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ValueError(f"{name}: row {row} ({clean.index[row]}) has the side {clean['side'].iloc[row]!r}; it is long "
+                         "or short, the side of the position that was liquidated")  # fmt: skip
+    for column in clean.columns.drop("side"):
+        clean[column] = _numbers(clean[column], name)
+        if column not in optional:
+            refuse(clean, name, column, ~np.isfinite(clean[column]), "numbers must be finite; drop the row")
+    refuse(clean, name, "price", clean["price"] <= 0, "prices are > 0; drop or correct the row")
+    refuse(clean, name, "quantity", clean["quantity"] < 0, "amounts are >= 0 coins; side gives the side")
+    return clean

@@ -123,7 +123,7 @@ def indicators(
 
 def _candles(count: int, name: str, fewest: int) -> int:
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < fewest:
-        raise ValueError(f"{name} is a number of candles >= {fewest}, got {count!r}; Wilder took 14")
+        raise ValueError(f"{name} is a number of candles >= {fewest}, got {count!r}; pass 14, as Wilder did")
     return int(count)
 
 

@@ -56,7 +56,7 @@ def calibration(result: Calibration, *, level: float = 0.9, kind: str = "pointwi
 
 @checked()
 def uncertainty(
-    heat: xr.Dataset, *, at: Any = None, ylim: tuple[float, float] | None = None, title: str | None = None
+    heat: xr.Dataset, at: Any = None, *, ylim: tuple[float, float] | None = None, title: str | None = None
 ) -> hv.Overlay:
     """Draw the map of one moment with its band: what the ensemble of laws leaves open.
 

@@ -52,7 +52,7 @@ def lookback_heatmaps(
     bokeh_hooks.use_bokeh()
     if "lookback" not in getattr(maps, "dims", ()):
         raise ValueError("lookback_heatmaps draws maps of several lookbacks, a Dataset with a dimension lookback; make "
-                         "it with lq.lookback_heatmaps(market, ['24h', '7d'])")  # fmt: skip
+                         "it with lq.lookback_heatmaps(market, lookbacks=['24h', '7d'])")  # fmt: skip
     each = heatmaps_of(maps, "lookback")
     low, high = ylim or view(next(iter(each.values())))
     look = {**WIDE, "height": HEIGHT, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @checked()
 def liquidation_map(
     heat: xr.Dataset,
-    *,
     at: Any = None,
+    *,
     ylim: tuple[float, float] | None = None,
     marks: Sequence[float] = (),
     width: int | None = None,

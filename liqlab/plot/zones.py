@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
 from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import naive, utc
 from liqlab.plot import bokeh_hooks
@@ -59,6 +60,7 @@ def clusters(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
+    heat = None if heat is None else one_heatmap(heat)
     end = utc(end if end is not None else table.attrs["at"])
     first = utc(start if start is not None else table.attrs["start"])
     low, high = ylim or (0.0, np.inf)

@@ -129,7 +129,9 @@ def _layers(
     else:
         snaps = {str(name): liquidation_map(one_heatmap(each, f"heat[{name!r}]"), at=at) for name, each in heat.items()}
     if not snaps:
-        raise ValueError("confluence needs two heatmaps or more, got none; see liqlab.lookback_heatmaps")
+        raise ValueError(
+            "heat: confluence needs two heatmaps or more, got none; lq.lookback_heatmaps(market) makes them"
+        )
     found = {name: (snap["price_edge"].to_numpy(), by_side(snap)[:, 0])
              for name, snap in snaps.items()}  # fmt: skip
     return found, next(iter(snaps.values()))

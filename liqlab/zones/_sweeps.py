@@ -20,7 +20,7 @@ from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
 from liqlab.zones._clusters import WIDTH, every_cluster
-from liqlab.zones.touches import Bars, bars_of, check_rules, classify_visits, visit_columns
+from liqlab.zones.touches import Bars, Rules, bars_of, check_rules, classify_visits, visit_columns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -135,6 +135,24 @@ def sweeps(
     heat = one_heatmap(estimated(heat))
     check_same_market(market, heat)
     check_common_time(market, heat)
+    table = visits_of(market, heat, rules, zones=zones, width=width, top_n=top_n)
+    first, last = (pd.Timestamp(x, tz="UTC") for x in (heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]))
+    told = {"width": width, "top_n": top_n, "impulse": impulse, "within": within, "beyond": beyond,
+            "atr_bars": atr_bars, "buffer_atr": buffer_atr}  # fmt: skip
+    table.attrs.update(symbol=market.symbol, exchange=market.exchange, start=first, end=last, rules=json.dumps(told))
+    return table
+
+
+def visits_of(
+    market: Market,
+    heat: xr.Dataset,
+    rules: Rules,
+    *,
+    zones: pd.DataFrame | None = None,
+    width: float = WIDTH,
+    top_n: int | None = 3,
+) -> pd.DataFrame:
+    """The rows of `sweeps`; the candles may be coarser than those that the map was made from."""
     bars = bars_of(market, rules.atr_bars)
     zones = every_cluster(heat, width=width) if zones is None else zones
     _check_zones(zones, heat)
@@ -149,12 +167,7 @@ def sweeps(
     table["swept_share"] = table["swept"] / table["notional"]
     table["time"] = pd.DatetimeIndex(market.candles.index).as_unit("ns")[table["bar"].to_numpy(int)]
     table["zone_seen_at"] = pd.DatetimeIndex(heat["close_time"].to_numpy()[table["column"].to_numpy(int)], tz="UTC")
-    table = table[visit_columns(rules)]
-    first, last = (pd.Timestamp(x, tz="UTC") for x in (heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]))
-    told = {"width": width, "top_n": top_n, "impulse": impulse, "within": within, "beyond": beyond,
-            "atr_bars": atr_bars, "buffer_atr": buffer_atr}  # fmt: skip
-    table.attrs.update(symbol=market.symbol, exchange=market.exchange, start=first, end=last, rules=json.dumps(told))
-    return table
+    return table[visit_columns(rules)]
 
 
 def _check_zones(zones: pd.DataFrame, heat: xr.Dataset) -> None:

@@ -87,7 +87,9 @@ def stop_zones(
     ('inside', 92.0)
     """
     if not 0 <= buffer < 0.5:
-        raise ValueError(f"buffer is a fraction of the price in [0, 0.5), got {buffer!r}; 0.001 is ten basis points")
+        raise ValueError(
+            f"buffer is a fraction of the price in [0, 0.5), got {buffer!r}; pass 0.001 for ten basis points"
+        )
     if side is not None and side not in SIDES:
         raise ValueError(f"side must be 'long' or 'short', the position's, got {side!r}")
     table, price = _clusters_and_price(zones, price, at)

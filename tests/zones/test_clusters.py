@@ -534,7 +534,7 @@ def test_leverages_of_a_real_map_meet() -> None:
 
 
 def test_windows_share_bins_and_are_nested(market: lq.Market) -> None:
-    maps = lq.lookback_heatmaps(market, ["12h", "24h", "3d"], start="2024-05-01", end="2024-05-02")
+    maps = lq.lookback_heatmaps(market, lookbacks=["12h", "24h", "3d"], start="2024-05-01", end="2024-05-02")
     assert maps["lookback"].to_numpy().tolist() == ["12h", "24h", "3d"]
     assert all((a <= b * (1 + 1e-9) + 1e-6).all() for a, b in pairwise(maps["notional"].to_numpy()))
     apart = {name: maps.sel(lookback=name) for name in ("12h", "24h", "3d")}
@@ -547,7 +547,7 @@ def test_windows_share_bins_and_are_nested(market: lq.Market) -> None:
         ):
             reader(maps)
     with pytest.raises(ValueError, match=r"a map of 30d .* would need a market from"):
-        lq.lookback_heatmaps(market, ["30d"], start="2024-05-01", end="2024-05-02")
+        lq.lookback_heatmaps(market, lookbacks=["30d"], start="2024-05-01", end="2024-05-02")
 
 
 def test_cumulative_curves_by_hand() -> None:

@@ -118,8 +118,8 @@ def trials(
         horizon; age [days]; share of its side; column; fair: whether the mirror price is comparable, not traded since
         the zone was born and at most half as bright; first, first_fair: whether this is the first (comparable) trial of
         this zone. *Outcome*: hours, mirror_hours (until touched, inf: not within the horizon); returns [log] to the end
-        of the horizon; back, mirror_back [log]: from the level towards where price came from, four hours after the touch; path_touched [0..1]
-        and path_payoff, means over blocks of other times.
+        of the horizon; back, mirror_back [log]: from the level towards where price came from, four hours after the
+        touch; path_touched [0..1] and path_payoff, means over blocks of other times.
     """
     path, span = path_of(market), timedelta(horizon).as_unit("ns").value
     zones = zones_with_births(heat) if zones is None else zones

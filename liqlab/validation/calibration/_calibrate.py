@@ -40,8 +40,8 @@ BEYOND = (0.0, 0.25)  # of what is opened, out of reach: large wallets on cross 
 @checked()
 def calibrate(
     market: Market,
-    *,
     model: str | None = None,
+    *,
     assumptions: Assumptions | Any = None,
     loss: str = "censored",
     prior: str | Law | Mapping[float, float] | None = None,
