@@ -17,7 +17,7 @@ _ROOMS = {
     "engine": [],
     "maps": ["heatmap", "liquidation_map", "expected_liquidations", "balance", "levels", "explain", "combine",
              "live", "load_live", "lookback_heatmaps", "model_heatmaps", "observed_heatmap"],
-    "zones": ["clusters", "track", "confluence", "cumulative", "max_pain", "sweeps",
+    "zones": ["clusters", "track", "confluence", "cumulative", "max_pain", "nearest", "sweeps",
               "assess_positions", "stop_zones", "event_windows"],
     "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
     "simulation": ["simulate"],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,11 @@ from liqlab.engine.ledger import grow, make_workspace, run_steps
 from liqlab.engine.records import Columns, Ladder, State, Steps
 from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.heatmaps import dataset, edges_for, provenance
+from liqlab.maps.live_bars import MAX_KEPT, Kept, check_reach, columns_of, kept_of, opened_at_of
 from liqlab.maps.live_state import read_state, write_state
 from liqlab.market import checks
-from liqlab.market.clock import naive, nanoseconds, utc
+from liqlab.market.arguments import checked
+from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.models import Assumptions, Bars, Flow
 from liqlab.models._bars import is_hole, window_of
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Live", "live", "load_live"]
 
 SPARE = 2_000  # cells of grid, 10 %, kept ready beyond the prices seen
-CHECKED_BARS = 10  # of a history, on which a model is asked whether it looks further back than a live map remembers
-_SHOWN = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,19 @@ class Memory:
 class Live:
     """A ledger kept up to date bar by bar. Made by `live` or `load_live`; `update` alone changes it, in place."""
 
-    def __init__(self, state: State, ladder: Ladder, memory: Memory, edges: np.ndarray, about: dict[str, Any]) -> None:
+    def __init__(
+        self, state: State, ladder: Ladder, memory: Memory, edges: np.ndarray, about: dict[str, Any],
+        kept: Iterable[Kept] = (),
+    ) -> None:  # fmt: skip
         self._ladder, self._memory, self._edges, self._about = ladder, memory, edges, about
         self._model = partial(models.find(about["model"]), **about["options"])
         self._workspace = make_workspace(state, ladder, edges)
         self._shown = run_steps(
             self._workspace, _still(state, memory, ladder), self._column(1), same_bar_share=self._same_bar_share
         )
+        self._kept: deque[Kept] = deque(kept, maxlen=MAX_KEPT)
+        if not self._kept:
+            self._kept.append(kept_of(self._shown, memory.last))
 
     @property
     def close_time(self) -> pd.Timestamp:
@@ -100,10 +107,11 @@ class Live:
 
         Parameters
         ----------
-        candle : mapping
-            open, high, low, close [quote], volume [coins]; taker_buy_volume [coins] where known, else half.
+        candle : mapping or Series
+            open, high, low, close [quote], volume [coins]; taker_buy_volume [coins] where known, else half. Its own
+            time, under ``time`` or as the name of a row of candles, is the open of the bar.
         time : time-like, optional
-            Open of the bar, UTC; default: right after the last one.
+            Open of the bar, UTC; default: the candle's own time; where it has none, right after the last bar.
         open_interest : float, optional
             What the exchange reports at the bar's close [coins]; None: nothing new.
         mark : (low, high), optional
@@ -112,19 +120,40 @@ class Live:
         Raises
         ------
         ValueError
-            A bar that does not come after the last one, or is none; the ledger stays as it was.
+            A bar that does not come after the last one, opens off the regular step, is the last one again, or is none;
+            the ledger stays as it was.
         """
         memory, values = self._memory, checks.bar(candle, open_interest, mark)
-        opened_at = memory.close if time is None else utc(time).as_unit("ns").value
-        if opened_at < memory.close:
-            raise ValueError(f"the bar opens at {pd.Timestamp(opened_at, tz='UTC')}, before the last one closed at "
-                             f"{self.close_time}; bars come in order, each once")  # fmt: skip
+        opened_at = opened_at_of(candle, time, memory.last, memory.count)
         grown, bars = _next(memory, values, opened_at + memory.last.step, open_interest)
         flow = self._model(bars)
         steps = _steps(flow, grown, memory.level, mark, int(self._ladder.tier_version.max()))
         self._make_room(steps)
         self._shown = run_steps(self._workspace, steps, self._column(len(steps)), same_bar_share=self._same_bar_share)
         self._memory = replace(grown, level=float(flow.open_interest[-1]))
+        self._kept.append(kept_of(self._shown, grown.last))
+
+    def heatmap(self, n: int | None = None) -> xr.Dataset:
+        """The last columns, one for each bar, as `heatmap` gives them.
+
+        Parameters
+        ----------
+        n : int, optional
+            So many; default: all that are remembered, the last 500 bars of the history and of updates, after
+            `load_live` those since the file was written.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``notional`` (time, price, side) [quote], estimated.
+
+        Raises
+        ------
+        ValueError
+            Fewer than one, or more than are remembered.
+        """
+        record, frame = columns_of(self._shown, self._kept, n)
+        return dataset(record, frame, self._edges, None, self._about["attrs"])
 
     def map(self) -> xr.Dataset:
         """The map after the last bar, as `liquidation_map` gives it.
@@ -134,12 +163,7 @@ class Live:
         xarray.Dataset
             ``notional`` (price, side) [quote], estimated, and the last bar's variables.
         """
-        stamp = naive(pd.DatetimeIndex([self.close_time]))
-        last = self._memory.last
-        columns = {name: getattr(last, name) for name in _SHOWN}
-        index = stamp - pd.Timedelta(last.step, unit="ns")
-        frame = pd.DataFrame({**columns, "close_time": stamp}, index=index)
-        return dataset(self._shown, frame, self._edges, None, self._about["attrs"]).isel(time=-1)
+        return self.heatmap(1).isel(time=-1)
 
     def save(self, path: str | Path) -> Path:
         """Write the ledger and what it remembers to one file (.npz); `load_live` reads it.
@@ -177,6 +201,7 @@ class Live:
             self._workspace = make_workspace(grow(state, steps, self._ladder, spare=SPARE), self._ladder, self._edges)
 
 
+@checked()
 def live(
     market: Market,
     model: str | None = None,
@@ -198,7 +223,7 @@ def live(
     Returns
     -------
     Live
-        ``update(candle, …)``, ``map()``, ``save(path)``.
+        ``update(candle, …)``, ``heatmap(n)``, ``map()``, ``save(path)``; whatever takes a heatmap takes it as well.
 
     Assumptions
     -----------
@@ -221,16 +246,21 @@ def live(
         raise ValueError("a live map takes one bar at a time and knows no finer path; make the finer candles the "
                          "market's candles, or leave path out (dataclasses.replace(market, path=None))")  # fmt: skip
     inputs, bars = ledger_run(market, assumed).inputs, Bars.of(market)
-    _check_reach(partial(models.find(assumed.model), **assumed.options), bars)
+    check_reach(partial(models.find(assumed.model), **assumed.options), bars)
     edges = edges_for(market.candles, price_range, price_step)
     state = grow(None, inputs.steps, inputs.ladder, spare=SPARE)
-    nothing = Columns(np.empty(0, np.int64), np.empty(0, np.int64), edges)
-    run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps, nothing,
-              same_bar_share=assumed.same_bar_share)  # fmt: skip
+    first = max(len(bars) - MAX_KEPT, 0)
+    last_step = np.append(inputs.first[1:], len(inputs.bar))[first:] - 1
+    shown = run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps,
+                      Columns(last_step, np.zeros(len(last_step), np.int64), edges),
+                      same_bar_share=assumed.same_bar_share)  # fmt: skip
+    kept = [kept_of(shown, bars.part(k, k + 1), k - first) for k in range(first, len(bars))]
     about = {**assumed.record(), "attrs": provenance(market, inputs, bars.step, None).attrs()}
-    return Live(state, inputs.ladder, _remember(market, bars, float(inputs.steps.open_interest[-1])), edges, about)
+    memory = _remember(market, bars, float(inputs.steps.open_interest[-1]))
+    return Live(state, inputs.ladder, memory, edges, about, kept)
 
 
+@checked()
 def load_live(path: str | Path) -> Live:
     """Read a ledger that `Live.save` wrote, and carry it on.
 
@@ -265,21 +295,6 @@ def _remember(market: Market, bars: Bars, level: float) -> Memory:
     cells = cell_of(market.candles[["low", "high"]].to_numpy()[since])
     return Memory(last, sums, len(bars), level, [int(x) for x in stamps[-4:]],
                   [len(cells), int(cells[:, 0].min()), int(cells[:, 1].max())])  # fmt: skip
-
-
-def _check_reach(model: partial[Flow], bars: Bars) -> None:
-    """A model says of a bar the same from two bars as from all of them."""
-    whole, n = model(bars), len(bars)
-    for k in range(max(n - CHECKED_BARS, 1), n):
-        two = model(bars.part(k - 1, k + 1))
-        for name in ("opened", "open_interest", "late", "fade"):
-            seen, known = (np.nan if (x := getattr(flow, name)) is None else x[..., bar]
-                           for flow, bar in ((two, -1), (whole, k)))  # fmt: skip
-            if not np.array_equal(seen, known, equal_nan=True):
-                closed = pd.Timestamp(int(bars.close_time[k]), tz="UTC")
-                raise ValueError(f"the model {model.func.__name__!r} cannot be carried on bar by bar: its {name} of "
-                                 f"the bar that closes at {closed} depends on more than that bar and the one before "
-                                 "it; use what Bars carries, such as recent_volume, or lq.heatmap")  # fmt: skip
 
 
 def _next(memory: Memory, values: dict[str, float], close: int, open_interest: float | None) -> tuple[Memory, Bars]:

@@ -257,9 +257,15 @@ def check_leverage_tiers(tiers: pd.DataFrame) -> pd.DataFrame:
 def bar(candle: Mapping[str, float], open_interest: float | None, mark: tuple[float, float] | None) -> dict[str, float]:
     """A candle as numbers, or an error that says what is wrong with it."""
     needed = ("open", "high", "low", "close", "volume")
+    if not hasattr(candle, "keys"):
+        raise TypeError(f"candle must be a mapping with {', '.join(needed)}, got {type(candle).__name__}; pass a dict, "
+                        "or a row of candles")  # fmt: skip
     missing = [name for name in needed if name not in candle]
     if missing:
         raise ValueError(f"the candle lacks {', '.join(missing)}; it needs {', '.join(needed)}")
+    for k in (*needed, "taker_buy_volume"):
+        if k in candle and (isinstance(candle[k], str | bool) or not isinstance(candle[k], int | float | np.number)):
+            raise ValueError(f"candle: {k} must be a number, got {candle[k]!r}; write it without quotation marks")
     values = {k: float(candle[k]) for k in (*needed, "taker_buy_volume") if k in candle}
     prices = [values[k] for k in needed[:4]]
     sound = all(np.isfinite(prices)) and 0 < values["low"] <= min(prices) and values["high"] >= max(prices)
@@ -268,8 +274,16 @@ def bar(candle: Mapping[str, float], open_interest: float | None, mark: tuple[fl
     if "taker_buy_volume" in values and not (values["taker_buy_volume"] <= values["volume"] * (1 + 1e-9)):
         raise ValueError(f"taker_buy_volume {values['taker_buy_volume']!r} is more than the volume {values['volume']!r}"
                          "; both are in coins")  # fmt: skip
+    if open_interest is not None and isinstance(open_interest, str | bool):
+        raise ValueError(
+            f"open_interest must be a number of coins, got {open_interest!r}; None where nothing is reported"
+        )
     if open_interest is not None and not (np.isfinite(open_interest) and open_interest >= 0):
         raise ValueError(f"open_interest must be >= 0 coins, got {open_interest!r}; None where nothing is reported")
+    if mark is not None and (isinstance(mark, str) or np.shape(mark) != (2,)):
+        raise ValueError(
+            f"mark must be (low, high) with 0 < low <= high, got {mark!r}; leave it out where it is not known"
+        )
     if mark is not None and not 0 < mark[0] <= mark[1] < np.inf:
         raise ValueError(f"mark must be (low, high) with 0 < low <= high, got {mark!r}")
     return values

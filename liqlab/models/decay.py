@@ -47,7 +47,7 @@ def decay(bars: Bars, *, share_of_volume: float = 1.0, half_life: Any = "7d", ha
     Maps of vendors that let old levels fade instead of counting who closed.
     """
     kappa = check_share(share_of_volume)
-    life = timedelta(half_life)
+    life = timedelta(half_life, "half_life")
     if not life.value > 0:
         raise ValueError(f"half_life must be a positive duration such as '7d', got {half_life!r}")
     if not np.isfinite(half_life_exponent):

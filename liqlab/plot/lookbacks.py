@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liqlab.maps.stacking import heatmaps_of
+from liqlab.market.arguments import checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
 from liqlab.plot.colour_bar import colours
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 HEIGHT = 550  # [px] with title, colour bar and axis: the map itself is 300 high
 
 
+@checked()
 def lookback_heatmaps(
     maps: xr.Dataset,
     *,

@@ -91,7 +91,8 @@ def draw_zones(axes: Any, zones: pd.DataFrame, heat: xr.Dataset, ylim: tuple[flo
         for box in boxes[boxes["side"] == side].to_dict("records"):
             start, end = date2num([box["time"], box["time1"]])
             axes.add_patch(Rectangle((start, box["price"]), end - start, box["price1"] - box["price"], fill=False,
-                                     edgecolor=colour, linewidth=1.5))  # fmt: skip
+                                     edgecolor=colour, linewidth=0.8 if box["broad"] else 1.5,
+                                     linestyle=":" if box["broad"] else "-"))  # fmt: skip
     for row in labels.to_dict("records"):
         _words(axes, row["time"], row["peak"], row["text"], row["align"], "center")
 

@@ -41,7 +41,8 @@ def lines_of(
     taken: list[float] = []
     gap = LINES * (high - low)
     for row in table.to_dict("records"):
-        near = "no cluster on the way" if np.isnan(row["distance"]) else f"cluster on the way {row['distance']:+.1%}"
+        way = row["distance_to_edge"]
+        near = "no cluster on the way" if np.isnan(way) else f"cluster on the way {way:+.1%}"
         what = f"{row['side']} {row['leverage']:g}x"
         texts = [(row["liquidation_price"], f"{what} liquidated {row['liquidation_price']:,.6g}\n {near}", "solid")]
         if not pd.isna(row["stop"]):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from liqlab.loaders.whole_file import whole_file
 from liqlab.maps.stacking import SEVERAL, heatmaps_of, one_heatmap
+from liqlab.market.arguments import checked
 from liqlab.market.checks import no_text
 from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
@@ -44,6 +45,7 @@ class _Look(NamedTuple):
     ticks: int
 
 
+@checked()
 def png(
     heat: xr.Dataset | Sequence[xr.Dataset],
     path: str | os.PathLike[str],

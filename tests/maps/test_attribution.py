@@ -51,7 +51,7 @@ def test_two_bars_and_one_leverage_by_hand() -> None:
     assert longs["leverage"].tolist() == [10.0, 10.0]
     assert longs["entry_price"].tolist() == pytest.approx([100, 100], rel=1e-4)
     assert longs["liquidation_price"].tolist() == pytest.approx([90 / 0.99] * 2, rel=1e-4)
-    assert longs["distance"].tolist() == pytest.approx([0.9 / 0.99 - 1] * 2, rel=1e-3)
+    assert longs["distance_from_entry"].tolist() == pytest.approx([0.9 / 0.99 - 1] * 2, rel=1e-3)
     assert longs["age"].tolist() == [pd.Timedelta(0), pd.Timedelta("15min")]
 
 

@@ -197,7 +197,7 @@ def test_threshold_hides_dimmer_cells_and_no_others(heat: xr.Dataset) -> None:
         ({"threshold": 1.0}, r"threshold is a share of the brightest colour in \[0, 1\), got 1\.0"),
         ({"threshold": -0.1}, r"threshold .*got -0\.1"),
         ({"ylim": (1.0, 2.0)}, r"ylim \(1, 2\) holds no bin; bins run from \d+ to \d+"),
-        ({"at": "2024-04-30"}, r"no column had closed by 2024-04-30.*the first closes at 2024-05-01T00:15"),
+        ({"at": "2024-04-30"}, r"no column had closed by 2024-04-30.*the first closes at 2024-05-01 00:15"),
     ],
 )  # fmt: skip
 def test_wrong_options_explain_themselves(heat: xr.Dataset, options: dict[str, Any], message: str) -> None:
@@ -488,7 +488,7 @@ def test_the_side_panel_of_a_file_has_the_cells_of_its_map(heat: xr.Dataset, tmp
 
 def test_what_is_no_heatmap_is_told_what_is_wanted(market: lq.Market, tmp_path: Path) -> None:
     for draw in (lq.plot.heatmap, lq.plot.liquidation_map, lambda x: lq.plot.png(x, tmp_path / "a.png")):
-        with pytest.raises(TypeError, match=r"needs a heatmap, as lq.heatmap\(market\) gives it, got Market"):
+        with pytest.raises(TypeError, match="heat must be a heatmap, one moment of it or a live map, got Market"):
             draw(market)
 
 
