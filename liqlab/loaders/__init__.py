@@ -6,6 +6,7 @@ What a file here needs beyond pandas (an exchange client, HTTP) it imports where
 
 from liqlab.loaders._examples import examples, load_example
 from liqlab.loaders._fetch import fetch, fetch_depth
+from liqlab.loaders._follow import follow
 from liqlab.loaders._load import load
 from liqlab.loaders._read import read
 from liqlab.loaders.cases import Case, read_case
@@ -20,6 +21,7 @@ __all__ = [
     "examples",
     "fetch",
     "fetch_depth",
+    "follow",
     "load",
     "load_example",
     "read",

@@ -184,8 +184,8 @@ def _forced(
         whole &= ~((starts < last) & (starts + step > first))
     if gaps:
         lost = sum((last - first for first, last in gaps), pd.Timedelta(0)).round("s")
-        first = " to ".join(f"{edge:%Y-%m-%d %H:%M:%S}" for edge in gaps[0])
-        warnings.warn(f"{key}: {len(gaps)} gap(s) in the recording, {lost} in all, the first from {first}; bars that "
+        edges = " to ".join(f"{edge:%Y-%m-%d %H:%M:%S}" for edge in gaps[0])
+        warnings.warn(f"{key}: {len(gaps)} gap(s) in the recording, {lost} in all, the first from {edges}; bars that "
                       "they touch have no row in liquidations", stacklevel=3)  # fmt: skip
     bar = np.searchsorted(starts, pd.DatetimeIndex(events.index), side="right") - 1
     inside = (bar >= 0) & (pd.DatetimeIndex(events.index) < starts[np.maximum(bar, 0)] + step)
