@@ -22,7 +22,7 @@ _ROOMS = {
     "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
     "simulation": ["simulate"],
     "loaders": ["examples", "load_example", "read_case", "read", "load", "load_saved", "fetch", "fetch_depth",
-                "capabilities"],
+                "follow", "capabilities"],
     "validation": ["calibrate", "score", "walk_forward", "magnet", "claims"],
     "plot": ["show"],
     "report": ["save"],
