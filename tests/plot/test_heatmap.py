@@ -488,7 +488,7 @@ def test_the_side_panel_of_a_file_has_the_cells_of_its_map(heat: xr.Dataset, tmp
 
 def test_what_is_no_heatmap_is_told_what_is_wanted(market: lq.Market, tmp_path: Path) -> None:
     for draw in (lq.plot.heatmap, lq.plot.liquidation_map, lambda x: lq.plot.png(x, tmp_path / "a.png")):
-        with pytest.raises(TypeError, match="heat must be a heatmap, one moment of it or a live map.*, got Market"):
+        with pytest.raises(TypeError, match=r"heat must be a heatmap, one moment of it or a live map.*, got Market"):
             draw(market)
 
 
