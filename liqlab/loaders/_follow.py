@@ -179,8 +179,8 @@ async def _replay(
 ) -> AsyncIterator[xr.Dataset]:
     at = market.end - pd.Timedelta("1D") if start is None else utc(start)
     if not market.start < at < market.end:
-        raise ValueError(f"a replay begins after some history and before the end: start must lie between {market.start} "
-                         f"and {market.end}, got {at}")  # fmt: skip
+        raise ValueError(f"a replay begins after some history and before the end: start must lie between "
+                         f"{market.start} and {market.end}, got {at}")  # fmt: skip
     at = at.ceil(market.step)
     ledger = live(market.until(at), **options)
     follower = Follower(ledger, market.step, deque(maxlen=columns), replayed=True)

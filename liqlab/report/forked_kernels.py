@@ -31,7 +31,7 @@ def connect(warm: WarmKernels) -> None:
     factory.default_provisioner_name = PROVISIONER
 
 
-class ForkedProvisioner(LocalProvisioner):  # type: ignore[misc]
+class ForkedProvisioner(LocalProvisioner):
     """Starts a kernel by a fork where there is a warm interpreter, else from nothing."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
@@ -40,7 +40,8 @@ class ForkedProvisioner(LocalProvisioner):  # type: ignore[misc]
         forked = fork_kernel(cmd, environment=kwargs.get("env") or os.environ, folder=folder)
         if forked is None:
             return await super().launch_kernel(cmd, **kwargs)
-        self.process, self.pid, self.pgid, self.cwd = forked, forked.pid, forked.pid, folder
+        self.process = forked  # type: ignore[assignment]  # it has what of a Popen is asked for
+        self.pid, self.pgid, self.cwd = forked.pid, forked.pid, folder
         return self.connection_info
 
 

@@ -168,8 +168,9 @@ def _be_kernel(command: Sequence[str], environment: Mapping[str, str], folder: s
     app = IPKernelApp.instance()
     # ipykernel read who its parent is when it was imported
     app.initialize([*command, f"--IPKernelApp.parent_handle={os.getppid()}"])
+    shell: Any = app.shell
     for event, function in hooks:
-        app.shell.events.register(event, function)
+        shell.events.register(event, function)
     app.start()
 
 

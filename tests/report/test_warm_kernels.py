@@ -41,7 +41,9 @@ print(json.dumps({
     "heatmap": callable(lq.heatmap), "folder": os.getcwd(), "errors": np.geterr()["divide"],
     "curve": str(hv.Store.lookup_options("bokeh", hv.Curve([]), "style").kwargs.get("color")),
     "drawn": [float(np.random.random()), random.random()], "filters": str(warnings.filters[0]),
-    "path": sys.path, "files": sorted(os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")),
+    "path": sys.path,
+    "files": sorted(os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")
+                    if os.path.exists(f"/proc/self/fd/{n}")),
     "threads of the parent": [open(f"{tasks}/{n}/comm").read().strip() for n in os.listdir(tasks)]}))"""
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
 pytestmark = [
