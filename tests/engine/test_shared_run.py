@@ -143,5 +143,5 @@ def test_what_stood_at_a_moment_is_told_the_same_by_the_market_cut_there(model: 
     rows = lq.levels(here, model, at=at, **span)
     pd.testing.assert_frame_equal(rows, lq.levels(here.until(at), model, **span), check_exact=True)
     assert rows.attrs == {"at": here.until(at).end}
-    with pytest.raises(ValueError, match="no candle of BTC/USDT:USDT closed by 2020-01-01"):
+    with pytest.raises(ValueError, match="no candle of BTC/USDT:USDT had closed by 2020-01-01"):
         lq.levels(here, model, at="2020-01-01")
