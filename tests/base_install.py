@@ -116,6 +116,7 @@ def stored(market: Any, folder: Path) -> Path:
 
 NEEDS = {
     "fetch": "fetch",
+    "load": "fetch",
     "fetch_depth": "fetch",
     "indicators": "research",
     "score": "research",
