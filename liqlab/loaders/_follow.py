@@ -97,7 +97,7 @@ def follow(
     --------
     >>> import asyncio
     >>> async def last():
-    ...     async for heat in follow(replay="btc-2024-05", speed=float("inf"), start="2025-04-30 22:00"):
+    ...     async for heat in follow(replay="btc-2024-05", speed=float("inf"), start="2024-05-31 22:00"):
     ...         pass
     ...     return heat
     >>> heat = asyncio.run(last())
@@ -179,8 +179,8 @@ async def _replay(
 ) -> AsyncIterator[xr.Dataset]:
     at = market.end - pd.Timedelta("1D") if start is None else utc(start)
     if not market.start < at < market.end:
-        raise ValueError(f"a replay begins after some history and before the end: start must lie between {market.start} "
-                         f"and {market.end}, got {at}")  # fmt: skip
+        raise ValueError(f"a replay begins after some history and before the end: start must lie between "
+                         f"{market.start} and {market.end}, got {at}")  # fmt: skip
     at = at.ceil(market.step)
     ledger = live(market.until(at), **options)
     follower = Follower(ledger, market.step, deque(maxlen=columns), replayed=True)
