@@ -31,13 +31,13 @@ def connect(warm: WarmKernels) -> None:
     factory.default_provisioner_name = PROVISIONER
 
 
-class ForkedProvisioner(LocalProvisioner):  # type: ignore[misc]
+class ForkedProvisioner(LocalProvisioner):
     """Starts a kernel by a fork where there is a warm interpreter, else from nothing."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start a kernel with this command, as `LocalProvisioner` does."""
         folder = str(kwargs.get("cwd") or os.getcwd())
-        forked = fork_kernel(cmd, environment=kwargs.get("env") or os.environ, folder=folder)
+        forked: Any = fork_kernel(cmd, environment=kwargs.get("env") or os.environ, folder=folder)
         if forked is None:
             return await super().launch_kernel(cmd, **kwargs)
         self.process, self.pid, self.pgid, self.cwd = forked, forked.pid, forked.pid, folder

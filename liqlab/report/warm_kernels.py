@@ -165,7 +165,7 @@ def _be_kernel(command: Sequence[str], environment: Mapping[str, str], folder: s
     time.tzset()
     os.chdir(folder)
     np.random.seed()  # noqa: NPY002  all children would draw the same; Python's own generator does this by itself
-    app = IPKernelApp.instance()
+    app: Any = IPKernelApp.instance()
     # ipykernel read who its parent is when it was imported
     app.initialize([*command, f"--IPKernelApp.parent_handle={os.getppid()}"])
     for event, function in hooks:

@@ -55,7 +55,9 @@ def test_what_hangs_shouts_or_crashes_ends_and_leaves_nothing(tmp_path: Path, mo
     build_site("site", notebooks=notebooks)
     before = (tmp_path / "site" / "report.json").read_bytes()
     write_notebook(notebooks / "01_hangs.ipynb", "# What hangs?", SEED, TELL, HANG, FORKED)
-    write_notebook(notebooks / "02_shouts.ipynb", "# What shouts?", SEED, TELL, "while True: print('x' * 100_000)", FORKED)
+    write_notebook(
+        notebooks / "02_shouts.ipynb", "# What shouts?", SEED, TELL, "while True: print('x' * 100_000)", FORKED
+    )
     write_notebook(notebooks / "03_crashes.ipynb", "# What crashes?", SEED, TELL, "os._exit(7)")
     began = time.monotonic()
     with pytest.raises(ReportError) as error:

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,7 +41,7 @@ print(json.dumps({
     "heatmap": callable(lq.heatmap), "folder": os.getcwd(), "errors": np.geterr()["divide"],
     "curve": str(hv.Store.lookup_options("bokeh", hv.Curve([]), "style").kwargs.get("color")),
     "drawn": [float(np.random.random()), random.random()], "filters": str(warnings.filters[0]),
-    "path": sys.path, "files": sorted(os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")),
+    "path": sys.path, "files": sorted(os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")),
     "threads of the parent": [open(f"{tasks}/{n}/comm").read().strip() for n in os.listdir(tasks)]}))"""
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
 pytestmark = [
@@ -83,8 +82,9 @@ def test_nothing_leaks_from_page_to_page(told: tuple[dict[str, Any], dict[str, A
     before, after = told
     assert before["parent"] == after["parent"] not in (os.getpid(), 1)  # one interpreter has forked both
     assert before.pop("drawn") != after.pop("drawn")
-    for one in (before, after):  # a kernel's own connection
-        one["files"] = [name for name in one["files"] if not name.startswith(("socket:", "anon_inode:", "pipe:"))]
+    for one in (before, after):
+        # without sockets and pipes, and what IPython's history opens in a thread, sooner or later
+        one["files"] = {name for name in one["files"] if not name.startswith("/proc/") and "history.sqlite" not in name}
         one["environment"].pop("JPY_SESSION_NAME", None)
     assert before == after
     assert after["left"] == [False] * 4 and after["heatmap"] and after["group"]
