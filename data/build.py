@@ -36,6 +36,8 @@ LIMIT = 12_000_000
 CANDLES = (*market.PRICES, "volume", "taker_buy_volume")
 RESAMPLE = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 COMPLETE = 0.99  # a taker volume is believed where its own source saw this share of the hour's volume
+SIDES = {"both": 2, "one": 1}  # how often a coin of open interest is counted
+SPREAD = (0.05, 0.95)  # of the hours in which a factor was measured, beside their median
 
 
 # --- raw figures: nothing is read that is not what the manifest says ------------------------------------------------
@@ -81,6 +83,11 @@ def instants(figures: pd.DataFrame) -> pd.DataFrame:
     return figures[[column for column in ("open_interest", "funding_rate") if column in figures]]
 
 
+def stand_in(figures: pd.DataFrame, *, sides: str, factor: float) -> pd.DataFrame:
+    """Open interest of another venue: counted on one side, then brought to the size of the case's venue."""
+    return instants(figures) * (factor / SIDES[sides])
+
+
 def hour_ends(figures: pd.DataFrame) -> pd.DataFrame:
     """Hours with an opening and a closing open interest -> instants; only the last closing value is needed."""
     last = pd.Series(figures["open_interest_close"].iloc[-1], index=figures.index[-1:] + pd.Timedelta("1h"))
@@ -99,7 +106,7 @@ def hours_with_taker(fine: pd.DataFrame, taker: pd.DataFrame) -> pd.DataFrame:
 
 
 RECIPES: dict[str, Callable[..., pd.DataFrame]] = {
-    recipe.__name__: recipe for recipe in (bars, instants, hour_ends, hours_with_taker)
+    recipe.__name__: recipe for recipe in (bars, instants, stand_in, hour_ends, hours_with_taker)
 }
 
 
@@ -108,6 +115,34 @@ def to_hours(fine: pd.DataFrame) -> pd.DataFrame:
     per_hour = pd.Timedelta("1h") // market.step_of(fine)
     grouped = fine.resample("1h")
     return grouped.agg(RESAMPLE)[grouped.size() == per_hour]
+
+
+# --- the size of one venue's open interest in that of another ------------------------------------------------------
+
+
+def ratios(spec: dict[str, Any], raw: Path, manifest: pd.DataFrame) -> dict[str, pd.Series]:
+    """By asset: own open interest ÷ one side of the other venue's, at each instant that both know."""
+    found = {}
+    for asset, pair in spec["scale"]["pairs"].items():
+        own, other = (read_raw(raw, manifest, pair[role]) for role in ("own", "other"))
+        one_side = instants(other)["open_interest"] / SIDES[spec["scale"]["sides"]]
+        found[asset] = (hour_ends(own)["open_interest"] / one_side).dropna().rename(asset)
+    return found
+
+
+def scale_of(entry: dict[str, Any], spec: dict[str, Any], known: dict[str, pd.Series]) -> dict[str, Any]:
+    """The factor of a stand-in, to two decimals: the median hour of the assets it was measured on, and the spread."""
+    hours = pd.concat([known[asset] for asset in entry["scale"]])
+    low, high = (round(float(hours.quantile(q)), 2) for q in SPREAD)
+    return {"sides": f"{spec['scale']['sides']} → one", "scale": round(float(hours.median()), 2), "scale_low": low,
+            "scale_high": high, "note": entry["note"] + "; " + _scale_words(entry["scale"], hours)}  # fmt: skip
+
+
+def _scale_words(assets: list[str], hours: pd.Series) -> str:
+    first, last = hours.index.min(), hours.index.max()
+    return (f"halved (both sides are counted), then brought to the size of the case's venue by the median ratio of "
+            f"{len(hours):,} hours of {' and '.join(assets)}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}; assumed "
+            f"at other times{'' if len(assets) == 1 else ' and for this asset'}")  # fmt: skip
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -131,18 +166,22 @@ def write_tiers(tiers: pd.DataFrame, path: Path) -> None:
     checked.to_csv(path, index=False, lineterminator="\n")
 
 
-def make_table(entry: dict[str, Any], raw: Path, manifest: pd.DataFrame) -> pd.DataFrame:
+def make_table(entry: dict[str, Any], raw: Path, manifest: pd.DataFrame, **options: Any) -> pd.DataFrame:
     """One of our tables: the recipe over its raw figures, cropped."""
     figures = {role: read_raw(raw, manifest, file) for role, file in entry["raw"].items()}
     start, end = map(market.utc, entry["range"])
-    instants_ = entry["recipe"] in ("instants", "hour_ends")
-    return _examples.crop(RECIPES[entry["recipe"]](**figures), start, end, instants=instants_)
+    instants_ = entry["recipe"] in ("instants", "stand_in", "hour_ends")
+    return _examples.crop(RECIPES[entry["recipe"]](**figures, **options), start, end, instants=instants_)
 
 
-def make_file(stem: str, spec: dict[str, Any], raw: Path, manifest: pd.DataFrame, out: Path) -> dict[str, Any]:
-    """Make one parquet and return its line of the registry."""
+def make_file(
+    stem: str, spec: dict[str, Any], raw: Path, manifest: pd.DataFrame, known: dict[str, pd.Series], out: Path
+) -> dict[str, Any]:
+    """Make one parquet and return its line of the registry; `known`: the ratios of `ratios`."""
     entry, path = spec["files"][stem], out / f"{stem}.parquet"
-    table = make_table(entry, raw, manifest)
+    scale = scale_of(entry, spec, known) if "scale" in entry else {}
+    options = {"sides": spec["scale"]["sides"], "factor": scale["scale"]} if scale else {}
+    table = make_table(entry, raw, manifest, **options)
     write_parquet(table, path)
     rows = manifest.loc[list(entry["raw"].values())]
     users = [case for case in spec["cases"].values() if stem in case["tables"].values()]
@@ -155,7 +194,8 @@ def make_file(stem: str, spec: dict[str, Any], raw: Path, manifest: pd.DataFrame
         "first": f"{table.index[0]:%Y-%m-%d %H:%M}", "last": f"{table.index[-1]:%Y-%m-%d %H:%M}",
         "timeframe": market.timeframe_of(market.step_of(table)), "exchange": rows["exchange"].iloc[0],
         "symbol": rows["symbol"].iloc[0], "kind": "own" if own.pop() else "proxy",
-        "origin": "; ".join(dict.fromkeys(rows["origin"])), "note": entry.get("note", ""),
+        "sides": "", "scale": "", "scale_low": "", "scale_high": "",
+        "origin": "; ".join(dict.fromkeys(rows["origin"])), "note": entry.get("note", ""), **scale,
         "raw": " ".join(rows.index), "raw_sha256": " ".join(rows["sha256"]),
     }  # fmt: skip
 
@@ -168,7 +208,7 @@ def make_tiers(spec: dict[str, Any], raw: Path, manifest: pd.DataFrame, out: Pat
     return {
         **_file_facts(path),
         "rows": len(tiers), "columns": " ".join(TIER_COLUMNS), "first": tiers["as_of"].min(),
-        "last": tiers["as_of"].max(), "timeframe": "", "kind": "own", "raw": entry["raw"],
+        "last": tiers["as_of"].max(), "timeframe": "", "kind": "own", "sides": "", "raw": entry["raw"],
         "raw_sha256": entry["sha256"], **{key: entry[key] for key in ("exchange", "symbol", "origin", "note")},
     }  # fmt: skip
 
@@ -220,6 +260,21 @@ def files_text(registry: pd.DataFrame) -> str:
     return f"{total}\n\n{markdown(facts)}\n\nOrigins:\n\n{listed}"
 
 
+def scales_text(registry: pd.DataFrame, known: dict[str, pd.Series], spec: dict[str, Any]) -> str:
+    """By how much each stand-in was multiplied, and how steady the measured ratio was."""
+    lines = registry[registry["sides"] != ""]
+    low, high = (lines[name].map("{:.2f}".format) for name in ("scale_low", "scale_high"))
+    used = pd.DataFrame({
+        "file": "`" + lines["file"] + "`", "exchange": lines["exchange"], "sides": lines["sides"],
+        "factor": lines["scale"].map("{:.2f}".format), "5 to 95 % of the hours": low + " … " + high,
+        "measured on": [" and ".join(spec["files"][file.removesuffix(".parquet")]["scale"]) for file in lines["file"]],
+    })  # fmt: skip
+    weeks = {asset: hours.resample("7D").median() for asset, hours in known.items()}
+    steady = "; ".join(f"{asset} {', '.join(f'{x:.2f}' for x in week)}" for asset, week in weeks.items())
+    first = min(week.index[0] for week in weeks.values())
+    return f"{markdown(used)}\n\nMedians of the ratio by week, from {first:%Y-%m-%d} on: {steady}."
+
+
 def agreement_text(spec: dict[str, Any], raw: Path, manifest: pd.DataFrame) -> str:
     """Where two raw tables tell of the same hours: how far they agree."""
     rows = []
@@ -265,12 +320,13 @@ def build(raw: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory(suffix=".tmp", dir=out) as name:
         draft = Path(name)
         shutil.copyfile(HERE / "cases.yml", draft / "cases.yml")
-        lines = [make_file(stem, spec, raw, manifest, draft) for stem in spec["files"]]
+        known = ratios(spec, raw, manifest)
+        lines = [make_file(stem, spec, raw, manifest, known, draft) for stem in spec["files"]]
         registry = pd.DataFrame([*lines, make_tiers(spec, raw, manifest, draft)])
         registry.to_csv(draft / "registry.csv", index=False, lineterminator="\n")
         write_readme(draft / "README.md", {
             "cases": cases_text(spec, draft), "files": files_text(registry),
-            "agreement": agreement_text(spec, raw, manifest),
+            "scales": scales_text(registry, known, spec), "agreement": agreement_text(spec, raw, manifest),
         })  # fmt: skip
         check(draft, spec)
         if out.resolve() == HERE:  # the tiers are part of the package

@@ -17,14 +17,15 @@ _ROOMS = {
     "engine": [],
     "maps": ["heatmap", "liquidation_map", "expected_liquidations", "balance", "levels", "explain", "combine",
              "live", "load_live", "lookback_heatmaps", "model_heatmaps", "observed_heatmap"],
-    "zones": ["clusters", "track", "confluence", "cumulative", "max_pain", "sweeps",
+    "zones": ["clusters", "track", "confluence", "cumulative", "max_pain", "nearest", "sweeps",
               "assess_positions", "stop_zones", "event_windows"],
     "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
     "simulation": ["simulate"],
-    "loaders": ["examples", "load_example", "read_case", "read", "fetch", "fetch_depth", "capabilities"],
+    "loaders": ["examples", "load_example", "read_case", "read", "load", "load_saved", "fetch", "fetch_depth",
+                "capabilities"],
     "validation": ["calibrate", "score", "walk_forward", "magnet", "claims"],
     "plot": ["show"],
-    "report": [],
+    "report": ["save"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -184,6 +184,33 @@ def fetch(
         raise typer.Exit(3)
 
 
+@app.command()
+def record(
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="BTC/USDT:USDT, ccxt's spelling.")],
+    exchange: Annotated[
+        str, typer.Option(help="binanceusdm, binancecoinm, bybit, okx or hyperliquid.")
+    ] = "binanceusdm",
+    store: Store = None,
+    depth: Annotated[bool, typer.Option(help="Order books once a minute, summed up by distance.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No status line.")] = False,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so long [s].", show_default="at Ctrl-C")] = None,
+) -> None:
+    """Record forced orders, 1m candles with taker side, mark price, open interest, funding and depth into the store.
+
+    Ctrl-C ends it cleanly; after a crash the same command goes on. What was not seen stays a hole in the store, candles
+    apart: the exchange is asked for those. In Python, lq.load(SYMBOL, exchange=…) gives the market.
+    """
+    from liqlab.loaders.http import Failure, FetchError
+    from liqlab.loaders.recording import record as run
+
+    try:
+        done = run(symbols, exchange, store=store, depth=depth, quiet=quiet, seconds=seconds)
+    except (FetchError, Failure, ValueError, OSError, ImportError) as error:
+        _fail(error)
+    forced = sum(tape.forced for tape in done.tapes.values())
+    typer.echo(f"stopped; {forced:,} forced orders of {len(done.tapes)} symbol(s) are in the store", err=True)
+
+
 @data.command("list")
 def list_(store: Store = None) -> None:
     """One line per series: rows, the range known as complete, holes in it, size."""

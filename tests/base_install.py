@@ -70,7 +70,9 @@ def calls() -> dict[str, Callable[[], Any]]:
         "clusters": lambda: lq.clusters(heat),
         "track": lambda: lq.track(heat),
         "confluence": lambda: lq.confluence(by_leverage),
-        "lookback_heatmaps": lambda: lq.lookback_heatmaps(market, ["24h", "3d"], start=market.end - pd.Timedelta("3D")),
+        "lookback_heatmaps": lambda: lq.lookback_heatmaps(
+            market, lookbacks=["24h", "3d"], start=market.end - pd.Timedelta("3D")
+        ),
         "model_heatmaps": lambda: lq.model_heatmaps(market, ["volume", "decay"], start=market.end - pd.Timedelta("1D")),
         "max_pain": lambda: lq.max_pain(heat),
         "cumulative": lambda: lq.cumulative(heat),
@@ -95,9 +97,21 @@ def calls() -> dict[str, Callable[[], Any]]:
             [market, replace(market, exchange="bybit")], start=market.end - pd.Timedelta("1D")
         ),
         "simulate": lambda: lq.simulate(2, seed=1, warmup=1),
+        "save": lambda: lq.save(heat, folder / "heat.csv"),
+        "load_saved": lambda: lq.load_saved(lq.save(heat, folder / "heat.parquet")),
+        "load": lambda: lq.load(market.symbol, timeframe=market.timeframe, store=stored(market, folder / "kept")),
         "plot": lambda: lq.plot.heatmap(heat, market),
         "show": lambda: lq.show(market),
     }
+
+
+def stored(market: Any, folder: Path) -> Path:
+    """A store that holds the market's candles."""
+    from liqlab.loaders import store
+
+    key = store.Key("binanceusdm", market.symbol, "candles", market.timeframe)
+    store.append(key, market.candles, market.start, market.end, store=folder, origin={"source": "an example"})
+    return folder
 
 
 NEEDS = {

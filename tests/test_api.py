@@ -101,6 +101,32 @@ def test_importing_liqlab_costs_no_more_than_importing_pandas() -> None:
     raise AssertionError(f"import liqlab costs {ratios} times import pandas")
 
 
+# --- order of arguments ----------------------------------------------------------------------------------------------
+
+MAY_FOLLOW = {
+    "market": {"model", "models", "heat", "sweeps", "observed", "times", "spans", "price"},
+    "heat": {"at", "market", "path", "events", "expected"},
+}
+
+
+def every_function() -> dict[str, Any]:
+    """Functions of the front door and of every room, by name."""
+    rooms = [lq, *(getattr(lq, room) for room in lq._ROOMS)]
+    found = {f"{room.__name__}.{name}": getattr(room, name) for room in rooms for name in getattr(room, "__all__", ())}
+    return {name: thing for name, thing in found.items() if inspect.isfunction(thing)}
+
+
+@pytest.mark.parametrize("name", every_function())
+def test_the_order_of_arguments_is_one(name: str) -> None:
+    """After a market its model or a second table, after a heatmap the moment or a second table; the rest by name."""
+    parameters = inspect.signature(every_function()[name]).parameters
+    first, *more = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD] or [""]
+    if first in MAY_FOLLOW:
+        assert set(more) <= MAY_FOLLOW[first]
+    if first == "heat" and "at" in parameters:
+        assert more[:1] in (["at"], ["market"], ["path"])  # a picture goes to a file
+
+
 # --- house style ------------------------------------------------------------------------------------------------------
 
 

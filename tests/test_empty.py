@@ -20,7 +20,7 @@ def layered() -> Any:
 
 
 def nothing_explained(of: Market) -> Any:
-    return lq.explain(of, "volume", price=90.0).iloc[:0]
+    return lq.explain(of, 90.0, model="volume").iloc[:0]
 
 
 @pytest.mark.parametrize(

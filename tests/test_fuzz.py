@@ -21,7 +21,7 @@ import liqlab as lq
 from liqlab.loaders import http, store
 from liqlab.loaders.store import keys
 from liqlab.maps._live import live, load_live
-from liqlab.maps.live_state import _sealed
+from liqlab.maps.sealed_file import sealed
 from tests.conftest import LONG
 from tests.maps.test_live import BINS, part
 from tests.store_writer import KEY, ORIGIN, START, candles
@@ -212,7 +212,7 @@ def test_a_damaged_live_map_ends_in_words(tmp_path: Path) -> None:
             changed[name] = array if rng.random() < 0.8 else array.ravel()[: rng.integers(array.size + 1)]
         out = io.BytesIO()
         np.savez_compressed(out, about=np.array(told), **changed)
-        return _sealed(out.getvalue())
+        return sealed(out.getvalue())
 
     def use(data: bytes, folder: Path) -> None:
         ledger = read_live(data, folder)

@@ -24,7 +24,7 @@ FILES = {
 # Each room may import those before it.
 ROOMS = ["market", "margin", "models", "engine", "maps", "zones", "cascades", "simulation", "loaders", "validation",
          "plot", "report", "app"]  # fmt: skip
-BY_NAME = ["margin.venues", "models", "loaders.exchanges"]  # files are found by their names
+BY_NAME = ["margin.venues", "models", "loaders.exchanges", "loaders.streams"]  # files are found by their names
 ONLY_IN: dict[str, set[str]] = {
     "hvplot": {"plot"},
     "holoviews": {"plot"},

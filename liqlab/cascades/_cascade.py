@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.cascades.depth import Depth, Impact, depth_of
-from liqlab.cascades.fixed_point import EXHAUSTED, Path, path_of, rounds, settle, zones
+from liqlab.cascades.fixed_point import EXHAUSTED, LEFT, Path, path_of, rounds, settle, zones
+from liqlab.cascades.start import check_within, known_of, moment_of, side_of, start_of
+from liqlab.market.arguments import checked
 from liqlab.market.clock import utc
 
 if TYPE_CHECKING:
@@ -40,13 +42,13 @@ class Cascade:
     side : str
         Whose positions are liquidated: ``long`` (price falls), ``short``.
     start_price, shocked_price, final_price : float
-        Before the shock, after it alone, at the end [quote].
+        Before the shock, after it alone, at the end [quote]; the end is NaN where the price left the map.
     shock : float
         Signed fraction of the start price.
     liquidated : float
         Estimated notional between start and end [quote].
     amplification : float
-        Whole move / shock [1]: 1 is a shock that sets off nothing.
+        Whole move / shock [1]: 1 is a shock that sets off nothing; NaN where the price left the map.
     runaway : bool
         Not stopped within what is known; `reason` says of what: the map's prices, the order book, or zero.
     reason : str
@@ -74,8 +76,10 @@ class Cascade:
     notes: dict[str, Any]
 
 
+@checked()
 def cascade(
-    snap: xr.Dataset | pd.DataFrame,
+    heat: xr.Dataset | pd.DataFrame,
+    at: Any = None,
     *,
     depth: Any = None,
     shock: float = -0.03,
@@ -91,9 +95,11 @@ def cascade(
 
     Parameters
     ----------
-    snap : Dataset or DataFrame
-        From `liquidation_map`; or a table indexed by price (centres of even bins) with columns long, short [quote],
-        whose ``attrs`` may say quote, symbol, exchange, model, law and at.
+    heat : Dataset, Live or DataFrame
+        From `heatmap`, one moment of it or a live map; or a table indexed by price (centres of even bins) with columns
+        long, short [quote], whose ``attrs`` may say quote, symbol, exchange, model, law and at.
+    at : time-like, optional
+        Moment of a heatmap: the last column closed at or before it; default: the last column.
     depth : DataFrame, Impact or float
         An order book (side ``bid``/``ask`` of the resting orders, price [quote], quantity [coins]); a fit from
         `price_impact`; or λ [fraction of the start price per quote].
@@ -113,7 +119,7 @@ def cascade(
     Raises
     ------
     ValueError, TypeError
-        A shock of 0 or beyond −1, a price outside the map, a depth that is none of the three.
+        A shock of 0 or beyond −1, a shock or a price outside the map, a depth that is none of the three.
 
     Assumptions
     -----------
@@ -140,25 +146,33 @@ def cascade(
     >>> round(end.final_price, 9), round(end.amplification, 9), round(end.liquidated, 9), end.runaway
     (920.0, 2.0, 80.0, False)
     """
-    start, side = _start(snap, price), _side(shock)
+    snap = moment_of(heat, at)
+    start, side = start_of(snap, price), side_of(shock)
+    check_within(snap, start, [shock], "shock")
     path, book = path_of(snap, side, start, scale), depth_of(depth, start, side)
     x, reason = settle(path, book, abs(shock))
+    gone = reason == LEFT
+    x = min(x, float(path.x[-1])) if gone else x  # the steps end where the map does
     total = float(path.upto(x))
     steps = _steps(path, book, abs(shock), x, start, side)
     rests = float(book.upto(x) - book.short_of(abs(shock))) if book.x is not None else np.inf
     spread = (float("nan"), float("nan"))
     if isinstance(depth, Impact) and np.isfinite(depth.low):
-        ends = [settle(path, Depth(max(end, 0.0)), abs(shock))[0] for end in (depth.low, depth.high)]
-        spread = (_price(start, ends[0], side), _price(start, ends[1], side))
+        ends = [settle(path, Depth(max(end, 0.0)), abs(shock)) for end in (depth.low, depth.high)]
+        low, high = (np.nan if why == LEFT else _price(start, end, side) for end, why in ends)
+        spread = (low, high)
     return Cascade(
-        steps, side, start, _price(start, abs(shock), side), _price(start, x, side), float(shock), total,
-        x / abs(shock), bool(reason), reason, max(total - rests, 0.0) if reason == EXHAUSTED else 0.0, spread,
+        steps, side, start, _price(start, abs(shock), side), np.nan if gone else _price(start, x, side), float(shock),
+        total, np.nan if gone else x / abs(shock), bool(reason), reason,
+        max(total - rests, 0.0) if reason == EXHAUSTED else 0.0, spread,
         _notes(snap, depth, scale),
     )  # fmt: skip
 
 
+@checked()
 def amplification(
-    snap: xr.Dataset | pd.DataFrame,
+    heat: xr.Dataset | pd.DataFrame,
+    at: Any = None,
     *,
     depth: Any = None,
     shocks: Sequence[float] | None = None,
@@ -169,16 +183,18 @@ def amplification(
 
     Parameters
     ----------
-    snap, depth, price, scale
+    heat, at, depth, price, scale
         As in `cascade`.
     shocks : sequence of float, optional
-        Signed fractions of the price; default: −10 % to +10 % in steps of a quarter percent, without 0.
+        Signed fractions of the price; default: −10 % to +10 % in steps of a quarter percent, without 0, as
+        far as the map reaches.
 
     Returns
     -------
     DataFrame (shock,)
         side, shocked_price (where a cascade starts), final_price [quote], move, extra (move − shock, both signed) [1],
-        amplification (move / shock) [1], liquidated [quote], runaway. A jump of `move` from one shock to the next is a
+        amplification (move / shock) [1], liquidated [quote], runaway; NaN where the price left the map. A jump of
+        `move` from one shock to the next is a
         critical zone. ``attrs``: the notes of a `Cascade`, and start_price.
 
     Examples
@@ -188,27 +204,38 @@ def amplification(
     >>> amplification(snap, depth=0.0005, shocks=[-0.04, 0.01], price=1000.0)["amplification"].round(9).tolist()
     [2.0, 1.0]
     """
-    start = _start(snap, price)
+    snap = moment_of(heat, at)
+    start = start_of(snap, price)
     if shocks is None:
-        shocks = [k / 400 for k in range(-40, 41) if k]
-    sides = {_side(shock) for shock in shocks}
+        low, high = known_of(snap)
+        shocks = [k / 400 for k in range(-40, 41) if k and low < start * (1 + k / 400) < high]
+    check_within(snap, start, shocks, "shocks")
+    sides = {side_of(shock) for shock in shocks}
     paths = {side: path_of(snap, side, start, scale) for side in sides}
     books = {side: depth_of(depth, start, side) for side in sides}
     rows = []
     for shock in shocks:
-        side, size = _side(shock), abs(shock)
+        side, size = side_of(shock), abs(shock)
         x, reason = settle(paths[side], books[side], size)
         sign = -1 if side == "long" else 1
+        known = min(x, float(paths[side].x[-1]))
+        x = np.nan if reason == LEFT else x
         ends = (_price(start, size, side), _price(start, x, side))
-        rows.append((side, *ends, sign * x, sign * (x - size), x / size, float(paths[side].upto(x)), bool(reason)))
+        rows.append((side, *ends, sign * x, sign * (x - size), x / size, float(paths[side].upto(known)), bool(reason)))
     names = ["side", "shocked_price", "final_price", "move", "extra", "amplification", "liquidated", "runaway"]
     table = pd.DataFrame(rows, columns=names, index=pd.Index(list(shocks), name="shock", dtype=float))
     table.attrs |= {**_notes(snap, depth, scale), "start_price": start}
     return table
 
 
+@checked()
 def critical_zones(
-    snap: xr.Dataset | pd.DataFrame, *, depth: Any = None, price: float | None = None, scale: float = 1.0
+    heat: xr.Dataset | pd.DataFrame,
+    at: Any = None,
+    *,
+    depth: Any = None,
+    price: float | None = None,
+    scale: float = 1.0,
 ) -> pd.DataFrame:
     """Zones through which the price would fall (or rise) by itself: each step's forced flow covers the next step.
 
@@ -218,7 +245,7 @@ def critical_zones(
 
     Parameters
     ----------
-    snap, depth, price, scale
+    heat, at, depth, price, scale
         As in `cascade`.
 
     Returns
@@ -239,7 +266,8 @@ def critical_zones(
     >>> [round(float(zone[name]), 9) for name in ("from_price", "to_price", "width", "liquidated", "shock")]
     [900.0, 700.0, 0.2, 200.0, -0.1]
     """
-    start = _start(snap, price)
+    snap = moment_of(heat, at)
+    start = start_of(snap, price)
     rows = []
     for side, sign in (("long", -1), ("short", 1)):
         path, book = path_of(snap, side, start, scale), depth_of(depth, start, side)
@@ -251,20 +279,6 @@ def critical_zones(
 
 
 # --- what a user gave, and what comes back ----------------------------------------------------------------------------
-
-
-def _start(snap: Any, price: float | None) -> float:
-    if price is None:
-        if isinstance(snap, pd.DataFrame) or "close" not in snap:
-            raise ValueError("this map does not carry the price; pass price=")
-        price = float(snap["close"])
-    return float(price)
-
-
-def _side(shock: float) -> str:
-    if not (np.isfinite(shock) and shock != 0 and shock > -1):
-        raise ValueError(f"a shock is a fraction of the price, > -1 and not 0, got {shock!r}; -0.03 is a fall by 3 %")
-    return "long" if shock < 0 else "short"
 
 
 def _price(start: float, x: float, side: str) -> float:

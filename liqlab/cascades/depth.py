@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.market.arguments import checked
 from liqlab.market.checks import columns_of
 from liqlab.market.clock import between, nanoseconds, utc
 from liqlab.market.market import Market
@@ -58,6 +59,7 @@ class Impact:
     quote: str
 
 
+@checked()
 def price_impact(
     market: Market, *, start: Any = None, end: Any = None, signed: bool | None = None, draws: int = 1000, seed: int = 0
 ) -> Impact:

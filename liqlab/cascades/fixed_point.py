@@ -36,7 +36,7 @@ class Path:
 def path_of(snap: Any, side: str, start: float, scale: float) -> Path:
     if not (np.isfinite(scale) and scale >= 0):
         raise ValueError(f"scale is the share of the map that is liquidated, >= 0, got {scale!r}; pass 1 for all of it")
-    edges, notional = _bins(snap, side)
+    edges, notional = bins_of(snap, side)
     if not edges[0] < start < edges[-1]:
         raise ValueError(f"the price {start:g} lies outside the map, which holds {edges[0]:g} to {edges[-1]:g}")
     if side == "long":
@@ -49,7 +49,7 @@ def path_of(snap: Any, side: str, start: float, scale: float) -> Path:
     return Path(np.append(0.0, x[ahead]), np.append(0.0, total[ahead] - behind), side == "long")
 
 
-def _bins(snap: Any, side: str) -> tuple[np.ndarray, np.ndarray]:
+def bins_of(snap: Any, side: str) -> tuple[np.ndarray, np.ndarray]:
     """Edges of the bins [quote] and a side's notional in each."""
     if isinstance(snap, pd.DataFrame):
         if not {"long", "short"} <= set(snap.columns):
@@ -158,8 +158,7 @@ def _far(path: Path, x: np.ndarray, surplus: np.ndarray, book: Depth, level: flo
     """How far a zone without an end carries: to the last order, or as far as all that the map holds moves a line."""
     if book.x is not None:
         return float(book.x[-1]) if book.x.size else 0.0
-    far = float(x[-1] + level - surplus[-1])
-    return min(far, 1.0) if path.falls else far
+    return min(float(x[-1] + level - surplus[-1]), float(path.x[-1]))  # beyond the map nothing is known
 
 
 def _swallows(book: Depth, start: float, end: float, stopped: bool) -> bool:

@@ -75,12 +75,13 @@ def _chosen(values: np.ndarray | None, on: np.ndarray) -> Any:
 def build_inputs(market: Market, assumptions: Assumptions) -> EngineInputs:
     """Build the engine's inputs of a market under assumptions."""
     check_market(market)
-    flow = models.find(assumptions.model)(market, **assumptions.options)
+    bars = models.Bars.of(market)
+    flow = models.find(assumptions.model)(bars, **assumptions.options)
     ladder, tier_version, tiers = _ladder(market, assumptions.law, assumptions.position_notional)
     ladder = _with_close_rates(ladder, flow)
     steps, bar, touch = _steps(market, flow, tier_version, assumptions.entries)
     if flow.late is not None and flow.late.any():
-        steps, bar = _with_late(steps, bar, flow)
+        steps, bar = _with_late(steps, bar, flow, bars.candles_covered)
     return EngineInputs(
         steps, ladder, bar, flow.opened, assumptions, flow.taker_use, flow.open_interest_use, tiers, touch, flow.closing
     )
@@ -190,17 +191,19 @@ def _split_at_extremes(steps: Steps) -> Steps:
     )  # fmt: skip
 
 
-def _with_late(steps: Steps, bar: np.ndarray, flow: models.Flow) -> tuple[Steps, np.ndarray]:
+def _with_late(
+    steps: Steps, bar: np.ndarray, flow: models.Flow, candles_covered: np.ndarray
+) -> tuple[Steps, np.ndarray]:
     """Add a step after each bar in which a coarser open interest reports openings of the bars before it.
 
     The candle's own steps keep the open interest that was known before; the added one opens what is reported, over the
     range since the stamp before, touches nothing that stood (its own extremes are the bar's), and carries the jump. So
     late positions count as opened in the bar that reports them: whether price had reached them before is not known.
     """
-    late, since = np.asarray(flow.late), np.asarray(flow.since)
+    late = np.asarray(flow.late)
     bars = np.flatnonzero(late.any(axis=0))
     final = np.searchsorted(bar, bars, side="right") - 1
-    begin = np.searchsorted(bar, since[bars])
+    begin = np.searchsorted(bar, bars + 1 - np.maximum(candles_covered[bars], 1))
     is_late = np.zeros(len(flow.open_interest), bool)
     is_late[bars] = True
     before = flow.open_interest[np.maximum(bar - 1, 0)]

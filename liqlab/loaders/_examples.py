@@ -59,7 +59,9 @@ def load_example(name: str) -> Market:
     -------
     Market
         Its tables cropped to the case, with `Market.sources` filled: for each table exchange, origin, kind (``own``,
-        or ``proxy`` where it is of another exchange or market), note, file and the file's sha256.
+        or ``proxy`` where it is of another exchange or market), note, file and the file's sha256. Open interest that
+        stands in for the market's own: also sides (``both → one``: it was halved), the factor scale that it was
+        multiplied by afterwards, and scale_low and scale_high, 5 and 95 % of the hours in which that was measured.
 
     Raises
     ------
@@ -169,7 +171,9 @@ def _inventory(case: dict[str, Any], registry: Registry, priced: bool) -> tuple[
 
 
 def _source(entry: dict[str, str]) -> dict[str, str]:
-    return {key: entry[key] for key in ("exchange", "origin", "kind", "note", "sha256", "file")}
+    """What `Market.sources` says of a table; of a stand-in also how it was brought to the size of the case's venue."""
+    scaled = [key for key in ("sides", "scale", "scale_low", "scale_high") if entry[key]]
+    return {key: entry[key] for key in ("exchange", "origin", "kind", "note", "sha256", "file", *scaled)}
 
 
 def _cases(root: Path) -> dict[str, Any]:

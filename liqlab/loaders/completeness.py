@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders import store as shelf
-from liqlab.loaders.exchanges._instruments import BARS, ceiled
+from liqlab.loaders.exchanges._instruments import BARS
 from liqlab.loaders.planning import (
     FUNDING_STEP,
     RECENT,
@@ -22,6 +22,7 @@ from liqlab.loaders.planning import (
     step_ms,
 )
 from liqlab.market.clock import nanoseconds
+from liqlab.market.resample import next_open
 
 __all__ = ["shortfall", "stored_stamps", "summary"]
 
@@ -42,7 +43,7 @@ def shortfall(plan: Plan, kind: str, stamps: np.ndarray) -> str:
     step, allowed, about = _distance(plan, kind, stamps)
     first, last = _due(plan, kind, stamps, step)
     if kind != "funding_rate":
-        first = ceiled(first, step, int(stamps[0]) if len(stamps) else 0)
+        first = next_open(first, step, int(stamps[0]) if len(stamps) else 0)
     if first >= last:
         return ""
     inside = stamps[(stamps >= first) & (stamps < last)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from liqlab.loaders import store as shelf
-from liqlab.loaders.exchanges._instruments import BARS, Instrument, ceiled
+from liqlab.loaders.exchanges._instruments import BARS, Instrument
 from liqlab.loaders.paging import Pages, collect, holes
 from liqlab.loaders.planning import (
     EARLY,
@@ -30,6 +30,7 @@ from liqlab.loaders.planning import (
 )
 from liqlab.loaders.store import Key
 from liqlab.market.clock import nanoseconds, timedelta
+from liqlab.market.resample import next_open
 
 __all__ = ["fill", "tier_unit"]
 
@@ -90,7 +91,7 @@ def _reachable(plan: Plan, kind: str, key: Key, gaps: list[Span]) -> list[Span]:
     if offer.rows:
         horizon = max(horizon, now - offer.rows * timedelta(key.timeframe))
     if key.timeframe and (kind in BARS or timedelta(key.timeframe) < LONG):
-        horizon = moment(ceiled(milliseconds(horizon), step_ms(key.timeframe), origin))
+        horizon = moment(next_open(milliseconds(horizon), step_ms(key.timeframe), origin))
     plan.due_from[kind] = horizon
     lost = [gap for gap in gaps if gap[0] < min(horizon, last)]
     if lost:
@@ -116,7 +117,7 @@ def _fill_month(
     pages = _pages(plan, kind, key, item, told, origin_ms)
     begin, until = milliseconds(start), milliseconds(stop)
     if kind in BARS:
-        begin = min(ceiled(begin, pages.step, origin_ms), until)
+        begin = min(next_open(begin, pages.step, origin_ms), until)
     try:
         frame = collect(pages, begin, until)
     except BaseException:

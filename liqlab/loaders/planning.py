@@ -18,11 +18,11 @@ from liqlab.loaders.exchanges._instruments import (
     Instrument,
     Link,
     Offer,
-    floored,
     period_for,
 )
 from liqlab.loaders.store import Key
 from liqlab.market.clock import nanoseconds, timedelta, utc
+from liqlab.market.resample import bar_opens
 
 __all__ = ["INSTANTS", "Plan", "VenueSession", "by_month", "finished", "key_of", "milliseconds", "moment", "origin_of",
            "plan", "sides_of", "span_of", "step_ms"]  # fmt: skip
@@ -191,7 +191,7 @@ def finished(kind: str, timeframe: str, now: pd.Timestamp, origin: int = 0) -> p
     """Up to where (exclusive) rows of a kind are final at a moment; `origin` [ms] is the open of any bar."""
     settled = now - SETTLING - PUBLISHING.get(kind, pd.Timedelta(0))
     return (
-        moment(floored(milliseconds(settled.floor("s")), step_ms(timeframe), origin))
+        moment(bar_opens(milliseconds(settled.floor("s")), step_ms(timeframe), origin))
         if kind in BARS
         else settled.floor("s")
     )

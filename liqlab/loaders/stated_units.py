@@ -80,10 +80,25 @@ def volume_claim(
     return Claim(unit or UNTOLD, f"{exchange}'s rule", size, bool(known and known.inverse), sides)
 
 
+def _check_sides(parsed: Parsed, exchange: str) -> None:
+    """Refuse the columns of Bybit's reply, which counts both sides, where the venue is another or not told."""
+    if exchange in row_of("bybit").exchanges:
+        return
+    info = parsed.found["info"].iloc[0] if "info" in parsed.found and len(parsed.found) else None
+    for names in (parsed.found.columns, info if isinstance(info, Mapping) else ()):
+        if set(map(str, names)) - {"symbol"} == {"openInterest", "timestamp"}:
+            named = f"exchange says {exchange!r}" if exchange else "no exchange is named"
+            raise ValueError(f"open_interest: openInterest and timestamp alone are the columns of Bybit's reply, which "
+                             f"counts both sides, and {named}; pass exchange='bybit' if the market is Bybit's. For "
+                             "another market halve it, or leave it if one side is counted, and pass a table with the "
+                             "columns timestamp and open_interest")  # fmt: skip
+
+
 def interest_claim(
     parsed: Parsed, exchange: str, units: Mapping[str, str] | None, size: float | None, known: Instrument | None
 ) -> Claim:
     """What an open interest counts by the caller, the layout or the venue."""
+    _check_sides(parsed, exchange)
     told = _told("open_interest", parsed, units, size, known)
     rule = row_of(exchange).open_interest
     inverse = bool(known and known.inverse)

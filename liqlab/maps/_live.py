@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,14 @@ from liqlab.engine.ledger import grow, make_workspace, run_steps
 from liqlab.engine.records import Columns, Ladder, State, Steps
 from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.heatmaps import dataset, edges_for, provenance
+from liqlab.maps.live_bars import MAX_KEPT, Kept, check_reach, columns_of, kept_of, opened_at_of
 from liqlab.maps.live_state import read_state, write_state
 from liqlab.market import checks
-from liqlab.market.clock import naive, nanoseconds, utc
+from liqlab.market.arguments import checked
+from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
-from liqlab.models import Assumptions, Bar
+from liqlab.models import Assumptions, Bars, Flow
+from liqlab.models._bars import is_hole, window_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,50 +35,55 @@ __all__ = ["Live", "live", "load_live"]
 SPARE = 2_000  # cells of grid, 10 %, kept ready beyond the prices seen
 
 
-@dataclass
+@dataclass(frozen=True)
 class Memory:
     """What has to be remembered of the bars before, besides the ledger.
 
     Attributes
     ----------
-    close : int
-        Close of the last bar [ns].
-    step : int
-        Time frame [ns].
+    last : Bars
+        The last bar, as models see it.
     volume : ndarray (bar,)
         Running sum of the volume after each of the last 30 days' bars, oldest first [coins].
-    bars : int
+    count : int
         Bars seen.
     level : float
         What the model took for the open interest after the last bar [coins].
-    open_interest : float
-        Last one reported [coins]; NaN before the first.
     stamps : list of int
-        The last three moments at which open interest was reported [ns].
+        The last moments, at most four, at which open interest was reported [ns].
     since : list of int
-        Bars that opened since the last of them, and their lowest and highest entry cells; empty: none yet.
+        Bars that opened since the last report before this bar's, and their lowest and highest entry cells.
     """
 
-    close: int
-    step: int
+    last: Bars
     volume: np.ndarray
-    bars: int
+    count: int
     level: float
-    open_interest: float
     stamps: list[int]
     since: list[int]
+
+    @property
+    def close(self) -> int:
+        """Close of the last bar [ns]."""
+        return int(self.last.close_time[-1])
 
 
 class Live:
     """A ledger kept up to date bar by bar. Made by `live` or `load_live`; `update` alone changes it, in place."""
 
-    def __init__(self, state: State, ladder: Ladder, memory: Memory, edges: np.ndarray, about: dict[str, Any]) -> None:
+    def __init__(
+        self, state: State, ladder: Ladder, memory: Memory, edges: np.ndarray, about: dict[str, Any],
+        kept: Iterable[Kept] = (),
+    ) -> None:  # fmt: skip
         self._ladder, self._memory, self._edges, self._about = ladder, memory, edges, about
+        self._model = partial(models.find(about["model"]), **about["options"])
         self._workspace = make_workspace(state, ladder, edges)
         self._shown = run_steps(
             self._workspace, _still(state, memory, ladder), self._column(1), same_bar_share=self._same_bar_share
         )
-        self._last: dict[str, float] = about["last"]
+        self._kept: deque[Kept] = deque(kept, maxlen=MAX_KEPT)
+        if not self._kept:
+            self._kept.append(kept_of(self._shown, memory.last))
 
     @property
     def close_time(self) -> pd.Timestamp:
@@ -97,10 +107,11 @@ class Live:
 
         Parameters
         ----------
-        candle : mapping
-            open, high, low, close [quote], volume [coins]; taker_buy_volume [coins] where known, else half.
+        candle : mapping or Series
+            open, high, low, close [quote], volume [coins]; taker_buy_volume [coins] where known, else half. Its own
+            time, under ``time`` or as the name of a row of candles, is the open of the bar.
         time : time-like, optional
-            Open of the bar, UTC; default: right after the last one.
+            Open of the bar, UTC; default: the candle's own time; where it has none, right after the last bar.
         open_interest : float, optional
             What the exchange reports at the bar's close [coins]; None: nothing new.
         mark : (low, high), optional
@@ -109,25 +120,40 @@ class Live:
         Raises
         ------
         ValueError
-            A bar that does not come after the last one, or is none; the ledger stays as it was.
+            A bar that does not come after the last one, opens off the regular step, is the last one again, or is none;
+            the ledger stays as it was.
         """
         memory, values = self._memory, checks.bar(candle, open_interest, mark)
-        opened_at = memory.close if time is None else int(nanoseconds(pd.DatetimeIndex([utc(time)]))[0])
-        if opened_at < memory.close:
-            raise ValueError(f"the bar opens at {pd.Timestamp(opened_at, tz='UTC')}, before the last one closed at "
-                             f"{self.close_time}; bars come in order, each once")  # fmt: skip
-        own = int(cell_of(values["low"])), int(cell_of(values["high"]))
-        bars, low, high = memory.since or (0, *own)
-        memory.since = [bars + 1, min(low, own[0]), max(high, own[1])]
-        bar = _bar(memory, values, opened_at + memory.step, open_interest)
-        flow = models.one_bar(self._about["model"])(bar, **self._about["options"])
-        steps = _steps(flow, memory, own, mark, int(self._ladder.tier_version.max()))
+        opened_at = opened_at_of(candle, time, memory.last, memory.count)
+        grown, bars = _next(memory, values, opened_at + memory.last.step, open_interest)
+        flow = self._model(bars)
+        steps = _steps(flow, grown, memory.level, mark, int(self._ladder.tier_version.max()))
         self._make_room(steps)
         self._shown = run_steps(self._workspace, steps, self._column(len(steps)), same_bar_share=self._same_bar_share)
-        memory.level, memory.close = float(flow.open_interest[0]), opened_at + memory.step
-        if open_interest is not None:
-            memory.since = []
-        self._last = {"time": float(opened_at)} | {k: values[k] for k in ("open", "high", "low", "close", "volume")}
+        self._memory = replace(grown, level=float(flow.open_interest[-1]))
+        self._kept.append(kept_of(self._shown, grown.last))
+
+    def heatmap(self, n: int | None = None) -> xr.Dataset:
+        """The last columns, one for each bar, as `heatmap` gives them.
+
+        Parameters
+        ----------
+        n : int, optional
+            So many; default: all that are remembered, the last 500 bars of the history and of updates, after
+            `load_live` those since the file was written.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``notional`` (time, price, side) [quote], estimated.
+
+        Raises
+        ------
+        ValueError
+            Fewer than one, or more than are remembered.
+        """
+        record, frame = columns_of(self._shown, self._kept, n)
+        return dataset(record, frame, self._edges, None, self._about["attrs"])
 
     def map(self) -> xr.Dataset:
         """The map after the last bar, as `liquidation_map` gives it.
@@ -137,11 +163,7 @@ class Live:
         xarray.Dataset
             ``notional`` (price, side) [quote], estimated, and the last bar's variables.
         """
-        stamp = naive(pd.DatetimeIndex([self.close_time]))
-        columns = {k: [self._last[k]] for k in ("open", "high", "low", "close", "volume")}
-        index = stamp - pd.Timedelta(self._memory.step, unit="ns")
-        frame = pd.DataFrame({**columns, "close_time": stamp}, index=index)
-        return dataset(self._shown, frame, self._edges, None, self._about["attrs"]).isel(time=-1)
+        return self.heatmap(1).isel(time=-1)
 
     def save(self, path: str | Path) -> Path:
         """Write the ledger and what it remembers to one file (.npz); `load_live` reads it.
@@ -155,13 +177,13 @@ class Live:
         -------
         Path
         """
-        return write_state(path, self._workspace.state, self._ladder, memory=asdict(self._memory), edges=self._edges,
-                           about={**self._about, "last": self._last})  # fmt: skip
+        return write_state(path, self._workspace.state, self._ladder, memory=vars(self._memory), edges=self._edges,
+                           about=self._about)  # fmt: skip
 
     def __repr__(self) -> str:
         attrs = self._about["attrs"]
         return (f"Live {attrs['symbol']} on {attrs['exchange']}, {attrs['timeframe']}, model {attrs['model']}: "
-                f"{self._memory.bars:,} bars up to {self.close_time:%Y-%m-%d %H:%M} UTC")  # fmt: skip
+                f"{self._memory.count:,} bars up to {self.close_time:%Y-%m-%d %H:%M} UTC")  # fmt: skip
 
     @property
     def _same_bar_share(self) -> float:
@@ -179,6 +201,7 @@ class Live:
             self._workspace = make_workspace(grow(state, steps, self._ladder, spare=SPARE), self._ladder, self._edges)
 
 
+@checked()
 def live(
     market: Market,
     model: str | None = None,
@@ -200,7 +223,7 @@ def live(
     Returns
     -------
     Live
-        ``update(candle, …)``, ``map()``, ``save(path)``.
+        ``update(candle, …)``, ``heatmap(n)``, ``map()``, ``save(path)``; whatever takes a heatmap takes it as well.
 
     Assumptions
     -----------
@@ -222,20 +245,22 @@ def live(
     if market.path is not None:
         raise ValueError("a live map takes one bar at a time and knows no finer path; make the finer candles the "
                          "market's candles, or leave path out (dataclasses.replace(market, path=None))")  # fmt: skip
-    models.one_bar(assumed.model)
-    inputs = ledger_run(market, assumed).inputs
-    candles = market.candles
-    edges = edges_for(candles, price_range, price_step)
+    inputs, bars = ledger_run(market, assumed).inputs, Bars.of(market)
+    check_reach(partial(models.find(assumed.model), **assumed.options), bars)
+    edges = edges_for(market.candles, price_range, price_step)
     state = grow(None, inputs.steps, inputs.ladder, spare=SPARE)
-    nothing = Columns(np.empty(0, np.int64), np.empty(0, np.int64), edges)
-    run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps, nothing,
-              same_bar_share=assumed.same_bar_share)  # fmt: skip
-    last = {k: float(candles[k].iloc[-1]) for k in ("open", "high", "low", "close", "volume")}
-    step = market.step.as_unit("ns").value
-    about = {**assumed.record(), "last": last, "attrs": provenance(market, inputs, step, None).attrs()}
-    return Live(state, inputs.ladder, _remember(market, float(inputs.steps.open_interest[-1])), edges, about)
+    first = max(len(bars) - MAX_KEPT, 0)
+    last_step = np.append(inputs.first[1:], len(inputs.bar))[first:] - 1
+    shown = run_steps(make_workspace(state, inputs.ladder, edges), inputs.steps,
+                      Columns(last_step, np.zeros(len(last_step), np.int64), edges),
+                      same_bar_share=assumed.same_bar_share)  # fmt: skip
+    kept = [kept_of(shown, bars.part(k, k + 1), k - first) for k in range(first, len(bars))]
+    about = {**assumed.record(), "attrs": provenance(market, inputs, bars.step, None).attrs()}
+    memory = _remember(market, bars, float(inputs.steps.open_interest[-1]))
+    return Live(state, inputs.ladder, memory, edges, about, kept)
 
 
+@checked()
 def load_live(path: str | Path) -> Live:
     """Read a ledger that `Live.save` wrote, and carry it on.
 
@@ -257,66 +282,62 @@ def load_live(path: str | Path) -> Live:
     return Live(state, ladder, Memory(**memory), edges, about)
 
 
-def _remember(market: Market, level: float) -> Memory:
-    """What a history leaves to be remembered; the same sums in the same order as the models take them."""
-    step = market.step.as_unit("ns").value
-    opens = nanoseconds(market.candles.index)
-    close = int(opens[-1]) + step
-    window = round(30 * 86_400 * 10**9 / step)
-    sums = np.concatenate([[0.0], np.cumsum(market.candles["volume"].to_numpy())])
-    known, stamps = float("nan"), np.empty(0, np.int64)
+def _remember(market: Market, bars: Bars, level: float) -> Memory:
+    """What a history leaves to be remembered; the same sums in the same order as `Bars.of` takes them."""
+    opens, last = nanoseconds(market.candles.index), bars.part(len(bars) - 1, len(bars))
+    sums = np.concatenate([[0.0], np.cumsum(bars.volume)])[-window_of(bars.step) - 1 :]
+    stamps = np.empty(0, np.int64)
     if market.open_interest is not None:
         stamps = nanoseconds(market.open_interest.index)
-        stamps = stamps[stamps <= close]
-        if len(stamps):
-            known = float(market.open_interest["open_interest"].iloc[len(stamps) - 1])
-    cells = cell_of(market.candles[["low", "high"]].to_numpy()[opens >= (stamps[-1] if len(stamps) else opens[0])])
-    since = [len(cells), int(cells[:, 0].min()), int(cells[:, 1].max())] if len(cells) else []
-    return Memory(close, step, sums[-window - 1 :], len(opens), level, known, [int(x) for x in stamps[-3:]], since)
+        stamps = stamps[stamps <= last.close_time]
+    since = opens >= (stamps[-1] if len(stamps) else opens[0])
+    since[-1] = True
+    cells = cell_of(market.candles[["low", "high"]].to_numpy()[since])
+    return Memory(last, sums, len(bars), level, [int(x) for x in stamps[-4:]],
+                  [len(cells), int(cells[:, 0].min()), int(cells[:, 1].max())])  # fmt: skip
 
 
-def _bar(memory: Memory, values: dict[str, float], close: int, open_interest: float | None) -> Bar:
-    """The bar as models see it; the memory takes it in."""
-    per_day = 86_400 * 10**9 / memory.step
-    window = round(30 * per_day)
-    memory.volume = np.append(memory.volume, memory.volume[-1] + values["volume"])[-window - 1 :]
-    memory.bars += 1
-    jump = False
+def _next(memory: Memory, values: dict[str, float], close: int, open_interest: float | None) -> tuple[Memory, Bars]:
+    """The memory after one more bar, but for the level; and the last two bars, as models see them."""
+    last, window = memory.last, window_of(memory.last.step)
+    volume = np.append(memory.volume, memory.volume[-1] + values["volume"])[-window - 1 :]
+    own = int(cell_of(values["low"])), int(cell_of(values["high"]))
+    count, low, high = (0, *own) if last.candles_covered[-1] else memory.since
+    since, stamps, covered, after_gap = [count + 1, min(low, own[0]), max(high, own[1])], memory.stamps, 0, False
     if open_interest is not None:
-        first = not memory.stamps
-        memory.stamps = [*memory.stamps, close][-4:]
-        jump = first or _hole(memory.stamps, memory.step)
-        memory.open_interest = float(open_interest)
-    volume, buy = values["volume"], values.get("taker_buy_volume", float("nan"))
-    share = buy / volume if volume > 0 else float("nan")
-    bars = min(memory.bars, window)
-    recent = memory.volume[-1] - (memory.volume[-window - 1] if memory.bars >= window else 0.0)
-    return Bar(volume, 0.5 if np.isnan(share) else share, close - memory.close, memory.open_interest, jump,
-               memory.since[0] > 1, memory.level, float(recent), bars, per_day)  # fmt: skip
+        stamps, covered = [*stamps, close][-4:], since[0]
+        after_gap = len(stamps) == 1 or (
+            len(stamps) > 2 and bool(is_hole(stamps[-1] - stamps[-2], stamps[-2] - stamps[-3], last.step))
+        )
+    buy = values.get("taker_buy_volume", np.nan)
+    share = buy / values["volume"] if values["volume"] > 0 else np.nan
+    seen = memory.count + 1
+    bars = last.following({
+        **values,
+        "close_time": close,
+        "taker_share": 0.5 if np.isnan(share) else share,
+        "recent_volume": volume[-1] - (volume[-window - 1] if seen >= window else 0.0),
+        "recent_bars": min(seen, window),
+        "open_interest": last.open_interest[-1] if open_interest is None else open_interest,
+        "candles_covered": covered,
+        "after_gap": after_gap,
+    })  # fmt: skip
+    return Memory(bars.part(1, 2), volume, seen, memory.level, stamps, since), bars
 
 
-def _hole(stamps: list[int], step: int) -> bool:
-    """Did the last stamp come more than twice as late as the one before it did?"""
-    if len(stamps) < 3:
-        return False
-    return stamps[-1] - stamps[-2] > 2 * max(stamps[-2] - stamps[-3], step)
-
-
-def _steps(
-    flow: models.Flow, memory: Memory, own: tuple[int, int], mark: tuple[float, float] | None, tier_version: int
-) -> Steps:
-    """The bar's step, and one more for openings that a coarser open interest reports only now; as in `steps`."""
-    low, high = own
+def _steps(flow: Flow, memory: Memory, level: float, mark: tuple[float, float] | None, tier_version: int) -> Steps:
+    """The last bar's step, and one more for openings that a coarser open interest reports only now; as in `steps`."""
+    low, high = int(cell_of(memory.last.low[0])), int(cell_of(memory.last.high[0]))
     touch_low, touch_high = (low, high) if mark is None else (int(cell_of(mark[0])), int(cell_of(mark[1])))
-    opened, target, n = flow.opened, flow.open_interest, 1
-    entry = [(low, high)]
-    if flow.late is not None and flow.late.any():
-        at_once = np.divide(opened - flow.late, opened, out=np.ones_like(opened), where=opened > 0)
-        opened, target, n = np.hstack([opened * at_once, flow.late]), np.array([memory.level, target[0]]), 2
+    opened, target, n = flow.opened[:, -1:], flow.open_interest[-1:], 1
+    entry, fade = [(low, high)], None if flow.fade is None else flow.fade[-1:]
+    if flow.late is not None and (late := flow.late[:, -1:]).any():
+        at_once = np.divide(opened - late, opened, out=np.ones_like(opened), where=opened > 0)
+        opened, target, n = np.hstack([opened * at_once, late]), np.array([level, target[0]]), 2
         entry.append((memory.since[1], memory.since[2]))
     lows, highs = np.array(entry).T.copy()
     touch = np.full(n, touch_low), np.full(n, touch_high)
-    return Steps(*touch, lows, highs, opened, target, np.full(n, tier_version), flow.fade)
+    return Steps(*touch, lows, highs, opened, target, np.full(n, tier_version), fade)
 
 
 def _still(state: State, memory: Memory, ladder: Ladder) -> Steps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,64 +13,89 @@ from liqlab.engine.grid import STEP, first_cell, price_of
 from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.records import SIDES
 from liqlab.engine.shared_run import ledger_run
+from liqlab.maps.arguments import check_same_market, column_at, estimated
 from liqlab.maps.heatmaps import BIN, round_number
-from liqlab.maps.tables import bars_by
+from liqlab.maps.stacking import one_heatmap
+from liqlab.maps.tables import bars_by, with_ranges
+from liqlab.market.arguments import checked
 from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timedelta
 from liqlab.market.market import Market
+from liqlab.market.provenance import Provenance
 from liqlab.models._assumptions import Assumptions
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Lots", "Standing", "cell_edges", "explain", "standing_at"]
 
 
+@checked()
 def explain(
     market: Market,
-    model: str | None = None,
-    *,
     price: float,
+    *,
     at: Any = None,
+    model: str | None = None,
     price_step: float | None = None,
     lookback: Any = None,
     assumptions: Assumptions | Any = None,
+    heat: xr.Dataset | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Who stands behind a band: the positions that the model has at a price at a moment, by bar, side and leverage.
 
     Parameters
     ----------
-    market, model, lookback, assumptions, **options
+    market : Market
         As in `heatmap`.
     price : float
         A price inside the band [quote].
     at : time-like, optional
-        The moment: bars that close after it are not looked at. Default: the end of the market.
+        The moment: bars that close after it are not looked at. Default: the end of the heatmap, as wherever one is
+        taken; without one, the end of the market.
+    model, lookback, assumptions, **options
+        As in `heatmap`.
     price_step : float, optional
-        Width of the cell [quote]: the multiple of it that holds the price. Default: a round number near 5 bp of the
-        price; give that of your heatmap, and the sum of ``notional`` is the heatmap's cell.
+        Width of the cell [quote]: the multiple of it that holds the price. Default: that of the heatmap; without one, a
+        round number near 5 bp of the price.
+    heat : Dataset or Live, optional
+        The map that the band was seen in, made from this market: it gives the assumptions, the lookback, the cell and
+        the moment, and the sum of ``notional`` is its cell.
 
     Returns
     -------
     DataFrame
-        One row per bar, side and leverage, the largest first: opened_at (open of the bar), side, leverage,
-        entry_price, liquidation_price (means) [quote], standing [coins], notional [quote], share of the cell's
-        notional, age (from the bar's close to the moment), distance from entry to liquidation price [1].
-        ``attrs``: low and high edge of the cell [quote].
+        One row per bar, side and class of leverage, the largest first: opened_at (open of the bar), side, leverage (of
+        the class), leverage_low, leverage_high (what the class stands for, and the prices are means of), entry_price,
+        liquidation_price [quote], standing [coins], notional [quote], share of the cell's notional, age (from the
+        bar's close to the moment), distance_from_entry = liquidation_price ÷ entry_price − 1 [1]. ``attrs``: low and
+        high edge of the cell [quote], at: the moment.
 
     Raises
     ------
     ValueError
-        Where no bar had closed by then, or the price is not positive.
+        Where no bar had closed by then or the market had ended, the price is not positive, or the heatmap is of another
+        market.
+    TypeError
+        Assumptions besides a heatmap that has its own.
 
     Examples
     --------
     >>> import liqlab as lq
-    >>> who = lq.explain(lq.load_example("btc-2024-05"), price=56_490, at="2024-05-01 15:30", price_step=25)
+    >>> who = lq.explain(lq.load_example("btc-2024-05"), 56_490, at="2024-05-01 15:30", price_step=25)
     >>> round(float(who["share"].sum()), 9), str(who["side"].iloc[0])
     (1.0, 'long')
     """
     no_text(price=price, price_step=price_step)
     if not price > 0:
-        raise ValueError(f"price must be > 0 quote, got {price!r}")
+        raise ValueError(f"price must be > 0 quote, got {price!r}; pass a price inside the band")
+    if price_step is not None and not price_step > 0:
+        raise ValueError(f"price_step must be > 0 quote, got {price_step!r}; leave it out for a round number")
+    if heat is not None:
+        given = {"model": model, "assumptions": assumptions, "lookback": lookback, **options}
+        assumptions, lookback, at, price_step = _of_map(market, heat, at, price_step, given)
+        model, options = None, {}
     standing = standing_at(market, Assumptions.given(assumptions, model, options), at, lookback)
     edges = cell_edges(price, price_step or round_number(BIN * price))
     table = pd.concat([_positions(standing, side, edges) for side in SIDES], ignore_index=True)
@@ -79,9 +104,25 @@ def explain(
     table.insert(0, "opened_at", opened)
     table["share"] = table["notional"] / table["notional"].sum()
     table["age"] = standing.opens[-1] - opened.to_series(index=table.index)
-    table["distance"] = table["liquidation_price"] / table["entry_price"] - 1
-    table.attrs.update(low=float(edges[0]), high=float(edges[1]))
+    table["distance_from_entry"] = table["liquidation_price"] / table["entry_price"] - 1
+    with_ranges(table, standing.inputs.assumptions.law)
+    table.attrs.update(low=float(edges[0]), high=float(edges[1]), at=standing.opens[-1] + market.step)
     return table
+
+
+def _of_map(
+    market: Market, heat: Any, at: Any, price_step: float | None, given: dict[str, Any]
+) -> tuple[Assumptions, str | None, Any, float]:
+    """Assumptions, lookback, moment and width of a cell of the map that a band was seen in."""
+    named = [name for name, value in given.items() if value is not None]
+    if named:
+        raise TypeError(f"heat has its own assumptions and lookback, got {', '.join(named)} besides; leave out either")
+    heat = one_heatmap(estimated(heat))
+    check_same_market(market, heat)
+    edges = heat["price_edge"].to_numpy()
+    closed = pd.Timestamp(heat["close_time"].to_numpy()[column_at(heat, at)], tz="UTC")
+    step = float(edges[1] - edges[0]) if price_step is None else price_step
+    return Assumptions.of(heat), Provenance.of(heat).lookback or None, closed, step
 
 
 def _positions(standing: Standing, side: str, edges: np.ndarray) -> pd.DataFrame:
@@ -234,6 +275,6 @@ def standing_at(market: Market, assumptions: Assumptions, at: Any = None, lookba
     opens = market.candles.index[:bars]
     stamps, first = nanoseconds(opens), 0
     if lookback is not None:
-        alive = stamps[-1] + market.step.as_unit("ns").value - timedelta(lookback).as_unit("ns").value
+        alive = stamps[-1] + market.step.as_unit("ns").value - timedelta(lookback, "lookback").as_unit("ns").value
         first = int(np.searchsorted(stamps[inputs.bar], alive))
     return Standing(inputs, survival, pd.DatetimeIndex(opens), first)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from liqlab.maps.heatmaps import heatmap, shown_edges
+from liqlab.market.arguments import checked
 from liqlab.market.market import Market
 from liqlab.market.provenance import Provenance
 from liqlab.models._assumptions import Assumptions
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["combine"]
 
 
+@checked()
 def combine(
     markets: Sequence[Market],
     model: str | None = None,

@@ -15,9 +15,11 @@ from liqlab.engine.grid import STEP
 from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.records import SIDES, Columns, Record
 from liqlab.engine.shared_run import ledger_run
+from liqlab.maps.arguments import as_columns, column_at
 from liqlab.maps.stacking import own_attrs
+from liqlab.market.arguments import checked, warn
 from liqlab.market.checks import no_text
-from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of, utc
+from liqlab.market.clock import between, naive, nanoseconds, timedelta, timeframe_of
 from liqlab.market.market import Market
 from liqlab.market.provenance import Provenance
 from liqlab.market.resample import bar_number, origin_of
@@ -35,6 +37,7 @@ BELOW, ABOVE = 0.65, 1.45
 MAX_COLUMNS, MAX_BINS = 2_000, 2_500
 
 
+@checked()
 def heatmap(
     market: Market,
     model: str | None = None,
@@ -63,6 +66,7 @@ def heatmap(
         What is shown, half-open, UTC; default: all.
     lookback : duration, optional
         ``"24h"``, ``"7d"``: show only positions opened within this span before each column (the vendors' windows).
+        Where it reaches behind the market's start, a warning and ``attrs["lookback_held"]`` say what it holds.
     time_step : duration, optional
         Width of a column, a multiple of the time frame; default: the smallest that gives at most 2,000 columns.
     price_range : (low, high), optional
@@ -109,19 +113,21 @@ def heatmap(
     last_step = np.searchsorted(inputs.bar, last, side="right") - 1
     alive = _alive(market, inputs, last, lookback)
     record = run.columns(Columns(last_step, alive, edges, by_leverage))
-    attrs = provenance(market, inputs, width, lookback).attrs()
+    attrs = provenance(market, inputs, width, lookback).attrs() | _short_history(market, frame, lookback)
     return dataset(record, frame, edges, inputs.ladder.leverage if by_leverage else None, attrs)
 
 
+@checked()
 def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     """One moment of a heatmap: the last column closed at or before it.
 
     Parameters
     ----------
-    heat : Dataset
-        From `heatmap`, or several maps in one (`lookback_heatmaps`, `model_heatmaps`).
+    heat : Dataset or Live
+        From `heatmap`, or several maps in one (`lookback_heatmaps`, `model_heatmaps`); one moment of it, or a live map.
     at : time-like, optional
-        UTC; default: the last column.
+        UTC; default: the last column. A bare number is taken where one unit of s, ms, µs and ns alone puts it within a
+        year of the map.
 
     Returns
     -------
@@ -131,7 +137,7 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     Raises
     ------
     ValueError
-        Where no column had closed by then.
+        Where no column had closed by then, or the map had ended a column or more before it.
 
     Examples
     --------
@@ -140,12 +146,8 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
     >>> str(lq.liquidation_map(heat, at="2024-05-01 07:00").close_time.values)[:16]
     '2024-05-01T07:00'
     """
-    closes = heat["close_time"].to_numpy()
-    moment = closes[-1] if at is None else np.datetime64(utc(at).tz_localize(None), "ns")
-    row = int(np.searchsorted(closes, moment, side="right")) - 1
-    if row < 0:
-        raise ValueError(f"no column had closed by {utc(at)}; the first closes at {closes[0]} UTC")
-    return own_attrs(heat.isel(time=row))
+    columns = as_columns(heat)
+    return own_attrs(columns.isel(time=column_at(columns, at)))
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
@@ -156,7 +158,8 @@ def _columns(market: Market, start: Any, end: Any, time_step: Any) -> tuple[np.n
     stamps = nanoseconds(market.candles.index)
     chosen = np.flatnonzero(between(stamps, start, end))
     if not chosen.size:
-        raise ValueError(f"no candle lies in [{start}, {end}); the market runs from {market.start} to {market.end}")
+        raise ValueError(f"start and end: no candle lies in [{start}, {end}); the market runs from {market.start} to "
+                         f"{market.end}: choose a range in it")  # fmt: skip
     step = market.step.as_unit("ns").value
     width = _width(step, stamps[chosen], time_step)
     origin = origin_of(stamps[0], step, width)
@@ -179,13 +182,30 @@ def _columns(market: Market, start: Any, end: Any, time_step: Any) -> tuple[np.n
     return last, width, frame
 
 
+def _short_history(market: Market, frame: pd.DataFrame, lookback: Any) -> dict[str, str]:
+    """Where a lookback reaches behind the market's start: what it really holds, as an attribute, and a warning."""
+    if lookback is None:
+        return {}
+    span = timedelta(lookback, "lookback")
+    held = pd.DatetimeIndex(frame["close_time"]) - market.start.tz_localize(None)
+    short = int((held < span).sum())
+    if not short:
+        return {}
+    first = f"{held[0].total_seconds() / 86_400:.3g}d"
+    words = f"{first} in the first column; {short} of {len(held)} columns hold less than {timeframe_of(span)}"
+    warn(f"lookback: the market begins {market.start:%Y-%m-%d %H:%M}, so {timeframe_of(span)} holds {words}; "
+         "start later, choose a shorter lookback, or pass a longer market")  # fmt: skip
+    return {"lookback_held": words}
+
+
 def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
     """Width of a column [ns]; where whole columns begin says `market.resample`, so none depends on what is shown."""
     if time_step is not None:
-        width = timedelta(time_step).as_unit("ns").value
+        width = timedelta(time_step, "time_step").as_unit("ns").value
         if width % step:
-            bar = timeframe_of(pd.Timedelta(step, unit="ns"))
-            raise ValueError(f"a column must be a multiple of the time frame {bar}, got {time_step!r}")
+            bar, next_one = (timeframe_of(pd.Timedelta(x, unit="ns")) for x in (step, (width // step + 1) * step))
+            raise ValueError(f"time_step: a column must be a multiple of the time frame {bar}, got {time_step!r}; "
+                             f"write {next_one!r}")  # fmt: skip
         return width
     for factor in (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10080):
         width = factor * step
@@ -210,10 +230,10 @@ def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, pric
     """
     low, high = price_range or (BELOW * frame["low"].min(), ABOVE * frame["high"].max())
     if not 0 < low < high:
-        raise ValueError(f"price_range must be (low, high) with 0 < low < high, got {price_range!r}")
+        raise ValueError(f"price_range must be (low, high) with 0 < low < high, got {price_range!r}; pass two prices")
     no_text(price_step=price_step)
     if price_step is not None and not price_step > 0:
-        raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
+        raise ValueError(f"price_step must be > 0 quote, got {price_step!r}; leave it out for a round number")
     width = price_step or round_number(BIN * frame["open"].iloc[0])
     while price_step is None and (high - low) / width > MAX_BINS:
         width = round_number(width * 1.999)
@@ -238,7 +258,7 @@ def _alive(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any
         return np.zeros(len(last), np.int64)
     opens = nanoseconds(market.candles.index)
     closes = opens[last] + market.step.as_unit("ns").value
-    bar = np.searchsorted(opens, closes - timedelta(lookback).as_unit("ns").value, side="left")
+    bar = np.searchsorted(opens, closes - timedelta(lookback, "lookback").as_unit("ns").value, side="left")
     return np.searchsorted(inputs.bar, bar, side="left")
 
 

@@ -7,12 +7,10 @@ of all bytes before these 64 digits.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
 import os
-import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -26,21 +24,20 @@ from liqlab import models
 from liqlab.engine.contracts import FAR, MIN_SCALE
 from liqlab.engine.ledger import check_same_bar_share
 from liqlab.engine.records import Ladder, State
+from liqlab.maps.sealed_file import MAX_FILE, check_seal, sealed, unpacked
 from liqlab.market import checks
 from liqlab.market.clock import timedelta
+from liqlab.market.provenance import Provenance
+from liqlab.models import Bars
+from liqlab.models._bars import PER_BAR
 
 __all__ = ["read_state", "write_state"]
 
-VERSION = 2
-MAX_FILE = 1_000_000_000  # bytes, packed and unpacked; a year of one market takes 15 MB
 MAX_CELL = 2_000_000  # cells from price 1, e^±100: beyond, a price is no number
 MAX_TOTAL = 1e18  # coins
 FIRST, LAST = 1_230_768_000 * 10**9, 7_258_118_400 * 10**9  # 2009 … 2200 [ns]
-_HEADER, _PIECE = 10_000, 16_384  # bytes of a header at most (numpy writes 128), packed bytes taken at once
-_MARK = f"liqlab live map {VERSION} sha256=".encode()
-_EOCD = b"PK\5\6"  # the record that ends a zip; its last two bytes count those of the comment
-_FLOATS, _OTHERS = ("level", "open_interest"), ("close", "step", "bars", "stamps", "since")
-_LAST = ("open", "high", "low", "close", "volume")
+_FLOATS = (*checks.PRICES, "volume", "taker_share", "recent_volume")  # of the last bar
+_KEPT = ("count", "level", "stamps", "since")  # of the memory, as JSON
 _REMEDY = "start it anew with lq.live and its history, and save it again"
 
 
@@ -58,16 +55,17 @@ def write_state(
     arrays = {f"state_{f.name}": getattr(state, f.name) for f in fields(State)}
     arrays |= {f"ladder_{f.name}": getattr(ladder, f.name) for f in fields(Ladder)}
     arrays |= {"volume": memory["volume"], "edges": edges}
-    kept = {name: memory[name] for name in _OTHERS}
-    kept |= {name: None if math.isnan(memory[name]) else memory[name] for name in _FLOATS}
+    last: Bars = memory["last"]
+    bar = {"step": last.step} | {name: getattr(last, name)[-1].item() for name in PER_BAR}
+    kept = {name: memory[name] for name in _KEPT} | {"last": bar}
     out = io.BytesIO()
-    text = json.dumps({**about, "memory": kept}, allow_nan=False)
+    text = json.dumps(_without_nan({**about, "memory": kept}), allow_nan=False)
     np.savez_compressed(out, allow_pickle=False, about=np.array(text),
                         **{name: array for name, array in arrays.items() if array is not None})  # fmt: skip
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(_sealed(out.getvalue()))
+            file.write(sealed(out.getvalue()))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -97,16 +95,18 @@ def read_state(path: str | Path) -> tuple[State, Ladder, dict[str, Any], np.ndar
         raise ValueError(f"{path} is no saved live map: not a file, or larger than {MAX_FILE / 1e9:g} GB; {_REMEDY}")
     data = path.read_bytes()
     try:
-        _check_seal(data)
+        check_seal(data)
         about, arrays = _parts(data)
         state, ladder = _state(arrays), _ladder(arrays)
-        memory = about.pop("memory") | {"volume": arrays["volume"]}
-        memory |= {name: math.nan if memory[name] is None else memory[name] for name in _FLOATS}
+        told = about.pop("memory")
         _check_ladder(ladder)
         _check_ledger(state, ladder)
-        _check_memory(memory, state)
+        _check_memory(told, arrays["volume"], state)
         _check_edges(arrays["edges"])
-        _check_about(about, memory)
+        _check_about(about, told["last"]["step"])
+        level = math.nan if told["level"] is None else told["level"]
+        last = _last_bar(told["last"], about["attrs"])
+        memory = {**told, "level": level, "volume": arrays["volume"], "last": last}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, SyntaxError, EOFError, MemoryError,
             RecursionError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:  # fmt: skip
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error
@@ -114,34 +114,11 @@ def read_state(path: str | Path) -> tuple[State, Ladder, dict[str, Any], np.ndar
     return state, ladder, memory, arrays["edges"], about
 
 
-# --- seal and parts -------------------------------------------------------------------------------------------------
-
-
-def _sealed(data: bytes) -> bytes:
-    """The file with a comment at the end of its zip: the mark, and the sha256 of everything before the digits."""
-    if data[-22:-18] != _EOCD:
-        raise AssertionError("numpy has written no plain zip")
-    marked = data[:-2] + (len(_MARK) + 64).to_bytes(2, "little") + _MARK
-    return marked + hashlib.sha256(marked).hexdigest().encode()
-
-
-def _check_seal(data: bytes) -> None:
-    mark = data[-64 - len(_MARK) : -64]
-    if mark != _MARK:
-        other = re.fullmatch(rb"liqlab live map (\d{1,9}) sha256=", data[-128:-64].rpartition(b"\0")[2])
-        if other is not None and int(other[1]) > VERSION:
-            raise ValueError(f"its form is number {int(other[1])}, this liqlab knows {VERSION}: upgrade liqlab")
-        raise ValueError("it carries no seal, so it is no live map, cut off, or saved by an older liqlab")
-    if hashlib.sha256(memoryview(data)[:-64]).hexdigest().encode() != data[-64:]:
-        raise ValueError("it is not what was written (sha256 differs)")
+# --- parts ------------------------------------------------------------------------------------------------------------
 
 
 def _parts(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_FILE:
-            raise ValueError(f"it unpacks to {size / 1e9:.1f} GB, more than {MAX_FILE / 1e9:g}")
-        arrays = {member.filename.removesuffix(".npy"): _array(data, member) for member in archive.infolist()}
+    arrays = unpacked(data)
     text = str(arrays.pop("about"))
     about = json.loads(text, parse_constant=_refuse_constant)
     if not isinstance(about, dict) or not isinstance(about.get("memory"), dict):
@@ -149,28 +126,20 @@ def _parts(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return about, arrays
 
 
-def _array(data: bytes, member: zipfile.ZipInfo) -> np.ndarray:
-    """One array, whose header promises as many bytes as there are.
+def _without_nan(value: Any) -> Any:
+    """JSON knows no NaN: null stands for it."""
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
-    The seal has vouched for every byte, so the zip's own checksum, a sixth of the time of reading, is left alone.
-    """
-    head = member.header_offset
-    start = head + 30 + sum(int.from_bytes(data[head + k : head + k + 2], "little") for k in (26, 28))
-    packed = memoryview(data)[start : start + member.compress_size]
-    if member.compress_type != zipfile.ZIP_DEFLATED:
-        raise ValueError(f"{member.filename} is packed in another way than numpy packs")
-    unpacked, at, unpacker = np.empty(member.file_size, np.uint8), 0, zlib.decompressobj(-15)
-    for first in range(0, len(packed), _PIECE):
-        piece = unpacker.decompress(packed[first : first + _PIECE])
-        unpacked[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
-        at += len(piece)
-    stream = io.BytesIO(unpacked[:_HEADER].tobytes())
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError(f"the header of {member.filename} is not numpy's of form 1.0")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != at - stream.tell():
-        raise ValueError(f"the header of {member.filename} promises another array than there is")
-    return np.frombuffer(unpacked.data, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+
+def _last_bar(told: Mapping[str, Any], attrs: Mapping[str, str]) -> Bars:
+    import xarray as xr
+
+    made = Provenance.of(xr.Dataset(attrs=attrs))
+    arrays: dict[str, Any] = {name: np.array([math.nan if told[name] is None else told[name]]) for name in PER_BAR}
+    return Bars(step=told["step"], **arrays, open_interest_before=math.nan, taker_use=made.taker,
+                open_interest_source=made.sources.get("open_interest", {}))  # fmt: skip
 
 
 def _refuse_constant(name: str) -> None:
@@ -283,28 +252,49 @@ def _check_coins(state: State, ladder: Ladder, group: np.ndarray) -> None:
                 raise ValueError("state_amounts are not the coins that stand by state_settled and state_entries")
 
 
-def _check_memory(memory: Mapping[str, Any], state: State) -> None:
-    close, step, bars = (_whole(memory, name) for name in ("close", "step", "bars"))
+def _check_memory(memory: Mapping[str, Any], volume: np.ndarray, state: State) -> None:
+    last, count = memory["last"], _whole(memory, "count")
+    _check_last(last, count)
+    _want(volume, "volume", float, (volume.size,))
+    if not 1 <= volume.size <= count + 1:
+        raise ValueError(f"volume holds {volume.size} sums for {count} bars")
+    _range(volume, "volume", 0, 1e300)
+    if (np.diff(volume) < 0).any():
+        raise ValueError("volume, a running sum, falls")
+    _check_coin(memory, "level")
+    stamps, since = (_whole_list(memory, name) for name in ("stamps", "since"))
+    ascend = stamps == sorted(stamps) and all(FIRST <= stamp <= last["close_time"] for stamp in stamps)
+    if len(stamps) > 4 or not ascend:
+        raise ValueError(f"stamps of open interest are {stamps}, where up to four ascend to the last close")
+    cells = state.origin, state.origin + state.entries.shape[2] - 1
+    if not (len(since) == 3 and since[0] >= 1 and cells[0] <= since[1] <= since[2] <= cells[1]):
+        raise ValueError(f"since is {since}, where bars and two cells of the grid are needed")
+
+
+def _check_last(last: Mapping[str, Any], count: int) -> None:
+    """The last bar, as models see it."""
+    close, step, recent = (_whole(last, name) for name in ("close_time", "step", "recent_bars"))
     if not FIRST <= close <= LAST:
         raise ValueError(f"its last bar closes at {close} ns since 1970, which is not between 2009 and 2200")
     if not 10**9 <= step <= 400 * 86_400 * 10**9:
         raise ValueError(f"its time frame is {step} ns, which is not between a second and 400 days")
-    volume = memory["volume"]
-    _want(volume, "volume", float, (volume.size,))
-    if not 1 <= volume.size <= bars + 1:
-        raise ValueError(f"volume holds {volume.size} sums for {bars} bars")
-    _range(volume, "volume", 0, 1e300)
-    if (np.diff(volume) < 0).any():
-        raise ValueError("volume, a running sum, falls")
-    for name in _FLOATS:
-        if not isinstance(memory[name], int | float) or memory[name] < 0 or memory[name] > MAX_TOTAL:
-            raise ValueError(f"{name} is {memory[name]!r}, where coins >= 0 are needed")
-    stamps, since = (_whole_list(memory, name) for name in ("stamps", "since"))
-    if len(stamps) > 4 or stamps != sorted(stamps) or any(not FIRST <= stamp <= close for stamp in stamps):
-        raise ValueError(f"stamps of open interest are {stamps}, where up to four ascend to the last close")
-    cells = state.origin, state.origin + state.entries.shape[2] - 1
-    if since and not (len(since) == 3 and since[0] >= 1 and cells[0] <= since[1] <= since[2] <= cells[1]):
-        raise ValueError(f"since is {since}, where bars and two cells of the grid are needed")
+    covered, after_gap = last["candles_covered"], last["after_gap"]
+    if type(covered) is not int or not 0 <= covered <= count or recent > count or type(after_gap) is not bool:
+        raise ValueError(f"its last bar covers {covered!r} candles, {recent} of them recent, after a gap "
+                         f"{after_gap!r}; it knows {count}")  # fmt: skip
+    if any(type(last[name]) is not float for name in _FLOATS):
+        raise ValueError(f"its last bar is {last}, where {', '.join(_FLOATS)} must be decimal numbers")
+    checks.bar(last, None, None)
+    _check_coin(last, "open_interest")
+    if not 0 <= last["taker_share"] <= 1 + 1e-9 or not 0 <= last["recent_volume"] <= 1e300:
+        raise ValueError(f"taker_share and recent_volume of its last bar are {last['taker_share']!r} and "
+                         f"{last['recent_volume']!r}, where a share and coins >= 0 are needed")  # fmt: skip
+
+
+def _check_coin(told: Mapping[str, Any], name: str) -> None:
+    value = told[name]
+    if value is not None and (type(value) is not float or not 0 <= value <= MAX_TOTAL):
+        raise ValueError(f"{name} is {value!r}, where coins >= 0 are needed")
 
 
 def _whole(memory: Mapping[str, Any], name: str) -> int:
@@ -328,9 +318,8 @@ def _check_edges(edges: np.ndarray) -> None:
         raise ValueError("edges, those of the price bins, do not ascend")
 
 
-def _check_about(about: Mapping[str, Any], memory: Mapping[str, Any]) -> None:
-    """Model, options, words and the last bar."""
-    models.one_bar(about["model"])
+def _check_about(about: Mapping[str, Any], step: int) -> None:
+    """Model, options and words."""
     options, known = about["options"], models.options_of(about["model"])
     if not isinstance(options, dict) or set(options) != set(known):
         raise ValueError(f"options are {options!r}, where the model {about['model']} has {', '.join(known)}")
@@ -338,11 +327,8 @@ def _check_about(about: Mapping[str, Any], memory: Mapping[str, Any]) -> None:
     if type(share) not in (int, float):
         raise ValueError(f"same_bar_share is {share!r}, where a number in [0, 1] is needed")
     check_same_bar_share(share)
-    attrs, last = about["attrs"], about["last"]
+    attrs = about["attrs"]
     if not isinstance(attrs, dict) or not all(isinstance(value, str) for value in attrs.values()):
         raise ValueError("attrs must be a mapping of names to text")
-    if timedelta(attrs["timeframe"]).as_unit("ns").value != memory["step"] or attrs["model"] != about["model"]:
+    if timedelta(attrs["timeframe"]).as_unit("ns").value != step or attrs["model"] != about["model"]:
         raise ValueError(f"its time frame or model is not that of its attrs, {attrs['timeframe']} and {attrs['model']}")
-    checks.bar({name: last[name] for name in _LAST}, None, None)
-    if "time" in last and last["time"] + memory["step"] != memory["close"]:
-        raise ValueError("the last bar does not close when the map does")

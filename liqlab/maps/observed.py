@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
+from liqlab.market.arguments import checked
 from liqlab.market.checks import no_text
 from liqlab.market.clock import between, nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.market import Market
@@ -23,6 +24,7 @@ SIDES = ["long", "short"]
 MAX_PRICE_BINS, MAX_COLUMNS = 300, 700  # a picture has no use for more
 
 
+@checked()
 def observed_heatmap(
     market: Market,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from liqlab import models as known
 from liqlab.maps.heatmaps import heatmap
 from liqlab.maps.stacking import stack_heatmaps
+from liqlab.market.arguments import checked
 from liqlab.market.clock import timedelta, timeframe_of
 from liqlab.market.market import Market
 
@@ -21,8 +23,9 @@ __all__ = ["LOOKBACKS", "lookback_heatmaps", "model_heatmaps"]
 LOOKBACKS = ("12h", "24h", "3d", "7d", "30d")
 
 
+@checked()
 def lookback_heatmaps(
-    market: Market, lookbacks: Sequence[Any] = LOOKBACKS, model: str | None = None, **options: Any
+    market: Market, model: str | None = None, *, lookbacks: Sequence[Any] = LOOKBACKS, **options: Any
 ) -> xr.Dataset:
     """Heatmaps of several lookbacks on the same bins and columns, for `confluence` and for a panel of them.
 
@@ -30,10 +33,10 @@ def lookback_heatmaps(
     ----------
     market : Market
         As in `heatmap`.
-    lookbacks : sequence of durations
-        ``("12h", "24h", "3d")``; a map of 30 days needs a market that begins 30 days before what is shown.
     model : str
         As in `heatmap`.
+    lookbacks : sequence of durations
+        ``("12h", "24h", "3d")``; a map of 30 days needs a market that begins 30 days before what is shown.
     **options
         Those of `heatmap`, start, end and assumptions among them.
 
@@ -52,7 +55,7 @@ def lookback_heatmaps(
     --------
     >>> import liqlab as lq
     >>> market = lq.load_example("btc-2024-05")
-    >>> maps = lq.lookback_heatmaps(market, ["12h", "24h"], start="2024-05-01", end="2024-05-02")
+    >>> maps = lq.lookback_heatmaps(market, lookbacks=["12h", "24h"], start="2024-05-01", end="2024-05-02")
     >>> maps["notional"].dims
     ('lookback', 'time', 'price', 'side')
     >>> bool((maps["notional"].sel(lookback="12h") <= maps["notional"].sel(lookback="24h") + 1e-3).all())
@@ -60,8 +63,11 @@ def lookback_heatmaps(
     """
     names = [each if isinstance(each, str) else timeframe_of(timedelta(each)) for each in lookbacks]
     _check_names("lookbacks", names, LOOKBACKS)
-    maps = {name: heatmap(market, model, lookback=name, **options) for name in names}
-    for name, heat in maps.items():
+    maps = {}
+    for name in names:
+        with warnings.catch_warnings():  # what heatmap warns of is an error here
+            warnings.filterwarnings("ignore", message="lookback: the market begins")
+            heat = maps[name] = heatmap(market, model, lookback=name, **options)
         first = pd.Timestamp(heat["close_time"].to_numpy()[0], tz="UTC")
         if first - timedelta(name) < market.start - market.step:
             raise ValueError(f"a map of {name} at {first} would need a market from {first - timedelta(name)} on, it "
@@ -69,6 +75,7 @@ def lookback_heatmaps(
     return stack_heatmaps(maps, "lookback")
 
 
+@checked()
 def model_heatmaps(market: Market, models: Sequence[str] | None = None, **options: Any) -> xr.Dataset:
     """Heatmaps of several models on the same bins and columns, for `liqlab.plot.explore` and for comparing them.
 

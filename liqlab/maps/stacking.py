@@ -7,9 +7,11 @@ new dimension, so that ``heats.sel(lookback="24h")`` carries what belongs to tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from liqlab.maps.arguments import as_columns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,13 +51,12 @@ def own_attrs(heat: xr.Dataset) -> xr.Dataset:
     return heat.drop_vars(said).assign_attrs(said) if said else heat
 
 
-def one_heatmap(heat: xr.Dataset) -> xr.Dataset:
-    """Refuse a stack where one map is wanted, and what is no map at all."""
-    if not hasattr(heat, "dims"):
-        raise TypeError(f"this needs a heatmap, as lq.heatmap(market) gives it, got {type(heat).__name__}")
+def one_heatmap(heat: Any, name: str = "heat") -> xr.Dataset:
+    """One heatmap of whatever shows one, see `as_columns`; a stack, where one map is wanted, is refused."""
+    heat = as_columns(heat, name)
     for dim in SEVERAL:
         if dim in heat.dims:
-            names = [str(name) for name in heat[dim].to_numpy()]
-            raise ValueError(f"this holds one map for each {dim} ({', '.join(names)}); "
+            names = [str(each) for each in heat[dim].to_numpy()]
+            raise ValueError(f"{name} holds one map for each {dim} ({', '.join(names)}); "
                              f"choose one, .sel({dim}={names[0]!r})")  # fmt: skip
     return own_attrs(heat)

@@ -14,20 +14,26 @@ from liqlab.engine.grid import price_of
 from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.records import SIDES, Record
 from liqlab.engine.shared_run import ledger_run
-from liqlab.market.clock import between, nanoseconds, utc
+from liqlab.maps.arguments import moment_of, moment_text
+from liqlab.market.arguments import checked
+from liqlab.market.clock import between, nanoseconds
 from liqlab.market.market import Market
 from liqlab.models._assumptions import Assumptions
+from liqlab.models._law import Law
 
 __all__ = ["balance", "expected_liquidations", "levels"]
 
 MAX_LEVEL_ROWS = 5_000_000
 
 
+@checked()
 def expected_liquidations(
     market: Market,
     model: str | None = None,
     *,
     assumptions: Assumptions | Any = None,
+    start: Any = None,
+    end: Any = None,
     unit: str = "quote",
     **options: Any,
 ) -> pd.DataFrame:
@@ -37,6 +43,8 @@ def expected_liquidations(
     ----------
     market, model, assumptions, **options
         As in `heatmap`.
+    start, end : time-like, optional
+        Bars that open in this half-open range; earlier ones still count in the ledger.
     unit : 'quote' or 'coins'
         Coins × level price, or coins.
 
@@ -44,17 +52,31 @@ def expected_liquidations(
     -------
     DataFrame (time,)
         Columns long, short [unit]; index: open of the bar. ``attrs["unit"]``: the unit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        No bar in the range, an unknown unit, model or option.
     """
+    if "lookback" in options:
+        raise TypeError("lookback is of maps: it hides what stands and was opened earlier, and what is liquidated is "
+                        "counted whenever it was opened; leave it out")  # fmt: skip
     if unit not in ("quote", "coins"):
-        raise ValueError(f"unit must be 'quote' or 'coins', got {unit!r}")
+        raise ValueError(f"unit must be 'quote' or 'coins', got {unit!r}; choose one of the two")
     run = ledger_run(market, Assumptions.given(assumptions, model, options))
     inputs, record = run.inputs, run.flows
     amount = record.liquidated_notional if unit == "quote" else record.liquidated
     table = pd.DataFrame(np.add.reduceat(amount, inputs.first, axis=0), index=market.candles.index, columns=SIDES)
+    chosen = between(nanoseconds(table.index), start, end)
+    if not chosen.any():
+        raise ValueError(f"start and end: no candle opens in [{start}, {end}); the market runs from {market.start} to "
+                         f"{market.end}: choose a range in it")  # fmt: skip
+    table = table[chosen]
     table.attrs["unit"] = unit
     return table
 
 
+@checked()
 def balance(
     market: Market,
     model: str | None = None,
@@ -70,15 +92,16 @@ def balance(
     market, model, assumptions, **options
         As in `heatmap`.
     by_leverage : bool
-        One row per bar and leverage level instead of one per bar.
+        One row per bar and class of leverage instead of one per bar; `Law.ranges` says what a class stands for.
 
     Returns
     -------
     DataFrame
         Columns (quantity, side). opened, liquidated, closed, attributed [coins]: ``attributed_oi`` grows by opened −
         liquidated − closed. unattributed [coins]: open interest whose entries are unknown. open_interest [coins] is
-        attributed + unattributed wherever it is known; coverage [0..1] = attributed ÷ (attributed + unattributed). By
-        leverage: the first four only.
+        attributed + unattributed wherever it is known; coverage [0..1] = attributed ÷ open_interest, NaN where that is
+        not known. By leverage: the first four only. ``attrs["open_interest"]`` says whose it is, or why the model takes
+        none.
     """
     run = ledger_run(market, Assumptions.given(assumptions, model, options))
     inputs, record = run.inputs, run.by_level() if by_leverage else run.flows
@@ -90,13 +113,17 @@ def balance(
     flows = {name: np.add.reduceat(getattr(record, name), first, axis=0) for name in ("liquidated", "closed")}
     attributed_oi, unattributed_oi = record.attributed_oi[final], record.unattributed_oi[final]
     total = attributed_oi + unattributed_oi
-    coverage = np.divide(attributed_oi, total, out=np.zeros_like(attributed_oi), where=total > 0)
     target = np.repeat(inputs.steps.open_interest[final][:, None], 2, axis=1)
+    coverage = np.where(np.isnan(target), np.nan, 0.0)  # of an open interest that nobody told, no part can be known
+    np.divide(attributed_oi, total, out=coverage, where=(total > 0) & ~np.isnan(target))
     table = {"opened": inputs.opened.T, **flows, "attributed_oi": attributed_oi, "unattributed_oi": unattributed_oi,
              "open_interest": target, "coverage": coverage}  # fmt: skip
-    return pd.concat({name: pd.DataFrame(x, index=index, columns=SIDES) for name, x in table.items()}, axis=1)
+    sheet = pd.concat({name: pd.DataFrame(x, index=index, columns=SIDES) for name, x in table.items()}, axis=1)
+    sheet.attrs["open_interest"] = str(inputs.open_interest)
+    return sheet
 
 
+@checked()
 def levels(
     market: Market,
     model: str | None = None,
@@ -121,7 +148,8 @@ def levels(
     Returns
     -------
     DataFrame
-        opened_at (open of the bar), side, leverage, entry_price, liquidation_price [quote], opened [coins], standing
+        opened_at (open of the bar), side, leverage (of the class), leverage_low, leverage_high (what the class stands
+        for: its levels lie in between), entry_price, liquidation_price [quote], opened [coins], standing
         [coins] at the moment, notional = standing × liquidation_price [quote], touched_at (open of the bar that
         reached it, NaT if none has). ``attrs["at"]``: the moment.
 
@@ -138,18 +166,29 @@ def levels(
     table = _level_table(inputs, survival, np.flatnonzero(chosen))
     table.insert(0, "opened_at", opens[table.pop("bar")])
     touched = table.pop("touched_bar").to_numpy()
+    with_ranges(table, inputs.assumptions.law)
     table["touched_at"] = opens[np.maximum(touched, 0)].where(touched >= 0)
     table.attrs["at"] = opens[-1] + market.step
     return table
 
 
 def bars_by(market: Market, at: Any) -> int:
-    """How many candles had closed by a moment; None: all. ValueError where none had."""
-    if at is None:
-        return len(market.candles)
-    step = market.step.as_unit("ns").value
-    bars = int(np.searchsorted(nanoseconds(market.candles.index) + step, utc(at).as_unit("ns").value, side="right"))
-    return bars or len(market.until(at).candles)
+    """How many candles had closed by a moment; None: all. ValueError where none had, or the market had ended before."""
+    closes = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
+    moment = moment_of(market, at)
+    bars = int(np.searchsorted(closes, moment, side="right"))
+    if not bars:
+        raise ValueError(f"at: no candle of {market.symbol or 'this market'} had closed by {moment_text(moment)}; the "
+                         f"first closes at {moment_text(int(closes[0]))}: choose a later moment")  # fmt: skip
+    return bars
+
+
+def with_ranges(table: pd.DataFrame, law: Law) -> None:
+    """Beside the column leverage, which names a class: the leverages that it stands for."""
+    ranges = law.ranges[np.searchsorted(law.leverage, table["leverage"].to_numpy(float))]
+    place = list(table.columns).index("leverage") + 1
+    table.insert(place, "leverage_low", ranges[:, 0])
+    table.insert(place + 1, "leverage_high", ranges[:, 1])
 
 
 def _by_level(

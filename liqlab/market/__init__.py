@@ -5,6 +5,7 @@ from liqlab.market.market import (
     check_candles,
     check_funding_rate,
     check_leverage_tiers,
+    check_liquidation_events,
     check_liquidations,
     check_mark_candles,
     check_open_interest,
@@ -15,6 +16,6 @@ from liqlab.market.technicals import indicators
 
 __all__ = [
     "Market", "OpenInterestUse", "Provenance", "TakerUse", "TierUse", "TouchUse", "check_candles",
-    "check_funding_rate", "check_leverage_tiers", "check_liquidations", "check_mark_candles", "check_open_interest",
-    "check_taker", "indicators",
+    "check_funding_rate", "check_leverage_tiers", "check_liquidation_events", "check_liquidations",
+    "check_mark_candles", "check_open_interest", "check_taker", "indicators",
 ]  # fmt: skip

@@ -257,9 +257,15 @@ def check_leverage_tiers(tiers: pd.DataFrame) -> pd.DataFrame:
 def bar(candle: Mapping[str, float], open_interest: float | None, mark: tuple[float, float] | None) -> dict[str, float]:
     """A candle as numbers, or an error that says what is wrong with it."""
     needed = ("open", "high", "low", "close", "volume")
+    if not hasattr(candle, "keys"):
+        raise TypeError(f"candle must be a mapping with {', '.join(needed)}, got {type(candle).__name__}; pass a dict, "
+                        "or a row of candles")  # fmt: skip
     missing = [name for name in needed if name not in candle]
     if missing:
         raise ValueError(f"the candle lacks {', '.join(missing)}; it needs {', '.join(needed)}")
+    for k in (*needed, "taker_buy_volume"):
+        if k in candle and (isinstance(candle[k], str | bool) or not isinstance(candle[k], int | float | np.number)):
+            raise ValueError(f"candle: {k} must be a number, got {candle[k]!r}; write it without quotation marks")
     values = {k: float(candle[k]) for k in (*needed, "taker_buy_volume") if k in candle}
     prices = [values[k] for k in needed[:4]]
     sound = all(np.isfinite(prices)) and 0 < values["low"] <= min(prices) and values["high"] >= max(prices)
@@ -268,8 +274,54 @@ def bar(candle: Mapping[str, float], open_interest: float | None, mark: tuple[fl
     if "taker_buy_volume" in values and not (values["taker_buy_volume"] <= values["volume"] * (1 + 1e-9)):
         raise ValueError(f"taker_buy_volume {values['taker_buy_volume']!r} is more than the volume {values['volume']!r}"
                          "; both are in coins")  # fmt: skip
+    if open_interest is not None and isinstance(open_interest, str | bool):
+        raise ValueError(
+            f"open_interest must be a number of coins, got {open_interest!r}; None where nothing is reported"
+        )
     if open_interest is not None and not (np.isfinite(open_interest) and open_interest >= 0):
         raise ValueError(f"open_interest must be >= 0 coins, got {open_interest!r}; None where nothing is reported")
+    if mark is not None and (isinstance(mark, str) or np.shape(mark) != (2,)):
+        raise ValueError(
+            f"mark must be (low, high) with 0 < low <= high, got {mark!r}; leave it out where it is not known"
+        )
     if mark is not None and not 0 < mark[0] <= mark[1] < np.inf:
         raise ValueError(f"mark must be (low, high) with 0 < low <= high, got {mark!r}")
     return values
+
+
+def check_liquidation_events(liquidation_events: pd.DataFrame) -> pd.DataFrame:
+    """Check single *observed* liquidations.
+
+    Parameters
+    ----------
+    liquidation_events : DataFrame (time,)
+        One row per forced order, stamped when it happened; several may share a stamp. side (``long`` or ``short``, of
+        the position), price [quote] > 0 as the venue told it (mostly the bankruptcy price), quantity [coins] >= 0 that
+        was filled. Optional: average_price of the fills [quote], order_quantity [coins] that was ordered; NaN where the
+        venue does not tell them.
+
+    Returns
+    -------
+    DataFrame
+        A copy in UTC. Equal rows are kept: two orders may be alike.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the row, the value and the remedy.
+    """
+    name, optional = "liquidation_events", ("average_price", "order_quantity")
+    chosen = columns_of(liquidation_events, name, ("side", "price", "quantity"), optional)
+    clean = _check_index(chosen, name)
+    wrong = ~clean["side"].isin(["long", "short"]).to_numpy()
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ValueError(f"{name}: row {row} ({clean.index[row]}) has the side {clean['side'].iloc[row]!r}; it is long "
+                         "or short, the side of the position that was liquidated")  # fmt: skip
+    for column in clean.columns.drop("side"):
+        clean[column] = _numbers(clean[column], name)
+        if column not in optional:
+            refuse(clean, name, column, ~np.isfinite(clean[column]), "numbers must be finite; drop the row")
+    refuse(clean, name, "price", clean["price"] <= 0, "prices are > 0; drop or correct the row")
+    refuse(clean, name, "quantity", clean["quantity"] < 0, "amounts are >= 0 coins; side gives the side")
+    return clean

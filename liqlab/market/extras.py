@@ -8,7 +8,7 @@ from types import ModuleType
 __all__ = ["require"]
 
 EXTRAS = {
-    "ccxt": "fetch", "requests": "fetch", "tenacity": "fetch", "filelock": "fetch",
+    "ccxt": "fetch", "requests": "fetch", "tenacity": "fetch", "filelock": "fetch", "aiohttp": "fetch",
     "sklearn": "research", "talib": "research",
     "papermill": "report", "nbconvert": "report", "nbformat": "report", "ipykernel": "report", "sphinx": "report",
     "docutils": "report", "myst_nb": "report",

@@ -17,6 +17,7 @@ import pandas as pd
 from liqlab.market.checks import (
     PRICES,
     check_leverage_tiers,
+    check_liquidation_events,
     check_ohlc,
     clean_table,
     refuse,
@@ -28,7 +29,7 @@ from liqlab.market.clock import step_of, timeframe_of, utc
 
 __all__ = [
     "Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations", "check_taker",
-    "check_mark_candles", "check_leverage_tiers",
+    "check_mark_candles", "check_leverage_tiers", "check_liquidation_events",
 ]  # fmt: skip
 
 OPTIONAL_CANDLE_COLUMNS = ("quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
@@ -58,10 +59,14 @@ class Market:
         open, high, low, close [quote] of the mark price, which triggers liquidation.
     leverage_tiers : DataFrame, optional
         Dated maintenance tiers, see `check_leverage_tiers`. Default: the tables that liqlab ships.
+    liquidation_events : DataFrame (time,), optional
+        *Observed* forced orders one by one: side, price, quantity; see `check_liquidation_events`.
     symbol, exchange, timeframe : str
         ``BTC/USDT:USDT``, ``binanceusdm``, ``15m`` (ccxt's spelling). The time frame defaults to the step found.
     sources : mapping of table name to mapping
         Where each table comes from: ``exchange``, ``origin``, ``sha256``, ``kind`` (``own`` or ``proxy``), ``note``.
+        Of open interest also ``sides`` (``both → one`` where it was halved), and of a proxy ``scale``, the factor that
+        is in it already, with ``scale_low`` and ``scale_high``.
 
     Raises
     ------
@@ -77,6 +82,7 @@ class Market:
     path: pd.DataFrame | None = None
     mark_candles: pd.DataFrame | None = None
     leverage_tiers: pd.DataFrame | None = None
+    liquidation_events: pd.DataFrame | None = None
     symbol: str = ""
     exchange: str = ""
     timeframe: str = ""
@@ -146,6 +152,8 @@ class Market:
                 step = step_of(table, self.timeframe if name in ("candles", "mark_candles") else "")
                 cut[name] = table[table.index + step <= at].copy()
                 cut[name].attrs["timeframe"] = timeframe_of(step)
+        if self.liquidation_events is not None:
+            cut["liquidation_events"] = self.liquidation_events[self.liquidation_events.index <= at]
         if cut["candles"].empty:
             raise ValueError(f"no candle of {self.symbol or 'this market'} closed by {at}; the first closes at "
                              f"{self.start + self.step}")  # fmt: skip
@@ -160,7 +168,8 @@ class Market:
         lines = [f"Market {self.symbol or '(no symbol)'} on {self.exchange or '(no exchange)'}, {self.timeframe}"]
         for name in self.has():
             table = getattr(self, name)
-            span = f"{table.index[0]:%Y-%m-%d %H:%M} … {table.index[-1]:%Y-%m-%d %H:%M} UTC" if name in TABLES else ""
+            timed = len(table) > 0 and name != "leverage_tiers"
+            span = f"{table.index[0]:%Y-%m-%d %H:%M} … {table.index[-1]:%Y-%m-%d %H:%M} UTC" if timed else ""
             proxy = self.sources.get(name, {})
             label = f" (proxy: {proxy.get('exchange')})" if proxy.get("kind") == "proxy" else ""
             lines.append(f"  {name:<15}{len(table):>8,} rows  {span}{label}")
@@ -325,5 +334,6 @@ _CHECKS: dict[str, Callable[..., pd.DataFrame]] = {
     "path": check_path,
     "mark_candles": check_mark_candles,
     "leverage_tiers": check_leverage_tiers,
+    "liquidation_events": check_liquidation_events,
 }
-TABLES = tuple(name for name in _CHECKS if name != "leverage_tiers")
+TABLES = tuple(name for name in _CHECKS if name not in ("leverage_tiers", "liquidation_events"))

@@ -25,7 +25,11 @@ class OpenInterestUse:
     exchange : str
         Whose it is, of a proxy; empty where that is not known.
     scale : float
-        Factor that was applied.
+        Factor that was applied, to a proxy's one-sided coins.
+    scale_range : tuple of float
+        Of a proxy: 5 and 95 % of the hours in which its factor was measured; empty where it was not measured.
+    sides : str
+        ``both → one`` where the venue counts both sides and half was taken; else empty.
     assumed_bars : int
         Bars before the first known value, for which a size was assumed.
     days_of_volume : float
@@ -40,6 +44,8 @@ class OpenInterestUse:
     assumed_bars: int = 0
     days_of_volume: float = 0.0
     reason: str = ""
+    scale_range: tuple[float, ...] = ()
+    sides: str = ""
 
     def __post_init__(self) -> None:
         _check_kind(self.kind, OPEN_INTEREST_KINDS, "whose open interest it takes")
@@ -52,6 +58,8 @@ class OpenInterestUse:
         words = f"proxy: {self.exchange or 'another venue'} × {self.scale:g}" if self.kind == "proxy" else "own"
         if self.kind == "own" and self.scale != 1:
             words += f" × {self.scale:g}"
+        words += f" ({' … '.join(f'{x:g}' for x in self.scale_range)})" if self.scale_range else ""
+        words += f", sides: {self.sides}" if self.sides else ""
         return words + (f", assumed before its first stamp ({self.assumed_bars} bars)" if self.assumed_bars else "")
 
 

@@ -6,9 +6,9 @@ opens at an hour of its own (days at 16:00 UTC, weeks on Sunday) keep it.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-__all__ = ["bar_number", "bar_opens", "origin_of"]
+__all__ = ["bar_number", "bar_opens", "next_open", "origin_of"]
 
 _DAY = 86_400 * 10**9
 _WEEK = 7 * _DAY
@@ -40,15 +40,30 @@ def origin_of(first: int, step: int, width: int) -> int:
     return anchor + (int(first) - anchor) % int(step)
 
 
-def bar_number(stamps: np.ndarray, width: int, origin: int) -> np.ndarray:
-    """Number of the bar that each stamp [ns] lies in, counted from the one that begins at `origin`."""
-    return (np.asarray(stamps) - origin) // width
+def bar_number(stamps: Any, width: int, origin: int) -> Any:
+    """Number of the bar that a moment, or each of an array, lies in, counted from the one that begins at `origin`."""
+    return (stamps - origin) // width
 
 
-def bar_opens(stamps: np.ndarray, width: int, origin: int) -> np.ndarray:
-    """Open [ns] of the bar that each stamp [ns] lies in.
+def bar_opens(stamps: Any, width: int, origin: int = 0) -> Any:
+    """Open of the bar that a moment, or each of an array, lies in; all in one unit of time.
 
+    >>> import numpy as np
     >>> bar_opens(np.array([15, 16, 40]), 24, 16).tolist()
     [-8, 16, 40]
+
+    Weeks are counted from Thursday where 1970 is the origin, and from Monday on most venues.
+
+    >>> bar_opens(11, 7), bar_opens(11, 7, 4)  # [days]
+    (7, 11)
     """
     return bar_number(stamps, width, origin) * width + origin
+
+
+def next_open(stamps: Any, width: int, origin: int = 0) -> Any:
+    """The first open of a bar at or after a moment, as `bar_opens`.
+
+    >>> [next_open(day, 7, 4) for day in (10, 11, 12)]
+    [11, 11, 18]
+    """
+    return -bar_opens(-stamps, width, -origin)

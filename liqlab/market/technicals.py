@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.extras import require
 from liqlab.market.joins import at_close
@@ -16,6 +17,7 @@ from liqlab.market.resample import bar_number, origin_of
 __all__ = ["indicators"]
 
 
+@checked()
 def indicators(
     market: Market,
     *,
@@ -121,7 +123,7 @@ def indicators(
 
 def _candles(count: int, name: str, fewest: int) -> int:
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < fewest:
-        raise ValueError(f"{name} is a number of candles >= {fewest}, got {count!r}; Wilder took 14")
+        raise ValueError(f"{name} is a number of candles >= {fewest}, got {count!r}; pass 14, as Wilder did")
     return int(count)
 
 

@@ -28,15 +28,6 @@ def find(model: str) -> Callable[..., Flow]:
     return getattr(import_module(f"liqlab.models.{model}"), model)
 
 
-def one_bar(model: str) -> Callable[..., Flow]:
-    """A model's rule for a single bar, for maps that live; ValueError where it has none."""
-    find(model)
-    rule = getattr(import_module(f"liqlab.models.{model}"), "one_bar", None)
-    if rule is None:
-        raise ValueError(f"the model {model!r} has no rule for one bar; add one_bar(bar, **options) to its file")
-    return rule
-
-
 def options_of(model: str) -> dict[str, Any]:
     """Options of a model with their defaults.
 

@@ -85,6 +85,28 @@ class Law:
         """Class of every leverage level (leverage_level,)."""
         return np.repeat(self.leverage, self.counts)
 
+    @property
+    def ranges(self) -> np.ndarray:
+        """Lowest and highest leverage that each class stands for (class, 2); twice its own where it is not spread."""
+        own = np.stack([self.leverage, self.leverage], axis=1)
+        if len(self.leverage) == 1:
+            return own
+        return np.where(self.counts[:, None] == 1, own, np.stack(_limits(self.leverage), axis=1))
+
+    def named(self, leverages: Any) -> str:
+        """Classes by the leverages that they stand for, neighbours joined: ``10x 25x``, ``3.9–22x``.
+
+        >>> law("retail").named([10, 25]), law("measured").named([5, 10, 20, 125])
+        ('10x 25x', '3.9–22x 112–125x')
+        """
+        told: list[list[float]] = []
+        for low, high in self.ranges[np.isin(self.leverage, np.asarray(leverages, float))]:
+            if told and low < high and told[-1][1] == low:
+                told[-1][1] = high
+            else:
+                told.append([low, high])
+        return " ".join(f"{low:g}x" if low == high else f"{_figures(low)}–{_figures(high)}x" for low, high in told)
+
     def record(self) -> dict[str, Any]:
         """As JSON has it, for `recorded`."""
         return {"name": self.name, "leverage": self.leverage.tolist(), "long": self.long.tolist(),
@@ -204,6 +226,11 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
             raise ValueError(f"the law {law.name!r} puts no {side} at a leverage that {tiers.symbol} allows "
                              f"(up to {tiers.max_leverage[held]:g}x); add a lower leverage")  # fmt: skip
     return distance, share / share.sum(axis=1, keepdims=True)
+
+
+def _figures(leverage: float) -> str:
+    """Two figures of a leverage, three from 100 on."""
+    return f"{leverage:.2g}" if leverage < 99.5 else f"{leverage:.3g}"
 
 
 def _measured() -> Law:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from liqlab.market.clock import nanoseconds, timedelta
-from liqlab.market.joins import taker_share
-from liqlab.market.market import Market
+from liqlab.market.clock import timedelta
 from liqlab.market.provenance import OpenInterestUse
-from liqlab.models._flow import Bar, Flow
+from liqlab.models._bars import Bars
+from liqlab.models._flow import Flow
 from liqlab.models.volume import check_share
-from liqlab.models.volume import one_bar as open_only
 
 UNUSED = OpenInterestUse("not used", reason="levels fade")
 
 
-def decay(
-    market: Market, *, share_of_volume: float = 1.0, half_life: Any = "7d", half_life_exponent: float = 1.0
-) -> Flow:
+def decay(bars: Bars, *, share_of_volume: float = 1.0, half_life: Any = "7d", half_life_exponent: float = 1.0) -> Flow:
     """The open-only map, faded: old levels grow dim, those of high leverage soonest.
 
     Idea: nobody knows who closes, but few hold for ever, and high leverage is held for a short time.
@@ -30,7 +25,7 @@ def decay(
 
     Parameters
     ----------
-    market : Market
+    bars : Bars
     share_of_volume : float
         κ (0..1], share of the volume that takes positions: it scales the whole map.
     half_life : duration
@@ -52,23 +47,14 @@ def decay(
     Maps of vendors that let old levels fade instead of counting who closed.
     """
     kappa = check_share(share_of_volume)
-    life = timedelta(half_life)
+    life = timedelta(half_life, "half_life")
     if not life.value > 0:
         raise ValueError(f"half_life must be a positive duration such as '7d', got {half_life!r}")
     if not np.isfinite(half_life_exponent):
         raise ValueError(f"half_life_exponent must be a number such as 0, 0.5 or 1, got {half_life_exponent!r}")
-    share, taker = taker_share(market)
-    size = kappa * market.candles["volume"].to_numpy()
-    opened = np.stack([size * share, size * (1.0 - share)])
-    close = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
-    passed = np.diff(close, prepend=close[0] - market.step.as_unit("ns").value)
+    size = kappa * bars.volume
+    opened = np.stack([size * bars.taker_share, size * (1.0 - bars.taker_share)])
+    passed = np.diff(bars.close_time, prepend=bars.close_time[0] - bars.step)
     fade = np.log(2.0) * passed / life.as_unit("ns").value
-    unknown, words = np.full(len(size), np.nan), f"half-life {half_life} at 10x"
-    return Flow(opened, unknown, UNUSED, taker, words, fade=fade, by_leverage=float(half_life_exponent))
-
-
-def one_bar(bar: Bar, *, share_of_volume: float, half_life: Any, half_life_exponent: float) -> Flow:
-    """The flow of one bar: equal to the last bar of `decay`, bit for bit."""
-    fade = np.log(2.0) * np.array([bar.passed]) / timedelta(half_life).as_unit("ns").value
-    opened = open_only(bar, share_of_volume=share_of_volume)
-    return replace(opened, fade=fade, by_leverage=float(half_life_exponent))
+    unknown, words = np.full(len(bars), np.nan), f"half-life {half_life} at 10x"
+    return Flow(opened, unknown, UNUSED, bars.taker_use, words, fade=fade, by_leverage=float(half_life_exponent))

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from liqlab.market.checks import no_text
-from liqlab.market.clock import nanoseconds
-from liqlab.market.joins import row_at_close, taker_share
-from liqlab.market.market import Market
-from liqlab.market.provenance import OpenInterestUse, TakerUse
-from liqlab.models._flow import Bar, Flow
+from liqlab.market.provenance import OpenInterestUse
+from liqlab.models._bars import Bars
+from liqlab.models._flow import Flow
 from liqlab.models.volume import check_share
 
-DAY = 86_400 * 10**9
 # Share of openings, and how fast they close.
 COHORTS = {"by_age": ((0.5, 10.0), (0.5, 0.1)), "proportional": ((1.0, 1.0),)}
 
 
 def open_interest(
-    market: Market,
+    bars: Bars,
     *,
     share_of_volume: float = 0.1,
     open_interest_scale: float = 1.0,
@@ -39,11 +35,12 @@ def open_interest(
 
     Parameters
     ----------
-    market : Market
+    bars : Bars
     share_of_volume : float
         κ (0..1]: much of the volume is market making, opened and closed at low leverage.
     open_interest_scale : float
-        Factor on the market's open interest, for a proxy of another venue (1: as it is).
+        Factor on the market's open interest (1: as it is), for a proxy of another venue. The open interest of the
+        examples that is a proxy has been brought to the size of the market's venue already.
     days_of_volume : float
         Where no open interest is known: the size assumed for it, in days of the mean volume seen so far (at most the
         last 30 days).
@@ -77,31 +74,12 @@ def open_interest(
             raise ValueError(f"{name} must be > 0, got {value!r}")
     if closing not in COHORTS:
         raise ValueError(f"closing must be one of {', '.join(COHORTS)}, got {closing!r}")
-    share, taker = taker_share(market)
-    row = None if market.open_interest is None else row_at_close(market, nanoseconds(market.open_interest.index))
-    level, change, use = _level(market, row, open_interest_scale, days_of_volume)
-    since = None if market.open_interest is None or row is None else _since(market, market.open_interest, row)
-    # before the first stamp nothing is reported late, for nothing is reported
-    coarse = np.zeros(len(level), bool)
-    if row is not None and since is not None:
-        coarse = (row >= 0) & (since < np.arange(len(level)))
-    opened, late = _openings(kappa * market.candles["volume"].to_numpy(), change, share, coarse)
-    return Flow(opened, level, use, taker, closing, late=None if since is None else late, since=since,
-                cohorts=COHORTS[closing])  # fmt: skip
-
-
-def one_bar(
-    bar: Bar, *, share_of_volume: float, open_interest_scale: float, days_of_volume: float, closing: str
-) -> Flow:
-    """The flow of one bar, of what has been seen so far: equal to the last bar of `open_interest`, bit for bit."""
-    level = open_interest_scale * bar.open_interest
-    if np.isnan(level):
-        level = days_of_volume * bar.per_day * bar.recent_volume / bar.recent_bars
-    change = np.zeros(1) if bar.jump else np.array([level - bar.level_before])
-    coarse = np.array([bar.coarse and not np.isnan(bar.open_interest)])
-    opened, late = _openings(share_of_volume * np.array([bar.volume]), change, np.array([bar.buy_share]), coarse)
-    use = OpenInterestUse("own", scale=open_interest_scale)
-    return Flow(opened, np.array([level]), use, TakerUse("candle"), closing, late=late, cohorts=COHORTS[closing])
+    assumed = days_of_volume * bars.bars_per_day * bars.recent_volume / bars.recent_bars
+    level = np.where(np.isnan(bars.open_interest), assumed, open_interest_scale * bars.open_interest)
+    change = _change(bars, level, open_interest_scale)
+    opened, late = _openings(kappa * bars.volume, change, bars.taker_share, bars.candles_covered > 1)
+    use = _use(bars, open_interest_scale, days_of_volume)
+    return Flow(opened, level, use, bars.taker_use, closing, late=late, cohorts=COHORTS[closing])
 
 
 def _openings(
@@ -115,65 +93,24 @@ def _openings(
     return opened, np.where(coarse & (change > 0), np.minimum(beyond, opened), 0.0)
 
 
-def _level(
-    market: Market, row: np.ndarray | None, scale: float, days: float
-) -> tuple[np.ndarray, np.ndarray, OpenInterestUse]:
-    """Open interest at every bar's close, its change where the change is known, and whose it is.
+def _change(bars: Bars, level: np.ndarray, scale: float) -> np.ndarray:
+    """Change of the level in every bar, 0 where it is not known.
 
-    Across a hole in the table, and before its first stamp, nobody knows when positions were opened: the change counts
-    as 0 there, and the ledger lets its unattributed part take up the difference.
+    Across a hole, and before the first stamp, nobody knows when positions were opened: the change counts as 0 there,
+    and the ledger lets its unattributed part take up the difference.
     """
-    if market.open_interest is None or row is None:
-        level = _assumed(market, days)
-        return level, _changes(level), OpenInterestUse("assumed", days_of_volume=float(days))
-    known = scale * market.open_interest["open_interest"].to_numpy()
-    before = row < 0
-    level = np.where(before, _assumed(market, days), known[row]) if before.any() else known[row]
-    change = _changes(level)
-    change[~before & np.concatenate([[True], before[:-1]])] = 0.0
-    stamps, open_ = nanoseconds(market.open_interest.index), nanoseconds(market.candles.index[:1])[0]
-    if stamps[0] <= open_:  # known at the very beginning, so the first bar has a change as well
-        change[0] = level[0] - known[np.searchsorted(stamps, open_, side="right") - 1]
-    hole = _holes(stamps, market.step.as_unit("ns").value)
-    if hole.any():
-        change[hole[row] & ~before & (np.diff(row, prepend=-1) != 0)] = 0.0
-    return level, change, _use(market, scale, int(before.sum()))
+    before = np.concatenate([[scale * bars.open_interest_before], level[:-1]])
+    return np.where(bars.after_gap | np.isnan(before), 0.0, level - before)
 
 
-def _changes(level: np.ndarray) -> np.ndarray:
-    return np.diff(level, prepend=level[0])
-
-
-def _holes(stamps: np.ndarray, step: int) -> np.ndarray:
-    """Stamps that come more than twice as late as the one before them did: judged by the past alone."""
-    distance = np.diff(stamps, prepend=stamps[0])
-    usual = np.maximum(np.concatenate([[0, 0], distance[1:-1]])[: len(distance)], step)
-    hole = distance > 2 * usual
-    hole[:2] = False
-    return hole
-
-
-def _since(market: Market, table: pd.DataFrame, row: np.ndarray) -> np.ndarray | None:
-    """First candle after the stamp before the last one known at each close; None where no stamp spans several."""
-    stamps, opens = nanoseconds(table.index), nanoseconds(market.candles.index)
-    if len(stamps) < 2 or np.diff(stamps).max() <= market.step.as_unit("ns").value:
-        return None
-    begin = np.concatenate([[0], np.searchsorted(opens, stamps[:-1])])
-    return np.minimum(begin[np.maximum(row, 0)], np.arange(len(opens)))
-
-
-def _use(market: Market, scale: float, assumed: int) -> OpenInterestUse:
-    origin = market.sources.get("open_interest", {})
-    if origin.get("kind") == "proxy":
-        return OpenInterestUse("proxy", origin.get("exchange", ""), float(scale), assumed)
-    return OpenInterestUse("own", scale=float(scale), assumed_bars=assumed)
-
-
-def _assumed(market: Market, days: float) -> np.ndarray:
-    """A size of the ledger in days of volume, from the candles seen so far: at most the last 30 days of them."""
-    volume = np.cumsum(market.candles["volume"].to_numpy())
-    per_day = DAY / market.step.as_unit("ns").value
-    window = round(30 * per_day)
-    seen = np.minimum(np.arange(1, len(volume) + 1), window)
-    past = np.concatenate([np.zeros(min(window, len(volume))), volume[:-window]])
-    return days * per_day * (volume - past) / seen
+def _use(bars: Bars, scale: float, days: float) -> OpenInterestUse:
+    assumed = int(np.isnan(bars.open_interest).sum())
+    if assumed == len(bars):
+        return OpenInterestUse("assumed", days_of_volume=float(days))
+    source = bars.open_interest_source
+    sides = source.get("sides", "")
+    if source.get("kind") == "proxy":
+        factor = scale * float(source.get("scale", 1))
+        spread = tuple(scale * float(source[key]) for key in ("scale_low", "scale_high") if key in source)
+        return OpenInterestUse("proxy", source.get("exchange", ""), factor, assumed, scale_range=spread, sides=sides)
+    return OpenInterestUse("own", scale=float(scale), assumed_bars=assumed, sides=sides)

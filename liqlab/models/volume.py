@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from liqlab.market.checks import no_text
-from liqlab.market.joins import taker_share
-from liqlab.market.market import Market
-from liqlab.market.provenance import OpenInterestUse, TakerUse
-from liqlab.models._flow import Bar, Flow
+from liqlab.market.provenance import OpenInterestUse
+from liqlab.models._bars import Bars
+from liqlab.models._flow import Flow
 
 UNUSED = OpenInterestUse("not used", reason="nothing closes but what price reaches")
 
 
-def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
+def volume(bars: Bars, *, share_of_volume: float = 1.0) -> Flow:
     """Every bar's volume opens positions, and only touched prices close them: the map most vendors describe.
 
     Idea: takers open. Buyers' volume opens longs, sellers' volume opens shorts.
@@ -23,7 +22,7 @@ def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
 
     Parameters
     ----------
-    market : Market
+    bars : Bars
     share_of_volume : float
         κ [0..1], share of the volume that takes positions.
 
@@ -41,17 +40,9 @@ def volume(market: Market, *, share_of_volume: float = 1.0) -> Flow:
     The rule behind "opening, not closing" maps as vendors describe them; FAQ pages of heatmap vendors.
     """
     kappa = check_share(share_of_volume)
-    share, taker = taker_share(market)
-    size = kappa * market.candles["volume"].to_numpy()
-    opened = np.stack([size * share, size * (1.0 - share)])
-    return Flow(opened, np.full(len(size), np.nan), UNUSED, taker)
-
-
-def one_bar(bar: Bar, *, share_of_volume: float) -> Flow:
-    """The flow of one bar: equal to the last bar of `volume`, bit for bit."""
-    size = share_of_volume * np.array([bar.volume])
-    opened = np.stack([size * bar.buy_share, size * (1.0 - bar.buy_share)])
-    return Flow(opened, np.full(1, np.nan), UNUSED, TakerUse("candle"))
+    size = kappa * bars.volume
+    opened = np.stack([size * bars.taker_share, size * (1.0 - bars.taker_share)])
+    return Flow(opened, np.full(len(bars), np.nan), UNUSED, bars.taker_use)
 
 
 def check_share(share_of_volume: float) -> float:

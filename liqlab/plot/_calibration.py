@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE, heading, raw, view
 
@@ -26,6 +27,7 @@ MOVES = np.geomspace(0.002, 0.9, 120)  # moves against a position at which the l
 MAX_BARS = 120
 
 
+@checked()
 def calibration(result: Calibration, *, level: float = 0.9, kind: str = "pointwise") -> hv.Layout:
     """Draw a calibration: the fitted law with its band beside the presets, and the ridge of κ and law.
 
@@ -52,8 +54,9 @@ def calibration(result: Calibration, *, level: float = 0.9, kind: str = "pointwi
     return hv.Layout(panels).cols(1).opts(shared_axes=False)
 
 
+@checked()
 def uncertainty(
-    heat: xr.Dataset, *, at: Any = None, ylim: tuple[float, float] | None = None, title: str | None = None
+    heat: xr.Dataset, at: Any = None, *, ylim: tuple[float, float] | None = None, title: str | None = None
 ) -> hv.Overlay:
     """Draw the map of one moment with its band: what the ensemble of laws leaves open.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import naive, step_of
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import column_width, middles
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 LINES = (("#d55e00", "solid"), ("#0072b2", "dashed"), ("#009e73", "dotdash"), ("#cc79a7", "dotted"))
 
 
+@checked(table=Table("market.candles", "open high low close"))
 def candles(
     table: pd.DataFrame,
     *,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.cascades._cascade import Cascade
+from liqlab.market.arguments import Table, checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, raw
 
@@ -20,6 +21,7 @@ SHOCK, ALONE, AWAY = "#cccccc", "#7f7f7f", "#d55e00"
 LABELLED = 0.05  # of the picture's height: a thinner step has no room for words
 
 
+@checked(table=Table("lq.amplification(heat, depth=…)", "side move amplification runaway", "start_price"))
 def cascade(result: Cascade, *, table: pd.DataFrame | None = None, title: str | None = None) -> hv.Overlay | hv.Layout:
     """Draw a cascade as a ladder: each step a bar, as long as what it liquidates, as high as it moves the price.
 
@@ -51,13 +53,13 @@ def cascade(result: Cascade, *, table: pd.DataFrame | None = None, title: str | 
     parts: list[Any] = [hv.HSpan(result.start_price, result.shocked_price).opts(color=SHOCK, alpha=0.6)]
     parts.append(bars.opts(color=colour, line_color="#333333", line_width=0.5, tools=["hover"]))
     parts += [_arrows(steps, high - low, sign), _labels(rows, high - low)]
-    parts.append(hv.HLine(result.final_price).opts(color="#333333", line_dash="dashed", line_width=1.5))
+    parts.append(hv.HLine(_end(result)).opts(color="#333333", line_dash="dashed", line_width=1.5))
     parts += [hv.HLine(end).opts(color="#333333", line_dash="dotted", line_width=1)
               for end in result.price_range if np.isfinite(end)]  # fmt: skip
     widest = max(float(steps["liquidated"].max()) if len(steps) else 0.0, 1e-9)
     verdict = f"not stopped: {result.reason}" if result.runaway else f"amplification {result.amplification:.3g}"
     first = title or f"Estimated cascade after {result.shock:+.2%}"
-    ends = f"{result.start_price:,.6g} → {result.shocked_price:,.6g} → {result.final_price:,.6g}"
+    ends = f"{result.start_price:,.6g} → {result.shocked_price:,.6g} → {_told_end(result)}"
     ladder = hv.Overlay(parts).opts(
         title=raw(_heading(n, first, f"{ends}, {verdict}")), ylim=(low, high), xlim=(0, 1.5 * widest),
         show_legend=False, xlabel=f"estimated, liquidated in the step [{n['quote']}]", ylabel=f"price [{n['quote']}]",
@@ -68,6 +70,10 @@ def cascade(result: Cascade, *, table: pd.DataFrame | None = None, title: str | 
     return hv.Layout([ladder, amplification(table, mark=result)]).cols(1).opts(shared_axes=False, toolbar=None)
 
 
+@checked(
+    table=Table("lq.amplification(heat, depth=…)", "side move amplification runaway", "start_price"),
+    zones=Table("lq.critical_zones(heat, depth=…)", "side from_price to_price"),
+)
 def amplification(
     table: pd.DataFrame, *, zones: pd.DataFrame | None = None, mark: Cascade | None = None, title: str | None = None
 ) -> hv.Overlay:
@@ -93,7 +99,8 @@ def amplification(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
-    rows = pd.DataFrame({"shock": 100 * table.index.to_numpy(), "move": 100 * table["move"].to_numpy(),
+    moves = table["move"].fillna(table.index.to_series())  # what left the map is put on the diagonal
+    rows = pd.DataFrame({"shock": 100 * table.index.to_numpy(), "move": 100 * moves.to_numpy(),
                          "amplification": table["amplification"].to_numpy(), "side": table["side"].to_numpy(),
                          "runaway": table["runaway"].to_numpy(bool)}).sort_values("shock")  # fmt: skip
     ends = rows["shock"].min(), rows["shock"].max()
@@ -114,7 +121,7 @@ def amplification(
     if len(away):
         crosses = hv.Points(away, ["shock", "move"], label="not stopped")
         parts.append(crosses.opts(marker="x", size=7, color=AWAY, line_width=2))
-    if mark is not None:
+    if mark is not None and np.isfinite(mark.amplification):
         sign = -1 if mark.side == "long" else 1
         dot = hv.Points([(100 * mark.shock, 100 * sign * mark.amplification * abs(mark.shock))], ["shock", "move"])
         parts.append(dot.opts(size=10, color="#333333", line_color="white"))
@@ -125,11 +132,20 @@ def amplification(
     )  # fmt: skip
 
 
+def _end(result: Cascade) -> float:
+    """Where the price ends, or the edge of the map over which it left."""
+    return float(result.final_price if np.isfinite(result.final_price) else result.steps["price_after"].iloc[-1])
+
+
+def _told_end(result: Cascade) -> str:
+    return f"{_end(result):,.6g}" if np.isfinite(result.final_price) else f"beyond {_end(result):,.6g}"
+
+
 def _view(result: Cascade) -> tuple[float, float]:
     """What the shock sets off, and of the shock as much again (all of it where it sets off little)."""
     down = result.side == "long"
-    span = abs(result.final_price - result.shocked_price)
-    ends = [result.final_price, *(end for end in result.price_range if np.isfinite(end))]
+    span = abs(_end(result) - result.shocked_price)
+    ends = [_end(result), *(end for end in result.price_range if np.isfinite(end))]
     whole = abs(result.shocked_price - result.start_price)
     shown = whole if span == 0 else min(whole, 0.5 * span)
     far = min(ends) if down else max(ends)

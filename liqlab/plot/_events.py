@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from liqlab.market.arguments import Table, checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, NEUTRAL, SHORT, raw
 
@@ -17,6 +18,7 @@ HUES = (LONG, SHORT, "#009e73")
 BANDS = ((0.05, 0.95, 0.15), (0.25, 0.75, 0.3))  # of the event figure: quantiles and opacity
 
 
+@checked(tables=Table("lq.event_windows(market, times)", attrs="symbol"))
 def events(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, title: str = "Price around events") -> hv.Overlay:
     """Draw prices before and after events: median, the middle half, and the middle nine tenths.
 

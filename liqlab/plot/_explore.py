@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import as_columns
 from liqlab.maps.stacking import SEVERAL, heatmaps_of, own_attrs
+from liqlab.market.arguments import checked
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, explore_layers, explore_script, open_interest_panel
 from liqlab.plot._candles import candles_over
@@ -37,6 +39,7 @@ label { white-space: nowrap; }
 """
 
 
+@checked()
 def explore(
     heats: xr.Dataset,
     market: Market | None = None,
@@ -80,6 +83,7 @@ def explore(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
+    heats = as_columns(heats, "heats")
     choice, chosen = _choice(heats)
     first = next(iter(chosen.values()))
     low, high = ylim or view(first)

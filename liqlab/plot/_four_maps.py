@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import Table, checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.profile import profile_bars
 from liqlab.plot.style import FONT, LONG, NEUTRAL, SHORT, raw, view
@@ -20,6 +21,11 @@ BID, ASK = "#009e73", "#cc79a7"
 PANEL, NARROW = 250, 172  # [px] two panels of the four side by side fit a phone
 
 
+@checked(
+    depth=Table("lq.fetch_depth(symbol)", "side price quantity"),
+    events=Table("pd.DataFrame({'side': …, 'price': …, 'quantity': …})", "side price quantity"),
+    stops=Table("pd.DataFrame({'side': …, 'price': …, 'quantity': …})", "side price quantity"),
+)
 def four_maps(
     heat: xr.Dataset,
     market: Any = None,

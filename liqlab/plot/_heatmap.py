@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, open_interest_panel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MAX_COLUMNS = 700  # more than a screen has pixels only make the page heavy
 
 
+@checked(zones=Table("lq.clusters(heat)", "side low peak high notional", "at start"))
 def heatmap(
     heat: xr.Dataset,
     market: Market | None = None,
@@ -120,6 +122,7 @@ def heatmap(
     return bokeh_hooks.sheet(parts, 2 if profile else 1)
 
 
+@checked()
 def show(
     case: str | Market, model: str | None = None, *, start: Any = None, end: Any = None, **options: Any
 ) -> hv.Layout:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import between, naive, nanoseconds, timedelta
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, WIDE, raw
@@ -19,6 +20,7 @@ MAX_POINTS = 2_000  # of a line: more than a screen has pixels only makes the pa
 LINE, GUIDE = "#0072b2", "#999999"
 
 
+@checked(table=Table("lq.indicators(market)", attrs="timeframe"))
 def indicators(
     table: pd.DataFrame,
     *,

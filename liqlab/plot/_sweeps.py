@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import naive
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
@@ -26,6 +27,7 @@ MARKS = {
 }
 
 
+@checked(table=Table("lq.sweeps(market, heat)", "time side low high extreme class"))
 def sweeps(
     table: pd.DataFrame,
     heat: xr.Dataset,

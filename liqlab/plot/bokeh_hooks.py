@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -135,3 +136,29 @@ def use_bokeh() -> None:
 
     if "bokeh" not in hv.Store.registry or hv.Store.current_backend != "bokeh":
         hv.extension("bokeh", logo=False)
+
+
+def is_figure(thing: Any) -> bool:
+    """Whether something is a figure of HoloViews; where that was never loaded there is none."""
+    if "holoviews" not in sys.modules:
+        return False
+    import holoviews as hv
+
+    return isinstance(thing, hv.core.Dimensioned) and type(thing) is not hv.Dataset
+
+
+def bokeh_model(figure: Any) -> Any:
+    """The figure as Bokeh draws it.
+
+    Raises
+    ------
+    ValueError
+        Where a part of it needs a kernel, or is one of several frames that a slider chooses.
+    """
+    import holoviews as hv
+
+    if figure.traverse(lambda part: part, [hv.DynamicMap, hv.HoloMap]):
+        raise ValueError("a figure with a slider or one that Python redraws needs a kernel, and a file has none; save "
+                         "one of its frames, figure[key], or side by side, figure.layout()")  # fmt: skip
+    use_bokeh()
+    return hv.render(figure, backend="bokeh")

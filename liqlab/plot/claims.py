@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.market.arguments import checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, MIN_WIDTH_PX, raw
 
@@ -29,6 +30,7 @@ MAX_EFFECT_MARGINS = 6.0  # [margins] beyond it an interval is cut and shown wit
 ROW, TALL, FRAME = 21, 31, 230  # height of a line, of one with its name above, of what stands around them [px]
 
 
+@checked()
 def claims_table(table: pd.DataFrame, *, title: str | None = None) -> hv.Overlay:
     """Draw the table of claims: one line per claim, effect and interval in units of what would matter.
 
@@ -80,6 +82,7 @@ def claims_table(table: pd.DataFrame, *, title: str | None = None) -> hv.Overlay
     )  # fmt: skip
 
 
+@checked()
 def magnet(result: Magnet) -> hv.Layout:
     """Draw how soon bright zones were touched, against their mirror prices and against blocks of other times.
 
@@ -98,6 +101,7 @@ def magnet(result: Magnet) -> hv.Layout:
     return bokeh_hooks.sheet(panels, 1)
 
 
+@checked()
 def forest(result: Magnet, *, comparison: str = "mirror") -> hv.Overlay:
     """Draw the magnet effect of every market, and of all together.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.margin import Tiers, tiers_for
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import naive
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MAX_POINTS = 700  # of a price line: more than a screen has pixels only makes the page heavy
 
 
+@checked(table=Table("lq.levels(market)", "opened_at touched_at side leverage entry_price liquidation_price"))
 def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated liquidation levels") -> hv.Overlay:
     """Draw a table of `liqlab.levels`: each level from its opening to its touch.
 
@@ -55,6 +57,7 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
     )  # fmt: skip
 
 
+@checked(table=Table("lq.explain(market, price=…)", "opened_at side share entry_price leverage", "low high"))
 def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay:
     """Mark on the candles the bars that stand behind a band.
 
@@ -112,6 +115,7 @@ def _named(leverages: pd.Series) -> str:
     return ", ".join(f"{x:g}x" for x in sorted(set(leverages)))
 
 
+@checked()
 def law(law: Any = "measured", *, tiers: Tiers | None = None, position_notional: float = 10_000.0) -> hv.Layout:
     """Draw a law beside the presets: the share of coins that a move of some size against them liquidates.
 

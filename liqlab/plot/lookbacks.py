@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liqlab.maps.stacking import heatmaps_of
+from liqlab.market.arguments import checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
 from liqlab.plot.colour_bar import colours
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 HEIGHT = 550  # [px] with title, colour bar and axis: the map itself is 300 high
 
 
+@checked()
 def lookback_heatmaps(
     maps: xr.Dataset,
     *,
@@ -50,7 +52,7 @@ def lookback_heatmaps(
     bokeh_hooks.use_bokeh()
     if "lookback" not in getattr(maps, "dims", ()):
         raise ValueError("lookback_heatmaps draws maps of several lookbacks, a Dataset with a dimension lookback; make "
-                         "it with lq.lookback_heatmaps(market, ['24h', '7d'])")  # fmt: skip
+                         "it with lq.lookback_heatmaps(market, lookbacks=['24h', '7d'])")  # fmt: skip
     each = heatmaps_of(maps, "lookback")
     low, high = ylim or view(next(iter(each.values())))
     look = {**WIDE, "height": HEIGHT, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None,

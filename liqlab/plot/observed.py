@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from liqlab.market.arguments import checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import column_width, middles
 from liqlab.plot.colour_bar import colours
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@checked()
 def observed_heatmap(
     seen: xr.Dataset,
     *,

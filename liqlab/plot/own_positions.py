@@ -23,13 +23,26 @@ def own_positions(table: pd.DataFrame, heat: xr.Dataset, ylim: tuple[float, floa
     """
     import holoviews as hv
 
+    lines, labels = lines_of(table, heat, ylim)
+    drawn: list[Any] = [hv.HLine(price).opts(color=OWN, line_width=2, line_dash=dash) for price, dash in lines]
+    for edge, place, words, align in labels:  # over all lines
+        label = hv.Text(edge, place, words, halign=align, valign="bottom")
+        drawn.append(label.opts(color="#ffffff", text_font_size="8pt", **BACKDROP))
+    return hv.Overlay(drawn)
+
+
+def lines_of(
+    table: pd.DataFrame, heat: xr.Dataset, ylim: tuple[float, float]
+) -> tuple[list[tuple[float, str]], list[tuple[Any, float, str, str]]]:
+    """Prices of lines with their dashes, and labels: time and price of the foot, words, alignment."""
     low, high = ylim
-    lines: list[Any] = []
-    labels: list[Any] = []  # over all lines
+    lines: list[tuple[float, str]] = []
+    labels: list[tuple[Any, float, str, str]] = []
     taken: list[float] = []
     gap = LINES * (high - low)
     for row in table.to_dict("records"):
-        near = "no cluster on the way" if np.isnan(row["distance"]) else f"cluster on the way {row['distance']:+.1%}"
+        way = row["distance_to_edge"]
+        near = "no cluster on the way" if np.isnan(way) else f"cluster on the way {way:+.1%}"
         what = f"{row['side']} {row['leverage']:g}x"
         texts = [(row["liquidation_price"], f"{what} liquidated {row['liquidation_price']:,.6g}\n {near}", "solid")]
         if not pd.isna(row["stop"]):
@@ -39,15 +52,14 @@ def own_positions(table: pd.DataFrame, heat: xr.Dataset, ylim: tuple[float, floa
         for price, words, dash in texts:
             inside = low <= price <= high
             if inside:
-                lines.append(hv.HLine(price).opts(color=OWN, line_width=2, line_dash=dash))
+                lines.append((price, dash))
             upper = price == ordered[-1]
             place = _free(float(np.clip(price, low, high)), upper, taken, gap, low, high)
             taken.append(place)
             arrow = "" if inside else "▲ " if price > high else "▼ "
             edge, align = _edge(heat, place, gap)
-            label = hv.Text(edge, place, f" {arrow}{words}", halign=align, valign="bottom")
-            labels.append(label.opts(color="#ffffff", text_font_size="8pt", **BACKDROP))
-    return hv.Overlay([*lines, *labels])
+            labels.append((edge, place, f" {arrow}{words}", align))
+    return lines, labels
 
 
 def _free(price: float, above: bool, taken: list[float], gap: float, low: float, high: float) -> float:

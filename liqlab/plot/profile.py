@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import bin_of, cells, unit_of
 from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, heading, raw, view
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@checked()
 def liquidation_map(
     heat: xr.Dataset,
-    *,
     at: Any = None,
+    *,
     ylim: tuple[float, float] | None = None,
     marks: Sequence[float] = (),
     width: int | None = None,

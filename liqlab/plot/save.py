@@ -1,55 +1,103 @@
-"""A heatmap written to a PNG, SVG or PDF file, without a browser: plain matplotlib."""
+"""Heatmaps written to a PNG, SVG or PDF file, without a browser: plain matplotlib, with the look of a page."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from liqlab.maps.stacking import one_heatmap
-from liqlab.plot.cells import bin_of, cells, column_width, middles, unit_of
-from liqlab.plot.colour_bar import EMPTY, GAP, HATCH, Colours, colours, limits, matplotlib_norm
-from liqlab.plot.image import gap_boxes
+from liqlab.loaders.whole_file import whole_file
+from liqlab.maps.stacking import SEVERAL, heatmaps_of, one_heatmap
+from liqlab.market.arguments import checked
+from liqlab.market.checks import no_text
+from liqlab.market.clock import naive, utc
+from liqlab.market.market import Market
+from liqlab.plot import matplotlib_layers as layers
+from liqlab.plot.cells import cells
+from liqlab.plot.colour_bar import Colours, colours
 from liqlab.plot.observed import is_observed, observed_heading
-from liqlab.plot.style import LONG, RISE, SHORT, heading, view
+from liqlab.plot.style import heading, view
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FALLEN = "#a8a8a8"  # a thin dark body would be lost on the dark background
 ENDINGS = ("png", "svg", "pdf")
+NARROW, WITH_PROFILE, WIDE, MAX_DPI = 3.5, 5.5, 60.0, 1200  # [inches] of a panel at least, of a picture at most; [dpi]
+TALL = {"map": 0.42, "observed": 0.3}  # of a panel's width
+BAR, STRIP, TITLE, AXIS, KEY = 0.1, 0.8, 0.75, 0.35, 0.55  # [inches]
 
 
+class _Look(NamedTuple):
+    """What all panels of a picture share."""
+
+    scale: Colours
+    threshold: float
+    ylim: tuple[float, float] | None
+    at: Any
+    title: str | None
+    candles: bool
+    profile: bool
+    strip: bool
+    ticks: int
+
+
+@checked()
 def png(
-    heat: xr.Dataset,
+    heat: xr.Dataset | Sequence[xr.Dataset],
     path: str | os.PathLike[str],
+    market: Market | None = None,
     *,
     cmap: str = "purple-yellow",
     logz: bool = True,
     cnorm: str | None = None,
+    threshold: float = 0.0,
     ylim: tuple[float, float] | None = None,
+    at: Any = None,
+    candles: bool = True,
+    zones: pd.DataFrame | None = None,
+    positions: Any = None,
+    observed: xr.Dataset | None = None,
+    strip: bool | None = None,
+    profile: bool | None = None,
     title: str | None = None,
+    columns: int = 2,
     width: float = 10.0,
     dpi: int = 110,
 ) -> Path:
-    """Write a heatmap as PNG, SVG or PDF, without a browser (matplotlib).
+    """Write heatmaps as PNG, SVG or PDF, without a browser (matplotlib), with the look of the figures on a page.
 
     Parameters
     ----------
-    heat : Dataset
-        From `liqlab.heatmap` or `liqlab.observed_heatmap`.
+    heat : Dataset or sequence of Datasets
+        From `liqlab.heatmap` or `liqlab.observed_heatmap`. Several, or a Dataset of several lookbacks or models, stand
+        side by side on one range of prices, each with colours of its own.
     path : path-like
         File to write, ending in ``.png``, ``.svg`` or ``.pdf``; an existing one is replaced once the new one is whole,
         and stays if it cannot be written.
-    cmap, logz, cnorm, ylim, title
+    market : Market, optional
+        For the strip: open interest where the market has it, else volume.
+    cmap, logz, cnorm, threshold, ylim, at, title
         As in `heatmap`.
+    candles : bool
+        Draw the candles over the map.
+    zones : DataFrame, optional
+        From `liqlab.clusters`: outlined from where each was seen in `heat`, the largest labelled.
+    positions : mapping, sequence or DataFrame, optional
+        Your own, as in `liqlab.assess_positions`.
+    observed : Dataset, optional
+        From `liqlab.observed_heatmap`: drawn below the map, on the same axes of time and price.
+    strip, profile : bool, optional
+        Draw the strip below and the map at the side; default: where there is one map.
+    columns : int
+        Panels per row, of several maps.
     width : float
-        Width [inches].
+        Width [inches], at most 60; each panel of a row needs 3.5, with the map at the side 5.5.
     dpi : int
-        Dots per inch.
+        Dots per inch, at most 1200.
 
     Returns
     -------
@@ -58,100 +106,151 @@ def png(
 
     Raises
     ------
-    ValueError
-        Another ending of the file's name.
+    ValueError, TypeError
+        Another ending of the file's name, a width or dpi out of range, zones, positions or observed with several maps,
+        or what is no heatmap.
     """
+    kind = _kind_of(path)
+    maps = _maps(heat)
+    several = len(maps) > 1
+    columns = min(_whole(columns, "columns"), len(maps))
+    profile = not several if profile is None else profile
+    _check_size(width, dpi, columns, WITH_PROFILE if profile else NARROW)
+    if several and not (zones is None and positions is None and observed is None):
+        raise ValueError("zones, positions and observed belong to one map, and these are several; save them one by one")
+    if observed is not None and not is_observed(one_heatmap(observed)):
+        raise ValueError("observed must be a map of observed liquidations; make it with lq.observed_heatmap(market)")
+    if is_observed(maps[0]) and not (zones is None and positions is None and observed is None and at is None):
+        raise ValueError("at, positions, zones and observed belong to an estimated map, and this one is of observed "
+                         "liquidations; leave them out, or pass it as observed= with the estimated map")  # fmt: skip
+    look = _Look(colours(cmap, logz=logz, cnorm=cnorm), threshold, ylim, at, title, candles, profile,
+                 not several if strip is None else strip, max(5, int(width / columns)))  # fmt: skip
+    figure = _figure(maps, market, look, zones=zones, positions=positions, observed=observed, columns=columns,
+                     width=width, dpi=dpi)  # fmt: skip
+    with whole_file(path) as part:
+        figure.savefig(part, format=kind)
+    return Path(path)
+
+
+def _figure(
+    maps: list[xr.Dataset], market: Market | None, look: _Look, *, zones: Any, positions: Any, observed: Any,
+    columns: int, width: float, dpi: int,
+) -> Any:  # fmt: skip
+    """The finished figure: a panel for each map."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    target, heat = Path(path), one_heatmap(heat)
-    kind = target.suffix.lower().removeprefix(".")
-    if kind not in ENDINGS:
-        raise ValueError(f"a figure is written as .png, .svg or .pdf, got {target.name!r}; choose one of these endings")
-    seen, scale = is_observed(heat), colours(cmap, logz=logz, cnorm=cnorm)
-    edges = heat["price_edge"].to_numpy()
-    low, high = ylim or ((float(edges[0]), float(edges[-1])) if seen else view(heat))
-    figure = Figure(figsize=(width, 0.56 * width), dpi=dpi, layout="constrained")
+    heights = _heights(width / columns, observed is not None, look.strip)
+    rows = -(-len(maps) // columns)
+    one = sum(heights) + TITLE + (KEY + AXIS) * (1 + (observed is not None)) + AXIS * look.strip
+    figure = Figure(figsize=(width, rows * one), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, 2, sharey=True, width_ratios=[6, 1])
-    table = cells(heat, (low, high))
-    _draw_cells(figure, axes[0], table, heat, (low, high), scale)
-    _draw_candles(axes[0], heat)
-    _draw_profile(axes[1], table, heat)
-    axes[0].set_ylim(low, high)
-    words = observed_heading(heat, title) if seen else heading(heat, title)
-    figure.suptitle(words, fontsize=9, x=0.01, ha="left", parse_math=False)  # a symbol may hold a $
-    part = target.with_name(target.name + ".tmp")
-    try:
-        figure.savefig(part, format=kind)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    return target
+    parts = figure.subfigures(rows, columns, squeeze=False).ravel()
+    first = look.ylim or _view(maps[0])
+    for part, heat in zip(parts, maps, strict=False):
+        axes = part.subplots(len(heights), 1 + look.profile, squeeze=False, height_ratios=heights,
+                             width_ratios=[6, 1][: 1 + look.profile])  # fmt: skip
+        _map_rows(axes[:2], heat, first, look)
+        if zones is not None:
+            layers.draw_zones(axes[0, 0], zones, heat, first)
+        if positions is not None:
+            from liqlab.zones.own_positions import assess_positions
+
+            layers.draw_positions(axes[0, 0], assess_positions(positions, heat, at=look.at), heat, first)
+        if observed is not None:
+            _map_rows(axes[2:4], observed, first, look._replace(at=None, title=None, threshold=0.0))
+            axes[2, 0].set_xlim(axes[0, 0].get_xlim())
+        if look.strip:
+            _strip_row(axes[-1], heat, market, look)
+            axes[-1, 0].set_xlim(axes[0, 0].get_xlim())
+    return figure
 
 
-def _draw_cells(
-    figure: Any, axes: Any, table: xr.Dataset, heat: xr.Dataset, ylim: tuple[float, float], scale: Colours
-) -> None:
-    """The cells, the hatching where there are no data, and the colour bar."""
-    from matplotlib.colors import ListedColormap
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-    from matplotlib.patches import Rectangle
-    from matplotlib.ticker import EngFormatter, LogLocator
+def _map_rows(axes: Any, heat: xr.Dataset, ylim: tuple[float, float], look: _Look) -> None:
+    """A map with its candles and the map at the side, and the colour bar below."""
+    main, bar = axes[0, 0], axes[1, 0]
+    layers.draw_cells(main, bar, cells(heat, ylim), heat, ylim, look.scale, look.threshold)
+    if look.candles:
+        layers.draw_candles(main, heat)
+    if look.at is not None:
+        layers.draw_moment(main, naive(pd.DatetimeIndex([utc(look.at)]))[0])
+    _time_axis(main, look.ticks)
+    main.yaxis.set_major_formatter("{x:,.10g}")
+    main.set_ylabel(f"price [{heat.attrs['quote']}]", **layers.LABEL)
+    words = observed_heading(heat, look.title) if is_observed(heat) else heading(heat, look.title)
+    main.set_title(words, loc="left", fontsize=8, weight="bold", color=layers.INK, parse_math=False)
+    if look.profile:
+        layers.draw_profile(axes[0, 1], heat, ylim, look.at)
+        axes[1, 1].set_axis_off()
 
-    total, price = table["estimated"].to_numpy(), table["price"].to_numpy()
-    ends = limits(total, scale.norm)
-    half, rim = pd.Timedelta(column_width(heat) / 2), (price[1] - price[0]) / 2
-    times = date2num([pd.Timestamp(table["time"].to_numpy()[k]) + sign * half for k, sign in ((0, -1), (-1, 1))])
-    image = axes.imshow(
-        np.where(total > 0, total, np.nan).T, origin="lower", aspect="auto", interpolation="nearest",
-        cmap=ListedColormap(scale.palette).with_extremes(bad=EMPTY), norm=matplotlib_norm(scale.norm, ends, total),
-        extent=(*times, price[0] - rim, price[-1] + rim),
-    )  # fmt: skip
-    for left, bottom, right, top in gap_boxes(table, ylim):
-        start, end = date2num([left, right])
-        box = Rectangle((start, bottom), end - start, top - bottom, facecolor=GAP, edgecolor=HATCH, hatch="///")
-        axes.add_patch(box)
-    locator = AutoDateLocator()
+
+def _strip_row(axes: Any, heat: xr.Dataset, market: Market | None, look: _Look) -> None:
+    """Below the map: open interest or volume and the coverage; of what was observed, the sums by time."""
+    if is_observed(heat):
+        layers.draw_sums(axes[0], heat)
+    else:
+        layers.draw_strip(axes[0], heat, market)
+    _time_axis(axes[0], look.ticks)
+    if look.profile and is_observed(heat):
+        axes[1].set_axis_off()
+    elif look.profile:
+        layers.draw_coverage(axes[1], heat, look.at)
+
+
+def _time_axis(axes: Any, most: int) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=2, maxticks=most)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_ylabel(f"price [{heat.attrs['quote']}]", parse_math=False)
-    axes.set_xlabel("time [UTC]")
-    label = f"{'observed' if is_observed(heat) else 'estimated'} [{unit_of(table, heat)}]"
-    bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03, spacing="uniform")
-    bar.set_label("\n".join(filter(None, [label, ends.words()])), fontsize=8, parse_math=False)
-    if scale.norm == "log":
-        bar.ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
-    bar.ax.yaxis.set_major_formatter(EngFormatter(sep="", places=None))
-    bar.minorticks_off()
+    axes.tick_params(labelsize=7)
+    axes.xaxis.get_offset_text().set_fontsize(7)
 
 
-def _draw_candles(axes: Any, heat: xr.Dataset) -> None:
-    from matplotlib.collections import LineCollection
-    from matplotlib.dates import date2num
-
-    middle = date2num(middles(heat))
-    if is_observed(heat):  # bodies would hide the very cells that the bars were spread over
-        axes.plot(middle, heat["close"].to_numpy(), color="#bdbdbd", linewidth=1)
-        return
-    ohlc = {name: heat[name].to_numpy() for name in ("open", "high", "low", "close")}
-    bodies = np.where(ohlc["close"] >= ohlc["open"], RISE, FALLEN)
-    thick = max(1.0, 250 / heat.sizes["time"])
-    for a, b, colour, wide in (("low", "high", "white", 0.6), ("open", "close", bodies, thick)):
-        lines = np.stack([np.column_stack([middle, ohlc[a]]), np.column_stack([middle, ohlc[b]])], axis=1)
-        axes.add_collection(LineCollection(list(lines), colors=colour, linewidths=wide))
+def _heights(wide: float, observed: bool, strip: bool) -> list[float]:
+    """Heights of the rows of a panel [inches]."""
+    heights = [TALL["map"] * wide, BAR]
+    if observed:
+        heights += [TALL["observed"] * wide, BAR]
+    return [*heights, STRIP] if strip else heights
 
 
-def _draw_profile(axes: Any, table: xr.Dataset, heat: xr.Dataset) -> None:
-    """The last column on the very cells of the map; of what was observed, the sum of all columns."""
-    from matplotlib.ticker import EngFormatter, MaxNLocator
+def _view(heat: xr.Dataset) -> tuple[float, float]:
+    edges = heat["price_edge"].to_numpy()
+    return (float(edges[0]), float(edges[-1])) if is_observed(heat) else view(heat)
 
-    amounts = table.sum("time") if is_observed(heat) else table.isel(time=-1)
-    for side, colour in (("longs", LONG), ("shorts", SHORT)):
-        axes.barh(table["price"], amounts[side].to_numpy(), height=bin_of(table), color=colour, label=side)
-    axes.legend(fontsize=7, loc="lower right", framealpha=0.9)
-    axes.xaxis.set_major_locator(MaxNLocator(2))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel(f"[{unit_of(table, heat)}]", fontsize=7, parse_math=False)
-    closed = f"{pd.Timestamp(heat['close_time'].to_numpy()[-1]):%d %b %H:%M}"
-    axes.set_title("observed\nby price" if is_observed(heat) else f"map at\n{closed}", fontsize=7)
+
+def _maps(heat: Any) -> list[xr.Dataset]:
+    """One map or several; a Dataset of several is taken apart."""
+    if isinstance(heat, list | tuple):
+        if not heat:
+            raise ValueError("there is no map to draw, got an empty list; pass lq.heatmap(market)")
+        return [one_heatmap(each) for each in heat]
+    for dim in SEVERAL:
+        if dim in getattr(heat, "dims", ()):
+            return list(heatmaps_of(heat, dim).values())
+    return [one_heatmap(heat)]
+
+
+def _kind_of(path: str | os.PathLike[str]) -> str:
+    kind = Path(path).suffix.lower().removeprefix(".")
+    if kind not in ENDINGS:
+        raise ValueError(f"a figure is written as .png, .svg or .pdf, got {Path(path).name!r}; choose one of these "
+                         "endings")  # fmt: skip
+    return kind
+
+
+def _check_size(width: float, dpi: float, columns: int, narrow: float) -> None:
+    no_text(width=width, dpi=dpi)
+    if not (math.isfinite(width) and narrow * columns <= width <= WIDE):
+        raise ValueError(f"width must be {narrow * columns:g} to {WIDE:g} inches for {columns} panel(s) in a row, got "
+                         f"{width!r}; a narrower picture has no room for its axes, fewer dots make it smaller "
+                         "(dpi=60)")  # fmt: skip
+    if not 10 <= dpi <= MAX_DPI:
+        raise ValueError(f"dpi must be 10 to {MAX_DPI} dots per inch, got {dpi!r}; 110 is the default")
+
+
+def _whole(number: Any, name: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, got {number!r}")
+    return number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from liqlab.market.arguments import checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, MIN_WIDTH_PX, raw
 
@@ -32,6 +33,7 @@ CHANCE = {"precision": 0.1, "lift": 1.0}
 ROW, FRAME, BELOW = 20, 224, 128  # height of a line, of what stands around them, and of that the part below [px]
 
 
+@checked()
 def scoreboard(
     result: Scores | Mapping[str, Scores],
     *,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import naive, utc
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, raw, short_number
@@ -19,6 +22,7 @@ HUES = (("long", LONG), ("short", SHORT))
 APART = 0.055  # of the prices shown: closer labels would lie on each other
 
 
+@checked(table=Table("lq.clusters(heat)", "side low peak high notional", "at start"))
 def clusters(
     table: pd.DataFrame,
     *,
@@ -51,11 +55,36 @@ def clusters(
     Returns
     -------
     holoviews Overlay
-        Boxes of both sides, then labels, if any.
+        Boxes of both sides, dotted ones for broad blocks that are no clusters, then labels, if any.
     """
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
+    heat = None if heat is None else one_heatmap(heat)
+    data, labels = outlines(table, heat=heat, ylim=ylim, start=start, end=end, top=top)
+    parts: list[Any] = []
+    for side, colour in HUES:
+        mine = data[data["broad"] & (data["side"] == side)]
+        if len(mine):
+            blocks = hv.Rectangles(mine, kdims=["time", "price", "time1", "price1"], group=f"{side} broad blocks")
+            parts.append(blocks.opts(fill_alpha=0.0, line_color=colour, line_width=1, line_dash="dotted", tools=[]))
+        boxes = hv.Rectangles(data[~data["broad"] & (data["side"] == side)], kdims=["time", "price", "time1", "price1"],
+                              vdims=["peak", "notional", "leverages"], group=f"{side} zones")  # fmt: skip
+        parts.append(boxes.opts(fill_alpha=0.0, line_color=colour, line_width=2, tools=[]))
+    for align in ("left", "right"):
+        some = labels[labels["align"] == align]
+        if some.empty:
+            continue
+        words = hv.Labels(some, kdims=["time", "peak"], vdims=["text"], group=f"{align} labels")
+        parts.append(words.opts(text_align=align, text_color="white", text_font_size="8pt", hooks=[_backed]))
+    return hv.Overlay(parts)
+
+
+def outlines(
+    table: pd.DataFrame, *, heat: xr.Dataset | None, ylim: tuple[float, float] | None, start: Any = None,
+    end: Any = None, top: int = 6,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Boxes of zones (time, price, time1, price1, side, broad, …) and labels of the largest clusters among them."""
     end = utc(end if end is not None else table.attrs["at"])
     first = utc(start if start is not None else table.attrs["start"])
     low, high = ylim or (0.0, np.inf)
@@ -70,21 +99,12 @@ def clusters(
         "time1": naive(pd.DatetimeIndex([end])).repeat(len(rows)), "price1": rows["high"].clip(upper=high),
         "side": rows["side"], "peak": rows["peak"], "notional": rows["notional"],
         "leverages": rows.get("leverages", ""),
+        "broad": rows["broad"].astype(bool) if "broad" in rows else False,
     })  # fmt: skip
-    parts: list[Any] = []
-    for side, colour in HUES:
-        boxes = hv.Rectangles(data[data["side"] == side], kdims=["time", "price", "time1", "price1"],
-                              vdims=["peak", "notional", "leverages"], group=f"{side} zones")  # fmt: skip
-        parts.append(boxes.opts(fill_alpha=0.0, line_color=colour, line_width=2, tools=[]))
-    written = _labelled(data, low, high, top)
+    written = _labelled(data[~data["broad"]], low, high, top)
     late = written["time"] > first.tz_localize(None) + (end - first) / 2  # text of late boxes runs to the left
-    right = written[late].drop(columns="time").rename(columns={"time1": "time"})
-    for align, some in (("left", written[~late]), ("right", right)):
-        if some.empty:
-            continue
-        labels = hv.Labels(some, kdims=["time", "peak"], vdims=["text"], group=f"{align} labels")
-        parts.append(labels.opts(text_align=align, text_color="white", text_font_size="8pt", hooks=[_backed]))
-    return hv.Overlay(parts)
+    written = written.assign(align=np.where(late, "right", "left"), time=written["time"].where(~late, written["time1"]))
+    return data, written
 
 
 def _began(rows: pd.DataFrame, heat: xr.Dataset, end: pd.Timestamp) -> pd.Series:
@@ -124,8 +144,8 @@ def _price(price: float) -> str:
 
 def _span(leverages: str) -> str:
     """``5x 10x 25x`` as ``5–25x``: a phone has no room for all of them."""
-    every = leverages.split()
-    return every[0] if len(every) == 1 else f"{every[0][:-1]}–{every[-1]}"
+    every = re.findall(r"[\d.]+", leverages)
+    return f"{every[0]}x" if len(every) == 1 else f"{every[0]}–{every[-1]}x"
 
 
 def _backed(plot: Any, element: Any) -> None:
@@ -133,6 +153,7 @@ def _backed(plot: Any, element: Any) -> None:
     plot.handles["glyph"].update(background_fill_color="#1b1b1b", background_fill_alpha=0.65)
 
 
+@checked(table=Table("lq.cumulative(heat)", "long short", "price quote at"), pain=Table("lq.max_pain(heat)", "price"))
 def cumulative(
     table: pd.DataFrame, *, xlim: tuple[float, float] | None = None, pain: pd.DataFrame | None = None
 ) -> hv.Overlay:
@@ -183,6 +204,7 @@ def _across(plot: Any, element: Any) -> None:
         axis.formatter = NumeralTickFormatter(format="0,0.[0000]")
 
 
+@checked(table=Table("lq.confluence(heat)", "long short", "price quote layers at"))
 def confluence(table: pd.DataFrame, *, ylim: tuple[float, float] | None = None, width: int | None = None) -> hv.Overlay:
     """Draw the score of confluence by price: longs and shorts in their hues, 0 to 1.
 

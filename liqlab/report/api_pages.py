@@ -31,10 +31,11 @@ def rooms() -> dict[str, dict[str, Any]]:
 
     found: dict[str, dict[str, Any]] = {}
     for room, names in lq._ROOMS.items():
-        if room in ("engine", "report"):
+        if room == "engine":
             continue
         module = import_module(f"liqlab.{room}")
-        inside = {f"{room}.{name}": getattr(module, name) for name in module.__all__ if name not in names}
+        more = () if room == "report" else module.__all__  # a report is made on the command line
+        inside = {f"{room}.{name}": getattr(module, name) for name in more if name not in names}
         found[room] = {name: getattr(lq, name) for name in names if room != "plot"}
         found[room] |= {name: thing for name, thing in inside.items() if callable(thing)}
         if room == "models":

@@ -75,6 +75,18 @@ def figures_of(cell: Any, *, name: str) -> list[Any]:
     return [root for data in scripts if _script_of(data) for root in _roots(data, name)]
 
 
+def standalone(root: Any) -> Any:
+    """A Bokeh figure that a file can hold: as wide as its page, and no text of it asks another host for TeX."""
+    from bokeh.document import Document
+
+    document = Document()
+    document.add_root(root)
+    content: Any = document.to_json(deferred=False)
+    document.clear()
+    found = Document.from_json(defuse_tex(content)) if _TEX.search(json.dumps(content)) else None
+    return _fitted(found.roots[0] if found else root)
+
+
 def plots_in(root: Any) -> list[Any]:
     """The plots of a figure or layout, in the order of reading."""
     from bokeh.models import Plot

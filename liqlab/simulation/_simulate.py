@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.market.arguments import checked
 from liqlab.market.clock import timedelta, utc
 from liqlab.simulation import market_tables
 from liqlab.simulation.agent_state import Lots, Setting, desks
@@ -37,6 +38,7 @@ from liqlab.simulation.true_tables import Simulation
 __all__ = ["Simulation", "simulate"]
 
 
+@checked()
 def simulate(
     days: float = 30,
     *,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
+from liqlab.market.arguments import checked
 from liqlab.market.clock import step_of, timeframe_of
 from liqlab.market.market import Market
 
@@ -22,6 +23,7 @@ CEILING, CEILING_WITH_MAP = "hindsight", "hindsight + map"
 UNITLESS = ("range", "24h breakout")
 
 
+@checked()
 def baselines(
     market: Market | None,
     observed: pd.DataFrame,

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
+from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.validation.densities import DENSITIES, History, densities
@@ -62,6 +63,7 @@ class Location:
         return "\n".join(lines)
 
 
+@checked()
 def location(
     heat: xr.Dataset,
     events: pd.DataFrame,
@@ -130,6 +132,7 @@ def location(
     return Location(_summary(table, resamples, level, seed), table.drop(columns="quantity"), about)
 
 
+@checked()
 def bar_events(observed: pd.DataFrame, market: Market) -> pd.DataFrame:
     """Events from liquidations per bar: of their price it is known that it lay between the bar's open and its extreme.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
+from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds, step_of
 
 __all__ = ["placebos"]
@@ -13,6 +14,7 @@ __all__ = ["placebos"]
 DAY = 86_400 * 10**9
 
 
+@checked()
 def placebos(estimated: pd.DataFrame, *, seed: int = 0) -> dict[str, pd.DataFrame]:
     """Three placebos of estimated liquidations per bar.
 

@@ -13,6 +13,7 @@ from liqlab.engine.grid import cell_of
 from liqlab.engine.inputs import EngineInputs, build_inputs
 from liqlab.engine.ledger import run_ledger
 from liqlab.engine.records import SIDES, Columns
+from liqlab.market.arguments import checked
 from liqlab.market.market import Market
 from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law
@@ -50,6 +51,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+@checked()
 def recovery(
     simulations: Sequence[Any],
     variants: Mapping[str, Mapping[str, Any]] | None = None,

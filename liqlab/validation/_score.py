@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
+from liqlab.market.arguments import checked
 from liqlab.market.clock import timeframe_of
 from liqlab.market.market import Market
 from liqlab.validation._baselines import CEILING, CEILING_WITH_MAP, PLAIN
@@ -85,6 +86,7 @@ class Scores:
         return "\n".join(lines)
 
 
+@checked()
 def score(
     estimated: pd.DataFrame | Mapping[str, pd.DataFrame],
     observed: pd.DataFrame,

@@ -13,6 +13,7 @@ import pandas as pd
 from liqlab import models
 from liqlab.engine.records import SIDES
 from liqlab.maps.tables import expected_liquidations
+from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds, step_of, timedelta
 from liqlab.market.market import Market
 from liqlab.models._assumptions import Assumptions
@@ -56,6 +57,7 @@ class Walk:
         return f"{head}\n{self.scores!r}"
 
 
+@checked()
 def walk_forward(
     market: Market,
     model: Model | None = None,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
+from liqlab.maps.arguments import check_same_market, column_at, estimated
 from liqlab.maps.attribution import cell_edges, standing_at
-from liqlab.maps.heatmaps import liquidation_map
 from liqlab.maps.stacking import one_heatmap, own_attrs
+from liqlab.market.arguments import checked, warn
 from liqlab.market.checks import no_text
 from liqlab.market.provenance import Provenance
 from liqlab.models._assumptions import Assumptions
-from liqlab.zones.profile_peaks import smoother, zones_nb
+from liqlab.models._law import Law
+from liqlab.zones.broad import blocks
+from liqlab.zones.profile_peaks import smooth_all_nb, smoother, zones_nb
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,11 +29,12 @@ __all__ = ["clusters", "every_cluster"]
 WIDTH = 0.003
 FALSE_ALARMS = 0.2
 ATR_COLUMNS = 14
-COLUMNS = ["rank", "side", "low", "peak", "high", "notional", "share", "prominence", "brightness", "distance",
-           "distance_atr"]  # fmt: skip
+COLUMNS = ["rank", "side", "low", "peak", "high", "notional", "share", "prominence", "brightness", "distance_to_edge",
+           "distance_to_peak", "distance_to_peak_atr"]  # fmt: skip
 PART = 0.05  # a leverage is named if it holds this part of a zone
 
 
+@checked()
 def clusters(
     heat: xr.Dataset,
     at: Any = None,
@@ -42,10 +45,13 @@ def clusters(
 ) -> pd.DataFrame:
     """Bright zones of a map at one moment, ranked by the notional that stands in them.
 
+    Below the clusters stand the bright blocks that are none, with ``broad`` True and the reason. The price of
+    `max_pain` always lies in one of both.
+
     Parameters
     ----------
-    heat : Dataset
-        From `heatmap`.
+    heat : Dataset or Live
+        From `heatmap`; one moment of it, or a live map.
     at : time-like, optional
         UTC: the last column closed at or before it; default: the last column.
     width : float
@@ -61,15 +67,23 @@ def clusters(
     DataFrame
         One row per zone, the largest notional first: rank (1, 2, …), side (of the positions), low, peak, high [quote],
         notional [quote] standing between low and high, share [0..1] of the side's notional, prominence [quote per 1 %
-        of price], brightness [0..1] of the peak relative to the map's brightest, distance = peak ÷ price − 1 [1],
-        distance_atr = (peak − price) ÷ ATR [1]. With leverages in the map: leverages, those with a twentieth of the
-        zone or more. With a market: age [days], mean weighted by notional, and leverages. ``attrs``: at, start of
-        the map, price, atr [quote], width, false_alarms, and what the map was made of.
+        of price], brightness [0..1] of the peak relative to the map's brightest, distance_to_edge = near edge ÷
+        price − 1 (0 where the price is inside), distance_to_peak = peak ÷ price − 1 [1], distance_to_peak_atr = (peak
+        − price) ÷ ATR [1], broad, reason. With leverages in the map: leverages, those that the classes with a
+        twentieth of the zone or more stand for, ``10x`` or ``7.1–14x``. With a market: age [days], mean weighted by
+        notional, and leverages. ``attrs``: at, start of the map, price, atr [quote], width, false_alarms, and what the
+        map was made of.
+
+        broad: no cluster, but a block where the smoothed profile is at least half as high as its side's highest
+        point; low and high are where it passes that height. It is listed where its highest point lies in no cluster, or
+        clusters hold less than half of it (and not where it has less than a twentieth of its side); reason says what it
+        lacks of a cluster. It may hold clusters, so that its notional is not to be added to theirs.
 
     Raises
     ------
     ValueError
-        Where no column had closed by then, or the width is smaller than the map's bins where the price stands.
+        Where no column had closed by then, the map had ended before, it is of another market than the one given, or the
+        width is smaller than the map's bins where the price stands.
 
     Assumptions
     -----------
@@ -100,17 +114,21 @@ def clusters(
     >>> import liqlab as lq
     >>> heat = lq.heatmap(lq.load_example("btc-2024-05"), start="2024-04-30", end="2024-05-02", price_step=25)
     >>> zones = lq.clusters(heat, at="2024-05-01 07:00")
-    >>> bool((zones["low"] < zones["peak"]).all()), bool(zones["notional"].is_monotonic_decreasing)
+    >>> bool((zones["low"] < zones["peak"]).all()), bool(zones[~zones["broad"]]["notional"].is_monotonic_decreasing)
     (True, True)
     """
-    heat = one_heatmap(heat)
-    snap = liquidation_map(heat, at=at)
-    row = int(np.searchsorted(heat["time"].to_numpy(), snap["time"].to_numpy()))
+    heat = one_heatmap(estimated(heat))
+    if market is not None:
+        check_same_market(market, heat)
+    row = column_at(heat, at)
+    snap = heat.isel(time=row)
     found = every_cluster(heat, width=width, false_alarms=false_alarms, columns=slice(row, row + 1))
-    table = found[COLUMNS].sort_values("rank", ignore_index=True)
+    table = found[COLUMNS].sort_values("rank", ignore_index=True).assign(broad=False, reason="")
+    table = _with_blocks(table, heat, row, width, false_alarms)
     moment = pd.Timestamp(snap["close_time"].item(), tz="UTC")
     if "leverage" in heat["notional"].dims:
-        table["leverages"] = [_meeting(snap["notional"], zone) for zone in table.itertuples()]
+        law = Assumptions.of(heat).law
+        table["leverages"] = [_meeting(snap["notional"], zone, law) for zone in table.itertuples()]
     if market is not None:
         table = _aged(table, heat, market, moment)
     kept = {**origin(heat), "at": moment, "start": pd.Timestamp(heat["time"].to_numpy()[0], tz="UTC"),
@@ -120,6 +138,7 @@ def clusters(
     return table
 
 
+@checked()
 def every_cluster(
     heat: xr.Dataset,
     *,
@@ -144,9 +163,10 @@ def every_cluster(
     DataFrame
         column (number), close_time (UTC), then as from `clusters`, and strength (1 and more for a zone: the least of
         what it has ÷ what it needs of contrast, brightness and prominence over noise); sorted by column, side, peak.
-        A column's zones depend on that column's map alone, its distance_atr on the columns up to it.
+        A column's zones depend on that column's map alone, its distance_to_peak_atr on the columns up to it.
     """
     check_positive(width=width, false_alarms=false_alarms)
+    heat = one_heatmap(estimated(heat))
     part = heat if columns is None else heat.isel(time=columns)
     edges = part["price_edge"].to_numpy()
     amount = by_side(part)
@@ -171,13 +191,51 @@ def every_cluster(
         "low": np.exp(found[:, 1]), "peak": peak, "high": np.exp(found[:, 3]),
         "notional": found[:, 6], "share": found[:, 6] / total[which, column],
         "prominence": 0.01 * found[:, 5], "brightness": found[:, 4] / top[column],
-        "distance": peak / price[column] - 1, "distance_atr": (peak - price[column]) / true_range[column],
+        "distance_to_edge": to_edge(np.exp(found[:, 1]), np.exp(found[:, 3]), price[column]),
+        "distance_to_peak": peak / price[column] - 1,
+        "distance_to_peak_atr": (peak - price[column]) / true_range[column],
         "strength": found[:, 7],
     })  # fmt: skip
     order = table.sort_values(["column", "notional"], ascending=[True, False], kind="stable").index
     table["rank"] = 0
     table.loc[order, "rank"] = table.loc[order].groupby("column").cumcount() + 1
     return table[["column", "close_time", *COLUMNS, "strength"]]
+
+
+def to_edge(low: Any, high: Any, price: Any) -> np.ndarray:
+    """Way from the price to the near edge of a zone [1], signed; 0 where the price is in it.
+
+    >>> to_edge(np.array([110.0, 90.0, 80.0]), np.array([120.0, 105.0, 95.0]), 100.0).round(9).tolist()
+    [0.1, 0.0, -0.05]
+    """
+    return np.asarray(np.clip(price, low, high) / price - 1)
+
+
+def _with_blocks(table: pd.DataFrame, heat: xr.Dataset, row: int, width: float, false_alarms: float) -> pd.DataFrame:
+    """Clusters of a column, and below them its bright blocks that are none."""
+    part = heat.isel(time=slice(row, row + 1))
+    amount, edges = by_side(part)[:, 0], part["price_edge"].to_numpy()
+    if (np.diff(edges)[0] / part["close"].to_numpy() > width * (1 + 1e-9)).any():
+        return table  # too coarse to be looked at, as every_cluster has said
+    price, true_range = float(part["close"].item()), float(atr(heat)[row])
+    grid = smoother(edges, width)
+    top = float(smooth_all_nb(amount, grid.first, grid.weight, grid.cells).max())
+    rows = []
+    for s, side in enumerate(SIDES):
+        mine = table[table["side"] == side]
+        for x in blocks(amount[s], edges, width, false_alarms, list(zip(mine["low"], mine["high"], strict=True))):
+            low, peak, high = np.exp([x.low, x.peak, x.high])
+            rows.append({
+                "rank": 0, "side": side, "low": low, "peak": peak, "high": high, "notional": x.amount,
+                "share": x.amount / amount[s].sum(), "prominence": 0.01 * x.rise, "brightness": x.height / top,
+                "distance_to_edge": float(to_edge(low, high, price)), "distance_to_peak": peak / price - 1,
+                "distance_to_peak_atr": (peak - price) / true_range, "broad": True, "reason": x.reason,
+            })  # fmt: skip
+    if not rows:
+        return table
+    below = pd.DataFrame(rows).sort_values("notional", ascending=False, kind="stable")
+    below["rank"] = np.arange(len(table) + 1, len(table) + len(below) + 1)
+    return pd.concat([table, below] if len(table) else [below], ignore_index=True)
 
 
 def _too_coarse(heat: xr.Dataset, width: float) -> np.ndarray:
@@ -188,11 +246,8 @@ def _too_coarse(heat: xr.Dataset, width: float) -> np.ndarray:
         raise ValueError(f"width must be at least the bins' own, got {width!r} where bins are {bins.min():.3g} of the "
                          "price wide or more; pass a larger width, or a smaller price_step to heatmap")  # fmt: skip
     if coarse.any():
-        warnings.warn(
-            f"{int(coarse.sum())} of {len(coarse)} columns have bins wider than {width:g} of the price: no zone "
-            "is looked for there; pass a larger width, or a smaller price_step to heatmap",
-            stacklevel=3,
-        )
+        warn(f"{int(coarse.sum())} of {len(coarse)} columns have bins wider than {width:g} of the price: no zone "
+             "is looked for there; pass a larger width, or a smaller price_step to heatmap")  # fmt: skip
     return coarse
 
 
@@ -226,22 +281,13 @@ def atr(heat: xr.Dataset) -> np.ndarray:
     return mean
 
 
-def _meeting(notional: xr.DataArray, zone: Any) -> str:
+def _meeting(notional: xr.DataArray, zone: Any, law: Law) -> str:
     """Leverages that hold a twentieth of a zone or more, of a map that keeps them apart."""
     inside = notional.sel(side=zone.side, price=slice(zone.low, zone.high)).sum("price")
     if not inside.sum() > 0:  # thinner than a bin
         inside = notional.sel(side=zone.side).sel(price=zone.peak, method="nearest")
     share = inside.to_numpy() / inside.to_numpy().sum()
-    return named(inside["leverage"].to_numpy(), share)
-
-
-def named(leverage: np.ndarray, share: np.ndarray) -> str:
-    """``25x 50x``, in ascending order.
-
-    >>> named(np.array([50.0, 25.0, 3.0]), np.array([0.5, 0.48, 0.02]))
-    '25x 50x'
-    """
-    return " ".join(f"{x:g}x" for x in np.sort(leverage[share >= PART]))
+    return law.named(inside["leverage"].to_numpy()[share >= PART])
 
 
 def _aged(table: pd.DataFrame, heat: xr.Dataset, market: Market, moment: pd.Timestamp) -> pd.DataFrame:
@@ -249,6 +295,7 @@ def _aged(table: pd.DataFrame, heat: xr.Dataset, market: Market, moment: pd.Time
     standing = standing_at(market, Assumptions.of(heat), moment, Provenance.of(heat).lookback or None)
     edge, day = heat["price_edge"].to_numpy(), np.timedelta64(1, "D")
     days = (standing.opens[-1] - standing.opens).to_numpy() / day
+    law = standing.inputs.assumptions.law
     classes, age, leverages = np.unique(standing.inputs.ladder.leverage), np.full(len(table), np.nan), [""] * len(table)
     for side in SIDES:
         zones = np.flatnonzero((table["side"] == side).to_numpy())
@@ -259,7 +306,7 @@ def _aged(table: pd.DataFrame, heat: xr.Dataset, market: Market, moment: pd.Time
         weighted = np.bincount(lots.band, lots.notional * days[lots.bar], len(zones))
         age[zones] = np.divide(weighted, total, out=np.full(len(zones), np.nan), where=total > 0)
         for zone, by_leverage, whole in zip(zones, held, total, strict=True):
-            leverages[zone] = named(classes, by_leverage / whole) if whole > 0 else ""
+            leverages[zone] = law.named(classes[by_leverage / whole >= PART]) if whole > 0 else ""
     return table.assign(age=age, leverages=table.get("leverages", leverages))
 
 

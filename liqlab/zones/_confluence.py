@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
+from liqlab.maps.arguments import estimated
 from liqlab.maps.heatmaps import liquidation_map
-from liqlab.maps.stacking import heatmaps_of
+from liqlab.maps.stacking import heatmaps_of, one_heatmap
+from liqlab.market.arguments import Table, checked
 from liqlab.zones._clusters import WIDTH, by_side, check_positive, origin
 from liqlab.zones.profile_peaks import Smoother, smooth_all_nb, smoother
 
@@ -22,6 +24,7 @@ __all__ = ["confluence", "score_of"]
 MIN_LAYER_BRIGHTNESS = 0.5  # a layer takes part in a zone where it is half as bright as its own brightest
 
 
+@checked(zones=Table("lq.clusters(heat)", "side low peak high"))
 def confluence(
     heat: xr.Dataset | Mapping[str, xr.Dataset],
     at: Any = None,
@@ -119,15 +122,17 @@ def _layers(
     heat: Any, at: Any, leverages: Sequence[float] | None
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], xr.Dataset]:
     """Edges and notional (side, price) of every layer at the moment, and the moment's map that lends its bins."""
-    if "notional" in heat:
-        snap = liquidation_map(heat, at=at)
+    if not isinstance(heat, Mapping) or hasattr(heat, "data_vars"):
+        snap = liquidation_map(estimated(heat), at=at)
         dim = next((d for d in snap["notional"].dims if d not in ("price", "side", "leverage")), "leverage")
         snaps = heatmaps_of(snap, str(dim)) if dim != "leverage" else _by_leverage(snap, leverages)
     else:
-        snaps = {str(name): liquidation_map(each, at=at) for name, each in heat.items()}
+        snaps = {str(name): liquidation_map(one_heatmap(each, f"heat[{name!r}]"), at=at) for name, each in heat.items()}
     if not snaps:
-        raise ValueError("confluence needs two heatmaps or more, got none; see liqlab.lookback_heatmaps")
-    found = {name: (snap["price_edge"].to_numpy(), by_side(snap.expand_dims("time"))[:, 0])
+        raise ValueError(
+            "heat: confluence needs two heatmaps or more, got none; lq.lookback_heatmaps(market) makes them"
+        )
+    found = {name: (snap["price_edge"].to_numpy(), by_side(snap)[:, 0])
              for name, snap in snaps.items()}  # fmt: skip
     return found, next(iter(snaps.values()))
 
@@ -138,7 +143,7 @@ def _by_leverage(snap: xr.Dataset, leverages: Sequence[float] | None) -> dict[st
         raise ValueError("this heatmap keeps no leverages apart; make it with by_leverage=True, or pass maps of "
                          "several lookbacks (lq.lookback_heatmaps)")  # fmt: skip
     known = [float(x) for x in snap["leverage"].to_numpy()]
-    for each in leverages or ():
+    for each in () if leverages is None else leverages:
         if each not in known:
             raise ValueError(f"the heatmap has no leverage {each!r}; it has {', '.join(f'{x:g}' for x in known)}")
     return {f"{x:g}x": snap.sel(leverage=x, drop=True) for x in (known if leverages is None else leverages)}

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.market.clock import nanoseconds, timedelta
+from liqlab.market.arguments import checked
+from liqlab.market.clock import nanoseconds, span_of, timedelta, utc
 from liqlab.market.market import Market
 
 __all__ = ["event_windows"]
 
 
+@checked()
 def event_windows(
     market: Market, times: Sequence[Any] | pd.Index | pd.Series, *, before: Any = "24h", after: Any = "24h",
     sign: Any = 1,
@@ -50,10 +52,11 @@ def event_windows(
     >>> len(path), float(path.loc[pd.Timedelta(0)].iloc[0])
     (9, 0.0)
     """
-    moments = pd.DatetimeIndex(pd.to_datetime(pd.Series(times), utc=True))
-    signs = np.broadcast_to(np.asarray(sign, float), len(moments))
-    if not np.isin(signs, (-1, 1)).all():
-        raise ValueError(f"sign must be 1 or -1 for each event, got {sign!r}")
+    moments = _moments(market, times)
+    if isinstance(sign, str) or not np.isin(np.asarray(sign), (-1, 1)).all() or np.size(sign) not in (1, len(moments)):
+        raise ValueError(f"sign must be 1 or -1, one for all or one for each of the {len(moments)} events, got "
+                         f"{sign!r}; leave it out for 1")  # fmt: skip
+    signs = np.broadcast_to(np.asarray(sign, float).ravel(), len(moments))
     closes = nanoseconds(market.candles.index) + market.step.as_unit("ns").value
     given = np.asarray(moments.notna())
     stamps = nanoseconds(moments[given])
@@ -62,7 +65,7 @@ def event_windows(
     if not there.any():
         raise ValueError(f"no candle of {market.timeframe} closes at any of the {len(moments)} moments; pass closes of "
                          "candles, such as decided_at")  # fmt: skip
-    step = market.step.as_unit("ns").value
+    step = int(market.step.as_unit("ns").value)
     offset = np.arange(
         -(timedelta(before).as_unit("ns").value // step), timedelta(after).as_unit("ns").value // step + 1
     )
@@ -75,3 +78,11 @@ def event_windows(
     table = pd.DataFrame(change, index=index, columns=pd.Index(moments[given][there], name="event"))
     table.attrs.update(symbol=market.symbol, dropped=len(moments) - int(there.sum()), step=step / 1e9)
     return table
+
+
+def _moments(market: Market, times: Any) -> pd.DatetimeIndex:
+    """Moments in UTC, missing ones as NaT."""
+    span = span_of(nanoseconds(market.candles.index))
+    found = [pd.NaT if x is None or x is pd.NaT else utc(x, name=f"times[{k}]", span=span)
+             for k, x in enumerate(times)]  # fmt: skip
+    return pd.DatetimeIndex(found, dtype="datetime64[ns, UTC]")

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import check_common_time, check_same_market, estimated
+from liqlab.maps.stacking import one_heatmap
 from liqlab.maps.tables import _first_at_or_below as first_at_or_below
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
 from liqlab.zones._clusters import WIDTH, every_cluster
-from liqlab.zones.touches import Bars, bars_of, check_rules, classify_visits, visit_columns
+from liqlab.zones.touches import Bars, Rules, bars_of, check_rules, classify_visits, visit_columns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["sweeps"]
 
 
+@checked(zones=Table("lq.zones.every_cluster(heat)", "column side low peak high notional share"))
 def sweeps(
     market: Market,
     heat: xr.Dataset,
@@ -107,7 +111,7 @@ def sweeps(
     Raises
     ------
     ValueError
-        Rules out of range; a map that shares no time with the market.
+        Rules out of range; a map of another market, or one that shares no time with this one.
 
     Assumptions
     -----------
@@ -128,8 +132,30 @@ def sweeps(
     True
     """
     rules = check_rules(impulse, within, beyond, atr_bars, buffer_atr, horizons)
+    heat = one_heatmap(estimated(heat))
+    check_same_market(market, heat)
+    check_common_time(market, heat)
+    table = visits_of(market, heat, rules, zones=zones, width=width, top_n=top_n)
+    first, last = (pd.Timestamp(x, tz="UTC") for x in (heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]))
+    told = {"width": width, "top_n": top_n, "impulse": impulse, "within": within, "beyond": beyond,
+            "atr_bars": atr_bars, "buffer_atr": buffer_atr}  # fmt: skip
+    table.attrs.update(symbol=market.symbol, exchange=market.exchange, start=first, end=last, rules=json.dumps(told))
+    return table
+
+
+def visits_of(
+    market: Market,
+    heat: xr.Dataset,
+    rules: Rules,
+    *,
+    zones: pd.DataFrame | None = None,
+    width: float = WIDTH,
+    top_n: int | None = 3,
+) -> pd.DataFrame:
+    """The rows of `sweeps`; the candles may be coarser than those that the map was made from."""
     bars = bars_of(market, rules.atr_bars)
     zones = every_cluster(heat, width=width) if zones is None else zones
+    _check_zones(zones, heat)
     place = zones.groupby(["column", "side"])["notional"].rank(ascending=False, method="first")
     zones = zones.assign(rank=place.astype(np.int64))
     if top_n is not None:
@@ -141,12 +167,16 @@ def sweeps(
     table["swept_share"] = table["swept"] / table["notional"]
     table["time"] = pd.DatetimeIndex(market.candles.index).as_unit("ns")[table["bar"].to_numpy(int)]
     table["zone_seen_at"] = pd.DatetimeIndex(heat["close_time"].to_numpy()[table["column"].to_numpy(int)], tz="UTC")
-    table = table[visit_columns(rules)]
-    first, last = (pd.Timestamp(x, tz="UTC") for x in (heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]))
-    told = {"width": width, "top_n": top_n, "impulse": impulse, "within": within, "beyond": beyond,
-            "atr_bars": atr_bars, "buffer_atr": buffer_atr}  # fmt: skip
-    table.attrs.update(symbol=market.symbol, start=first, end=last, rules=json.dumps(told))
-    return table
+    return table[visit_columns(rules)]
+
+
+def _check_zones(zones: pd.DataFrame, heat: xr.Dataset) -> None:
+    """Zones of a user's own: sides and columns that the map has."""
+    if not zones["side"].isin(["long", "short"]).all():
+        raise ValueError("zones: side must be 'long' or 'short'; lq.zones.every_cluster(heat) gives such a table")
+    if not zones["column"].isin(range(heat.sizes["time"])).all():
+        raise ValueError(f"zones: column must be the number of a column of heat, 0 to {heat.sizes['time'] - 1}; "
+                         "lq.zones.every_cluster(heat) numbers them")  # fmt: skip
 
 
 def _touches(bars: Bars, heat: xr.Dataset, zones: pd.DataFrame) -> pd.DataFrame:

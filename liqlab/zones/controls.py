@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import check_same_market
 from liqlab.maps.tables import _first_at_or_below as first_at_or_below
-from liqlab.market.clock import between, nanoseconds, timedelta, utc
+from liqlab.market.arguments import Table, checked
+from liqlab.market.clock import between, nanoseconds, span_of, timedelta, utc
 from liqlab.market.market import Market
 from liqlab.zones.touches import Bars, bars_of, check_rules, classify_visits, visit_columns
 
 __all__ = ["match_controls", "swing_controls"]
 
+VISITS = Table("lq.sweeps(market, heat)", "time side low high atr first_bar_penetration_atr decided_at")
 WIDTH = 0.5  # [ATR] of a swing's band where there are no sweeps to take it from
 
 
+@checked(sweeps=VISITS)
 def swing_controls(
     market: Market,
     sweeps: pd.DataFrame | None = None,
@@ -77,20 +81,23 @@ def swing_controls(
     if width is None:
         width = WIDTH if sweeps is None or sweeps.empty else _median_width(sweeps)
     if sweeps is not None:
+        check_same_market(market, sweeps, "sweeps", timeframe=False)
         start = sweeps.attrs.get("start") if start is None else start
         end = sweeps.attrs.get("end") if end is None else end
-    span = timedelta(window).as_unit("ns").value
+    age = timedelta(window, "window").as_unit("ns").value
     swings = pd.concat(
-        [_swings(bars, side, int(swing_bars), span, width) for side in ("long", "short")], ignore_index=True
+        [_swings(bars, side, int(swing_bars), age, width) for side in ("long", "short")], ignore_index=True
     )
     table = classify_visits(bars, swings, rules)
     opens = pd.DatetimeIndex(market.candles.index).as_unit("ns")
     bar, known = table.pop("bar").to_numpy(int), table.pop("known").to_numpy(int)
     table["time"], table["zone_seen_at"] = opens[bar], opens[known] + market.step
     table = table.assign(rank=1, notional=np.nan, share=np.nan, swept=np.nan, swept_share=np.nan)
-    on = between(bars.opens[bar], start, end) & ~_visited(table, sweeps)
+    span = span_of(bars.opens)
+    first, last = utc(start or market.start, name="start", span=span), utc(end or market.end, name="end", span=span)
+    on = between(bars.opens[bar], first, last) & ~_visited(table, sweeps)
     table = table.loc[on, visit_columns(rules)].reset_index(drop=True)
-    table.attrs.update(symbol=market.symbol, start=utc(start or market.start), end=utc(end or market.end))
+    table.attrs.update(symbol=market.symbol, exchange=market.exchange, start=first, end=last)
     return table
 
 
@@ -134,6 +141,7 @@ def _visited(table: pd.DataFrame, sweeps: pd.DataFrame | None) -> np.ndarray:
     return inside
 
 
+@checked(sweeps=VISITS, controls=VISITS)
 def match_controls(
     sweeps: pd.DataFrame,
     controls: pd.DataFrame,

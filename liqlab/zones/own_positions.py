@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import estimated
+from liqlab.maps.stacking import one_heatmap
 from liqlab.margin import liquidation_price
-from liqlab.zones._clusters import clusters
+from liqlab.market.arguments import Table, checked
+from liqlab.zones._clusters import clusters, to_edge
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,6 +25,7 @@ DEFAULT_BUFFER = (
 )
 
 
+@checked(zones=Table("lq.clusters(heat)", "side low peak high notional"))
 def stop_zones(
     zones: xr.Dataset | pd.DataFrame,
     *,
@@ -39,8 +43,9 @@ def stop_zones(
 
     Parameters
     ----------
-    zones : Dataset or DataFrame
-        From `liqlab.heatmap`, or a table of `liqlab.clusters`.
+    zones : Dataset, Live or DataFrame
+        From `liqlab.heatmap`, one moment of it or a live map; or a table of `liqlab.clusters`, whose broad blocks are
+        left aside.
     price : float, optional
         The price now [quote]; default: the close of the map's column.
     stop : float or mapping {side: price}, optional
@@ -57,7 +62,8 @@ def stop_zones(
     -------
     DataFrame
         One row per position's side and cluster on that side of the price, the nearest first: side, low, high, peak
-        [quote], notional [quote, estimated], distance from the price to the near edge [1], stop, stop_location
+        [quote], notional [quote, estimated], distance_to_edge: way from the price to the near edge, 0 where the price
+        is inside [1], stop, stop_location
         ('before', 'inside', 'behind'; empty without a stop), before: the last price before the cluster, behind: the
         first price behind it [quote], both with the buffer; stop_beyond_zone: the price nearest to the stop that is
         outside *all* clusters of that side with the buffer (the stop itself where it is outside; NaN without a stop).
@@ -81,7 +87,9 @@ def stop_zones(
     ('inside', 92.0)
     """
     if not 0 <= buffer < 0.5:
-        raise ValueError(f"buffer is a fraction of the price in [0, 0.5), got {buffer!r}; 0.001 is ten basis points")
+        raise ValueError(
+            f"buffer is a fraction of the price in [0, 0.5), got {buffer!r}; pass 0.001 for ten basis points"
+        )
     if side is not None and side not in SIDES:
         raise ValueError(f"side must be 'long' or 'short', the position's, got {side!r}")
     table, price = _clusters_and_price(zones, price, at)
@@ -99,8 +107,9 @@ def stop_zones(
             pd.DataFrame(
                 {
                     "side": each, "low": mine["low"], "high": mine["high"], "peak": mine["peak"],
-                    "notional": mine["notional"], "distance": near * sign / price - 1, "stop": given,
-                    "stop_location": where, "before": sign * _with_buffer(near, -buffer),
+                    "notional": mine["notional"], "stop": given, "stop_location": where,
+                    "distance_to_edge": to_edge(mine["low"], mine["high"], price),
+                    "before": sign * _with_buffer(near, -buffer),
                     "behind": sign * _with_buffer(far, buffer), "stop_beyond_zone": sign * _beyond_zones(near, far,
                     given * sign, price * sign, buffer),
                 }
@@ -112,19 +121,26 @@ def stop_zones(
 def _clusters_and_price(zones: Any, price: float | None, at: Any) -> tuple[pd.DataFrame, float]:
     """A table of clusters, whatever was given, and the price it is seen from."""
     if isinstance(zones, pd.DataFrame):
+        if at is not None:
+            raise ValueError("at belongs to a map, and zones is a table of one moment; leave at out, or pass the map")
         price = zones.attrs.get("price") if price is None else price
         if price is None:
             raise ValueError("this table of clusters does not tell the price it is seen from; pass price=")
-        return zones, _positive(price, "price")
+        return _no_blocks(zones), _positive(price, "price")
     from liqlab.maps.heatmaps import liquidation_map
 
     snap = liquidation_map(zones, at=at)
-    return clusters(zones, at=at), _positive(float(snap["close"]) if price is None else price, "price")
+    return _no_blocks(clusters(zones, at=at)), _positive(float(snap["close"]) if price is None else price, "price")
+
+
+def _no_blocks(zones: pd.DataFrame) -> pd.DataFrame:
+    """Clusters alone: a broad block has no edge behind which a stop could stand."""
+    return zones[~zones["broad"].astype(bool)] if "broad" in zones else zones
 
 
 def _positive(value: float, name: str) -> float:
     if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be > 0 quote, got {value!r}")
+        raise ValueError(f"{name} must be > 0 quote, got {value!r}; pass a price")
     return float(value)
 
 
@@ -174,6 +190,7 @@ def _beyond_zones(near: np.ndarray, far: np.ndarray, stop: float, price: float, 
     return best
 
 
+@checked()
 def assess_positions(
     held: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     heat: xr.Dataset,
@@ -189,8 +206,9 @@ def assess_positions(
     held : mapping, sequence of mapping or DataFrame
         Each position: side ('long', 'short'), entry_price [quote], leverage; quantity [coins; inverse: USD] and stop
         [quote] where there are any.
-    heat : Dataset
-        From `liqlab.heatmap`; its exchange and symbol choose the formula, the date of the moment the tier table.
+    heat : Dataset or Live
+        From `liqlab.heatmap`, one moment of it or a live map; its exchange and symbol choose the formula, the
+        date of the moment the tier table.
     at : time-like, optional
         Moment of the map; default: its end.
     leverage_tiers : DataFrame or Tiers, optional
@@ -204,9 +222,9 @@ def assess_positions(
         side, entry_price, leverage, quantity, stop; liquidation_price [quote], *exact* for an isolated position;
         price (close of the column) [quote]; to_liquidation: way from the price to the liquidation price [1];
         state: 'open', or 'liquidated' where the price is already beyond it; the nearest *estimated* cluster between
-        price and liquidation price: low, high, peak, notional, distance from the price to its near edge [1], NaN
-        where none lies on the way; stands: where the stop stands to it; outside: the nearest price outside all
-        clusters for the stop, see `stop_zones`. ``attrs``: tiers: which table was used.
+        price and liquidation price: low, high, peak, notional, distance_to_edge: way from the price to its near edge
+        [1], NaN where none lies on the way; stop_location: where the stop stands to it; stop_beyond_zone: the nearest
+        price outside all clusters for the stop, see `stop_zones`.
 
     Raises
     ------
@@ -226,6 +244,7 @@ def assess_positions(
     from liqlab.maps.heatmaps import liquidation_map
 
     table = _held(held)
+    heat = one_heatmap(estimated(heat))
     snap = liquidation_map(heat, at=at)
     price = float(snap["close"])
     zones = clusters(heat, at=at)
@@ -235,7 +254,8 @@ def assess_positions(
         for row in table.to_dict("records")
     ]
     columns = ["side", "entry_price", "leverage", "quantity", "stop", "liquidation_price", "price", "to_liquidation",
-               "state", "low", "high", "peak", "notional", "distance", "stop_location", "stop_beyond_zone"]  # fmt: skip
+               "state", "low", "high", "peak", "notional", "distance_to_edge", "stop_location",
+               "stop_beyond_zone"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -273,4 +293,4 @@ def _position(
     stop_beyond_zone = float(row["stop"]) if stop and way.empty else np.nan
     first = {"stop_location": "", "stop_beyond_zone": stop_beyond_zone} if way.empty else way.iloc[0].to_dict()
     return {**told, "state": "open", **{name: first.get(name, np.nan) for name in
-            ("low", "high", "peak", "notional", "distance", "stop_location", "stop_beyond_zone")}}  # fmt: skip
+            ("low", "high", "peak", "notional", "distance_to_edge", "stop_location", "stop_beyond_zone")}}  # fmt: skip

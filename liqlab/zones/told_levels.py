@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import estimated
 from liqlab.maps.heatmaps import liquidation_map
-from liqlab.market.clock import timedelta, utc
+from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import Table, checked
+from liqlab.market.clock import between, nanoseconds, span_of, timedelta, utc
 from liqlab.market.market import Market
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["summarise_periods", "swing_sweeps", "compare_levels"]
 
 
+@checked(path=Table("market.candles", "low high"))
 def compare_levels(
     heat: xr.Dataset, path: pd.DataFrame, expected: Sequence[Sequence[float]], *, moments: Sequence[Any], width: float
 ) -> pd.DataFrame:
@@ -58,7 +62,10 @@ def compare_levels(
     >>> lq.zones.compare_levels(heat, market.candles, [(56_620, 19.22)], moments=moments, width=130)["traded"].iloc[0]
     Timestamp('2024-05-01 17:15:00+0000', tz='UTC')
     """
-    times = [utc(moment) for moment in moments]
+    heat = one_heatmap(estimated(heat))
+    closes = heat["close_time"].to_numpy().astype("datetime64[ns]").astype(np.int64)
+    span = int(closes[0]), int(closes[-1])
+    times = [utc(moment, name=f"moments[{k}]", span=span) for k, moment in enumerate(moments)]
     if not times:
         raise ValueError("moments is empty; give at least one at which our map is frozen, such as ['2024-05-01 07:00']")
     if len(expected) and not width > 0:
@@ -66,15 +73,26 @@ def compare_levels(
     form = "%H:%M" if len({f"{moment:%H:%M}" for moment in times}) == len(times) else "%d %b %H:%M"
     maps = {f"map {moment:{form}}": liquidation_map(heat, at=moment)["notional"] for moment in times}
     rows = {}
-    for price, size in expected:
+    for k, row in enumerate(expected):
+        if isinstance(row, str | float | int) or len(row) != 2:
+            raise ValueError(f"expected[{k}] must be (price, size), got {row!r}; put each level into parentheses")
+        price, size = row
         low, high = price - width / 2, price + width / 2
-        row: dict[str, Any] = {"expected": size}
-        row |= {name: float(notional.sel(price=slice(low, high)).sum()) for name, notional in maps.items()}
-        row["in_bucket"] = _first_trade(path[times[0] : times[-1]].iloc[:-1], low, high)
-        row["traded"] = _first_trade(path[path.index >= times[-1]], price, price)
-        rows[price] = row
+        told: dict[str, Any] = {"expected": size}
+        told |= {name: float(notional.sel(price=slice(low, high)).sum()) for name, notional in maps.items()}
+        told["in_bucket"] = _first_trade(path[times[0] : times[-1]].iloc[:-1], low, high)
+        told["traded"] = _first_trade(path[path.index >= times[-1]], price, price)
+        rows[price] = told
     table = _table(rows, ["expected", *maps, "in_bucket", "traded"], times=["in_bucket", "traded"])
     return table.set_axis(pd.Index(list(rows), dtype=float, name="price"))
+
+
+def bars_in(market: Market, span: Any, name: str) -> int:
+    """A duration in whole candles, one at least."""
+    bars = round(timedelta(span, name) / market.step)
+    if bars < 1:
+        raise ValueError(f"{name} must be a candle of {market.timeframe} or longer, got {span!r}; pass a longer one")
+    return bars
 
 
 def _table(rows: dict[Any, dict[str, Any]], columns: list[str], *, times: list[str]) -> pd.DataFrame:
@@ -90,6 +108,7 @@ def _first_trade(candles: pd.DataFrame, low: float, high: float) -> Any:
     return meets[0] if len(meets) else pd.NaT
 
 
+@checked()
 def summarise_periods(market: Market, spans: Sequence[Sequence[str]]) -> pd.DataFrame:
     """What price and open interest did in named stretches of time.
 
@@ -112,11 +131,16 @@ def summarise_periods(market: Market, spans: Sequence[Sequence[str]]) -> pd.Data
         Where no candle lies in a span.
     """
     rows = {}
-    for words, start, end in spans:
-        first, last = utc(start), utc(end)
-        part = market.candles[(market.candles.index >= first) & (market.candles.index < last)]
+    stamps = nanoseconds(market.candles.index)
+    for k, row in enumerate(spans):
+        if isinstance(row, str) or len(row) != 3:
+            raise ValueError(f"spans[{k}] must be (words, start, end), got {row!r}; put each span into parentheses")
+        words, start, end = row
+        first, last = (utc(x, name=f"spans[{k}]", span=span_of(stamps)) for x in (start, end))
+        part = market.candles[between(stamps, first, last)]
         if part.empty:
-            raise ValueError(f"no candle lies in [{start}, {end}); the market runs from {market.start} to {market.end}")
+            raise ValueError(f"spans[{k}]: no candle lies in [{start}, {end}); the market runs from {market.start} to "
+                             f"{market.end}: choose a span in it")  # fmt: skip
         rows[words] = {
             "start": first, "end": last, "open": part["open"].iloc[0],
             "low": part["low"].min(), "low_at": part["low"].idxmin(),
@@ -134,6 +158,7 @@ def _change(open_interest: pd.DataFrame | None, start: pd.Timestamp, end: pd.Tim
     return float(known[:end].iloc[-1] / known[:start].iloc[-1] - 1)
 
 
+@checked()
 def swing_sweeps(market: Market, *, side: str, window: Any = "7d", horizon: Any = "24h") -> pd.DataFrame:
     """Every sweep of a swing extreme that closed back inside, and what followed: the base rate of *sweep and reverse*.
 
@@ -166,7 +191,7 @@ def swing_sweeps(market: Market, *, side: str, window: Any = "7d", horizon: Any 
         raise ValueError(f"side must be 'long' (a swept low) or 'short' (a swept high), got {side!r}")
     candles, sign = market.candles, 1 if side == "short" else -1
     beyond, back = ("high", "low") if sign > 0 else ("low", "high")
-    before, ahead = round(timedelta(window) / market.step), round(timedelta(horizon) / market.step)
+    before, ahead = (bars_in(market, x, name) for x, name in ((window, "window"), (horizon, "horizon")))
     edge, far = sign * candles[beyond], sign * candles[back]
     old = edge.rolling(before).max().shift()
     held = edge[::-1].rolling(ahead).max()[::-1].shift(-1) <= edge

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import estimated
+from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import checked
 from liqlab.zones._clusters import FALSE_ALARMS, WIDTH, every_cluster
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ class _Life:
         self.low, self.peak, self.high = zone.low, zone.peak, zone.high
 
 
+@checked()
 def track(
     heat: xr.Dataset, *, width: float = WIDTH, false_alarms: float = FALSE_ALARMS, patience: int = 4
 ) -> pd.DataFrame:
@@ -50,7 +54,7 @@ def track(
     Parameters
     ----------
     heat : Dataset
-        From `heatmap`.
+        From `heatmap`, or `Live.heatmap`.
     width, false_alarms : float
         As in `clusters`.
     patience : int
@@ -86,6 +90,7 @@ def track(
     """
     if patience < 0:
         raise ValueError(f"patience must be >= 0 columns, got {patience!r}; 0 lets a zone fade at once")
+    heat = one_heatmap(estimated(heat))
     zones = every_cluster(heat, width=width, false_alarms=false_alarms, least=MIN_KEPT_STRENGTH)
     low, high = heat["low"].to_numpy(), heat["high"].to_numpy()
     cuts = np.searchsorted(zones["column"].to_numpy(), np.arange(len(low) + 1))

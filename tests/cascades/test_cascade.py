@@ -48,6 +48,15 @@ def between(snap: pd.DataFrame, side: str, low: float, high: float) -> float:
 maps = st.lists(st.sampled_from([0.0, 0.0, 1.0, 5.0, 40.0, 300.0]), min_size=4, max_size=30).map(
     lambda v: pd.DataFrame({"long": v[::-1], "short": v}, index=P - 5.0 * (len(v) - 1) / 2 + 5.0 * np.arange(len(v)))
 )
+
+
+def between_edges(snap: pd.DataFrame) -> tuple[float, float]:
+    """Lowest and highest price of a map."""
+    price = snap.index.to_numpy(float)
+    half = (price[1] - price[0]) / 2
+    return price[0] - half, price[-1] + half
+
+
 slopes = st.sampled_from([0.0, 1e-6, 1e-5, 1e-4, 2e-3])
 books = st.lists(st.tuples(st.integers(880, 1_120), st.sampled_from([0.0, 0.001, 0.02, 1.0])), max_size=25).map(
     lambda rows: book(*(("bid" if p < P else "ask", p, q) for p, q in rows))
@@ -95,7 +104,7 @@ def test_a_map_that_feeds_itself_runs_away(strength: float, sign: int) -> None:
     assert found.runaway
     assert found.reason
     assert found.liquidated == pytest.approx(500)
-    assert found.final_price >= 0
+    assert np.isnan(found.final_price) if found.reason == "the price left the map" else found.final_price == 0
     zones = lq.critical_zones(even(1_000), depth=strength / 1_000, price=P)
     assert zones["side"].tolist() == ["long", "short"]
     assert zones["from_price"].tolist() == [P, P]
@@ -129,7 +138,7 @@ def test_liquidated_is_what_the_map_holds_on_the_way(snap: Any, depth: Any, sign
     """Conservation: step by step, and from start to end; nothing behind the price, nothing twice."""
     for size in shocks_within(snap):
         found = lq.cascade(snap, depth=depth, shock=sign * size, price=P, scale=scale)
-        low, high = sorted([P, found.final_price])
+        low, high = sorted([P, found.steps["price_after"].iloc[-1]])
         expected = scale * between(snap, found.side, low, high)
         assert found.liquidated == pytest.approx(expected, rel=1e-9, abs=1e-9)
         steps = found.steps
@@ -137,18 +146,22 @@ def test_liquidated_is_what_the_map_holds_on_the_way(snap: Any, depth: Any, sign
         assert (steps["liquidated"] >= 0).all()
         assert (steps["price_after"].to_numpy()[:-1] == steps["price_before"].to_numpy()[1:]).all()
         assert (sign * (steps["price_after"] - steps["price_before"]) >= -1e-9).all()
-        assert steps["price_after"].iloc[-1] == pytest.approx(found.final_price)
+        gone = found.reason == "the price left the map"
+        end = between_edges(snap)[0 if sign < 0 else 1] if gone else found.final_price
+        assert steps["price_after"].iloc[-1] == pytest.approx(end) and np.isnan(found.final_price) == gone
 
 
 @given(snap=maps, depth=depths, sign=st.sampled_from([-1, 1]))
 def test_a_larger_shock_never_ends_nearer(snap: Any, depth: Any, sign: int) -> None:
     sizes = sorted({*np.linspace(0.0005, shocks_within(snap)[-1], 23), *shocks_within(snap)})
     table = lq.amplification(snap, depth=depth, shocks=[sign * size for size in sizes], price=P)
-    assert (np.diff(sign * table["move"]) >= -1e-12).all()
+    known = table["move"].notna()
+    assert (np.diff(sign * table["move"][known]) >= -1e-12).all() and table["runaway"][~known].all()
+    assert (np.diff(known.astype(int)) <= 0).all()
     assert (np.diff(table["liquidated"]) >= -1e-9).all()
     assert (np.diff(table["runaway"].astype(int)) >= 0).all()
-    assert (table["amplification"] >= 1 - 1e-12).all()
-    assert (sign * table["extra"] >= -1e-12).all()
+    assert (table["amplification"][known] >= 1 - 1e-12).all() and table["amplification"][~known].isna().all()
+    assert (sign * table["extra"][known] >= -1e-12).all()
 
 
 @given(snap=maps, slope=slopes, sign=st.sampled_from([-1, 1]))
@@ -165,6 +178,9 @@ def test_the_end_is_the_first_fixed_point(snap: Any, slope: float, sign: int) ->
                 break
             x = further
         x = min(x, 1.0) if side == "long" else x  # no price falls below zero
+        if found.reason == "the price left the map":
+            assert P * (1 + sign * x) * sign >= between_edges(snap)[0 if sign < 0 else 1] * sign
+            continue
         assert x == pytest.approx(found.amplification * size, rel=1e-6)
         assert x <= found.amplification * size * (1 + 1e-9)
 
@@ -178,14 +194,15 @@ def test_every_zone_is_a_jump_and_every_jump_a_zone(snap: Any, depth: Any) -> No
         sign = -1 if zone.side == "long" else 1
         if abs(zone.shock) + 1e-9 < reach and abs(zone.to_price - zone.from_price) > 1e-6:
             after = lq.cascade(snap, depth=depth, shock=zone.shock + sign * 1e-9, price=P)
-            assert sign * after.final_price >= sign * zone.to_price - 1e-4
+            end = after.steps["price_after"].iloc[-1]
+            assert sign * end >= sign * zone.to_price - 1e-4
             assert after.runaway or not zone.runaway
         if abs(zone.shock) > 1e-9 and not isinstance(depth, pd.DataFrame):
             before = lq.cascade(snap, depth=depth, shock=zone.shock - sign * 1e-9, price=P)
             assert sign * before.final_price <= sign * zone.from_price + 1e-4
     if isinstance(depth, float):  # between two shocks the move grows without a jump, unless a zone lies there
         shocks = np.linspace(1e-5, reach, 120)
-        moves = -lq.amplification(snap, depth=depth, shocks=-shocks, price=P)["move"].to_numpy()
+        moves = -lq.amplification(snap, depth=depth, shocks=-shocks, price=P)["move"].dropna().to_numpy()
         low, high = P * (1 - moves[1:]), P * (1 - moves[:-1])
         mine = zones[zones["side"] == "long"]
         dense = between_steps(snap, depth)
@@ -331,9 +348,21 @@ def test_errors_teach(change: dict[str, Any], message: str) -> None:
         lq.cascade(even(10.0), **{"depth": 0.001, "shock": -0.01, "price": P, **change})
 
 
-def test_a_heatmap_is_not_a_moment(snap: xr.Dataset) -> None:
-    with pytest.raises(ValueError, match="liquidation_map"):
-        lq.cascade(snap.expand_dims("time"), depth=1e-11, price=57_000.0)
+def test_a_heatmap_is_taken_at_its_last_column(snap: xr.Dataset) -> None:
+    one, two = (lq.cascade(x, depth=1e-11, price=57_000.0) for x in (snap, snap.expand_dims("time")))
+    assert one.final_price == two.final_price and one.notes == two.notes
+
+
+@pytest.mark.parametrize(("shock", "price"), [(6.0, None), (-0.6, None), (-0.01, 1.0), (0.3, P * 1.4)])
+def test_nothing_is_said_of_what_lies_beyond_the_map(shock: float, price: float | None) -> None:
+    """Prices above are known up to 1,500: after a rise of six times nobody knows where the price would be."""
+    with pytest.raises(ValueError, match=r"(out of|outside) the map, which holds 500 to 1,?500; pass"):
+        lq.cascade(even(10.0), depth=0.001, shock=shock, price=price or P)
+
+
+def test_shocks_are_tried_as_far_as_the_map_reaches() -> None:
+    table = lq.amplification(even(10.0, low=961, high=1_029), depth=0.001, price=P)
+    assert table.index.tolist() == [k / 400 for k in range(-15, 12) if k]
 
 
 # --- impact from candles ----------------------------------------------------------------------------------------------

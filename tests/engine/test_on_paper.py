@@ -80,6 +80,8 @@ def test_volume_balance(by_volume: Market) -> None:
     np.testing.assert_allclose(table(sheet, "liquidated"), LIQUIDATED, rtol=1e-12)
     np.testing.assert_allclose(table(sheet, "closed"), CLOSED, rtol=1e-12, atol=1e-12)
     assert table(sheet, "unattributed_oi") == [NO, NO], "nothing is said of open interest"
+    assert sheet[["open_interest", "coverage"]].isna().all().all()
+    assert sheet.attrs["open_interest"].startswith("not used")
 
 
 def test_volume_expected_liquidations(by_volume: Market) -> None:

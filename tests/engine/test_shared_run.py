@@ -39,7 +39,7 @@ def test_the_ledger_runs_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -
     middle = here.candles.index[6]
     lq.levels(here, start=middle), lq.levels(here, end=middle, at=middle), lq.balance(here)
     lq.expected_liquidations(here)
-    lq.explain(here, price=90.0), lq.explain(here, price=110.0, at=middle)
+    lq.explain(here, 90.0), lq.explain(here, 110.0, at=middle)
     assert done == ["build_inputs", "run_ledger", "run_ledger"]  # the flows, once
     assert len(lq.clusters(heat, market=here, width=0.01)) >= 2
     assert done == ["build_inputs", "run_ledger", "run_ledger"]
@@ -137,11 +137,11 @@ def test_what_stood_at_a_moment_is_told_the_same_by_the_market_cut_there(model: 
     here = lq.load_example("btc-2024-07").until("2024-07-05")
     at = here.candles.index[len(here.candles) // 2] + pd.Timedelta("20min")
     price = float(here.until(at).candles["close"].iloc[-1]) * 0.97
-    who = lq.explain(here, model, price=price, at=at, lookback="3d")
-    pd.testing.assert_frame_equal(who, lq.explain(here.until(at), model, price=price, lookback="3d"), check_exact=True)
+    who = lq.explain(here, price, model=model, at=at, lookback="3d")
+    pd.testing.assert_frame_equal(who, lq.explain(here.until(at), price, model=model, lookback="3d"), check_exact=True)
     span: dict[str, Any] = {"start": here.until(at).end - pd.Timedelta("3h"), "law": {10: 1, 50: 1}}
     rows = lq.levels(here, model, at=at, **span)
     pd.testing.assert_frame_equal(rows, lq.levels(here.until(at), model, **span), check_exact=True)
     assert rows.attrs == {"at": here.until(at).end}
-    with pytest.raises(ValueError, match="no candle of BTC/USDT:USDT closed by 2020-01-01"):
+    with pytest.raises(ValueError, match="no candle of BTC/USDT:USDT had closed by 2020-01-01"):
         lq.levels(here, model, at="2020-01-01")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import liqlab as lq
 from liqlab.loaders import _examples
 from liqlab.margin.tiers import FILE, SHA256, default_tiers
 from liqlab.market.market import TABLES, check_leverage_tiers, utc
@@ -77,7 +78,8 @@ def test_every_table_has_its_source(name: str) -> None:
     market = _examples.load_example(name)
     assert set(market.sources) == set(market.has())
     for source in market.sources.values():
-        assert {"exchange", "origin", "kind", "note", "sha256", "file"} == set(source)
+        scaled = {"sides", "scale", "scale_low", "scale_high"} if source.get("sides") else set()
+        assert {"exchange", "origin", "kind", "note", "sha256", "file"} | scaled == set(source)
         assert (source["kind"] == "own") == (source["exchange"] == market.exchange)
         file = FILE if source["file"] == _examples.TIERS else DATA / source["file"]
         assert hashlib.sha256(file.read_bytes()).hexdigest() == source["sha256"]
@@ -165,8 +167,28 @@ def test_bybit_open_interest_fell_through_the_first_of_may() -> None:
     assert table is not None
     open_interest = table["open_interest"]
     eleven, nineteen = open_interest[utc("2024-05-01 11:00")], open_interest[utc("2024-05-01 19:00")]
-    assert (eleven, nineteen) == (pytest.approx(57_043, abs=1), pytest.approx(53_710, abs=1))
+    published = 57_043 / 2 * 2.70, 53_710 / 2 * 2.70  # what Bybit published, on one side, in the size of Binance's
+    assert (eleven, nineteen) == (pytest.approx(published[0], abs=1), pytest.approx(published[1], abs=1))
     assert open_interest.index[-1] == utc("2024-06-01")  # an instant: it closes the last bar
+
+
+def test_a_stand_in_says_how_it_was_brought_to_size() -> None:
+    """Halved and multiplied; every table of another venue's open interest, no other."""
+    for name in NAMES:
+        source = _examples.load_example(name).sources.get("open_interest", {})
+        assert ("scale" in source) == (source.get("kind") == "proxy"), name
+    source = _examples.load_example("btc-2024-05").sources["open_interest"]
+    assert (source["sides"], source["scale"], source["scale_low"], source["scale_high"]) == (
+        "both → one", "2.7", "2.31", "2.97",
+    )  # fmt: skip
+    pooled = _examples.load_example("xrp-2024-05").sources["open_interest"]
+    assert pooled["scale"] == "2.71" and "BTC and ETH" in pooled["note"] and "for this asset" in pooled["note"]
+
+
+def test_the_map_names_the_factor_of_a_stand_in() -> None:
+    market = _examples.load_example("btc-2024-05").until("2024-03-03")
+    said = lq.heatmap(market, start="2024-03-01", open_interest_scale=2).attrs["open_interest"]
+    assert said.startswith("proxy: bybit × 5.4 (4.62 … 5.94), sides: both → one")
 
 
 @pytest.mark.parametrize(("hour", "high", "fall"), [
@@ -234,6 +256,17 @@ def test_default_tiers_are_checked_dated_and_fresh() -> None:
 # --- build.py -------------------------------------------------------------------------------------------------------
 
 
+def test_a_factor_by_hand(build: ModuleType) -> None:
+    """Ratios of 2.5, 5 and 22.5: median 5, 5 and 95 % a tenth of the way from the outer ones; 8 / 2 × 5 = 20."""
+    hours = pd.date_range("2024-01-01", periods=3, freq="1h", tz="UTC")
+    ratio = {"BTC": pd.Series([2.5, 5.0, 22.5], hours)}
+    entry, spec = {"note": "n", "scale": ["BTC"]}, {"scale": {"sides": "both"}}
+    found = build.scale_of(entry, spec, ratio)
+    assert (found["sides"], found["scale"], found["scale_low"], found["scale_high"]) == ("both → one", 5.0, 2.75, 20.75)
+    made = build.stand_in(pd.DataFrame({"open_interest": [8.0] * 3}, hours), sides="both", factor=found["scale"])
+    assert made["open_interest"].tolist() == [20.0] * 3
+
+
 @needs_raw
 def test_the_build_is_reproducible(build: ModuleType, tmp_path: Path) -> None:
     for name in ("first", "second"):
@@ -263,8 +296,9 @@ def test_a_raw_file_with_a_wrong_sha256_is_refused(build: ModuleType, tmp_path: 
     (raw / "manifest.csv").write_text("\n".join(["file,sha256", *lines]), encoding="utf-8")
     with pytest.raises(SystemExit, match=r"is not there, in .*raw; the build needs it"):
         build.main(["--raw", str(raw), "--out", str(out)])
-    (raw / files[0]).write_bytes(b"something else")
-    with pytest.raises(SystemExit, match=f"{files[0]} is not the one of manifest.csv: sha256 .*{'0' * 64}"):
+    for file in files:
+        (raw / file).write_bytes(b"something else")
+    with pytest.raises(SystemExit, match=rf"\w+\.parquet is not the one of manifest.csv: sha256 .*{'0' * 64}"):
         build.main(["--raw", str(raw), "--out", str(out)])
     assert not list(out.iterdir())  # nothing half made is left
 

@@ -201,13 +201,36 @@ def test_both_sides_are_halved_and_said() -> None:
     np.testing.assert_allclose(stored.open_interest["open_interest"], own / 2)
 
 
+@pytest.mark.parametrize("form", ["list", "frame", "index", "ccxt"])
+def test_bybits_columns_are_asked_about_and_the_remedies_work(form: str) -> None:
+    """Nothing beside openInterest says that it counts both sides: name the venue, or rename the column."""
+    table = market(40)
+    one = interest(table)["open_interest"].to_numpy()
+    stamps = ms(table)[: len(one)]
+    bare: Any = [{"openInterest": str(2 * x), "timestamp": str(t)} for x, t in zip(one, stamps, strict=False)]
+    given_ = {
+        "list": bare, "frame": pd.DataFrame(bare), "index": pd.DataFrame(bare).set_index("timestamp"),
+        "ccxt": [{"openInterestAmount": float(row["openInterest"]), "timestamp": int(row["timestamp"]), "info": row}
+                 for row in bare],
+    }[form]  # fmt: skip
+    for exchange in ("", "binanceusdm"):
+        with pytest.raises(ValueError, match=r"Bybit's reply, which counts both sides.*exchange='bybit'"):
+            read(table, exchange=exchange, open_interest=given_)
+    own = read(table, exchange="bybit", open_interest=given_)
+    assert own.open_interest is not None and "sides: both → one" in own.sources["open_interest"]["note"]
+    halved = pd.DataFrame(bare).astype(float).rename(columns={"openInterest": "open_interest"})
+    other = read(table, exchange="binanceusdm", open_interest=halved.assign(open_interest=halved["open_interest"] / 2))
+    for found in (own, other):
+        np.testing.assert_allclose(found.open_interest["open_interest"], one[: len(bare)])  # type: ignore[index]
+
+
 def test_open_interest_in_quote_by_the_price_of_its_instant() -> None:
     table = market()
     value = (interest(table)["open_interest"] * table["open"]).to_numpy()
     frame = pd.DataFrame({"timestamp": ms(table), "openInterestValue": value})
     with pytest.raises(ValueError, match=r"units=\{'open_interest': 'quote'\}"):
         read(table, open_interest=frame)
-    frame = frame.rename(columns={"openInterestValue": "openInterest"})
+    frame = frame.rename(columns={"openInterestValue": "open_interest"})
     found = read(table, open_interest=frame, units={"open_interest": "quote"})
     np.testing.assert_allclose(found.open_interest["open_interest"], interest(table)["open_interest"])
 

@@ -28,7 +28,7 @@ def test_the_parts_add_up_to_the_cell(case: str, start: str, end: str, model: st
     step = float(heat["price_edge"][1] - heat["price_edge"][0])
     order = np.argsort(amount)
     for row in (order[-1], order[-len(order) // 3], np.flatnonzero(amount > 0)[2]):
-        who = lq.explain(example, model, price=float(heat["price"][row]), at=snap["close_time"].item(),
+        who = lq.explain(example, float(heat["price"][row]), model=model, at=snap["close_time"].item(),
                          price_step=step, lookback=lookback)  # fmt: skip
         assert who["notional"].sum() == pytest.approx(amount[row], rel=1e-9)
         if amount[row] > 0:
@@ -44,21 +44,21 @@ def flat(prices: list[float], volume: float = 10.0) -> Any:
 def test_two_bars_and_one_leverage_by_hand() -> None:
     """Longs of 10x from 100 and twice as many from 100: 1 % maintenance puts them at 100·0.9/0.99 = 90.91."""
     two = market([(100, 100, 100, 100, 10), (100, 100, 100, 100, 20)])
-    who = lq.explain(two, "volume", price=90.91, law={10: 1}, price_step=0.1)
+    who = lq.explain(two, 90.91, model="volume", law={10: 1}, price_step=0.1)
     longs = who[who["side"] == "long"]
     assert longs["standing"].tolist() == pytest.approx([10.0, 5.0])
     assert longs["share"].tolist() == pytest.approx([2 / 3, 1 / 3])
     assert longs["leverage"].tolist() == [10.0, 10.0]
     assert longs["entry_price"].tolist() == pytest.approx([100, 100], rel=1e-4)
     assert longs["liquidation_price"].tolist() == pytest.approx([90 / 0.99] * 2, rel=1e-4)
-    assert longs["distance"].tolist() == pytest.approx([0.9 / 0.99 - 1] * 2, rel=1e-3)
+    assert longs["distance_from_entry"].tolist() == pytest.approx([0.9 / 0.99 - 1] * 2, rel=1e-3)
     assert longs["age"].tolist() == [pd.Timedelta(0), pd.Timedelta("15min")]
 
 
 def test_what_was_touched_is_not_behind_the_band() -> None:
     """The first bar's longs are gone after a visit at 90; only what opened later stands there."""
     visited = flat([100, 90, 100])
-    who = lq.explain(visited, "volume", price=90.91, law={10: 1}, price_step=0.1)
+    who = lq.explain(visited, 90.91, model="volume", law={10: 1}, price_step=0.1)
     assert who["opened_at"].tolist() == [visited.candles.index[2]]
 
 
@@ -66,12 +66,12 @@ def test_later_bars_change_nothing() -> None:
     """What is explained at a moment does not depend on what came after it."""
     whole = flat([100, 101, 99, 90, 120])
     at = whole.candles.index[2] + whole.step
-    now = lq.explain(whole, "volume", price=90.91, at=at, law={10: 1}, price_step=5)
-    then = lq.explain(whole.until(at), "volume", price=90.91, law={10: 1}, price_step=5)
+    now = lq.explain(whole, 90.91, model="volume", at=at, law={10: 1}, price_step=5)
+    then = lq.explain(whole.until(at), 90.91, model="volume", law={10: 1}, price_step=5)
     pd.testing.assert_frame_equal(now, then)
 
 
 def test_an_empty_cell_has_no_rows_and_a_price_must_be_one() -> None:
-    assert lq.explain(flat([100, 100]), "volume", price=300, law={10: 1}).empty
+    assert lq.explain(flat([100, 100]), 300, model="volume", law={10: 1}).empty
     with pytest.raises(ValueError, match="price must be > 0"):
-        lq.explain(flat([100, 100]), price=0)
+        lq.explain(flat([100, 100]), 0)

@@ -265,7 +265,7 @@ def test_a_lookback_of_everything_is_no_lookback() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "column"), [(15, 0), (29, 0), (29.99, 0), (30, 1), (89, 4), (90, 5), (6000, 5)]
+    ("minutes", "column"), [(15, 0), (29, 0), (29.99, 0), (30, 1), (89, 4), (90, 5), (104, 5)]
 )  # fmt: skip
 def test_a_moment_is_the_last_column_closed_by_then(minutes: float, column: int) -> None:
     heat = lq.heatmap(some_market())
@@ -279,8 +279,19 @@ def test_a_moment_is_the_last_column_closed_by_then(minutes: float, column: int)
     xr.testing.assert_identical(lq.liquidation_map(heat), heat.isel(time=-1))
 
 
+def test_after_the_end_there_is_no_map() -> None:
+    """The last column would answer for a moment of which it knows nothing."""
+    heat = lq.heatmap(some_market())
+    for at in (START + pd.Timedelta("105min"), "2030-01-01"):
+        with pytest.raises(ValueError, match="after the end of the map, whose last column closes at 2024-05-01 01:30"):
+            lq.liquidation_map(heat, at=at)
+    for call in (lq.levels, lambda m, at: lq.explain(m, price=90.0, at=at)):
+        with pytest.raises(ValueError, match="after the end of the market at 2024-05-01 01:30; leave at out"):
+            call(some_market(), at=START + pd.Timedelta("2h"))
+
+
 def test_before_the_first_close_there_is_no_map() -> None:
-    with pytest.raises(ValueError, match=r"no column had closed by 2024-05-01 00:14:00\+00:00; the first closes at"):
+    with pytest.raises(ValueError, match="at: no column had closed by 2024-05-01 00:14; the first closes at"):
         lq.liquidation_map(lq.heatmap(some_market()), at="2024-05-01 00:14")
 
 
@@ -310,7 +321,7 @@ def test_an_unknown_model_is_named_with_those_there_are(verb: Any) -> None:
      ("share_of_volume", 1.5, r"must lie in \(0, 1\], got 1.5"), ("open_interest_scale", -1, "must be > 0, got -1"),
      ("days_of_volume", 0, "must be > 0, got 0"), ("same_bar_share", 1.5, "same_bar_share"), ("same_bar_share", -0.1,
      "same_bar_share"), ("price_step", 0.0, "price_step must be > 0"), ("price_range", (5, 2), "price_range must be"),
-     ("price_step", "50", "price_step must be a number, got the text '50'; write it without quotation marks"),
+     ("price_step", "50", "price_step must be a finite number, got the text '50'; write it without quotation marks"),
      ("share_of_volume", "0.1", "share_of_volume must be a number, got the text '0.1'"),
      ("lookback", "-1d", "duration|time frame"), ("lookback", "0h", "duration|time frame")],
 )  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 
 import liqlab as lq
 from liqlab.maps._live import live, load_live
-from liqlab.maps.live_state import _sealed
+from liqlab.maps.sealed_file import sealed
 from tests.maps.test_live import BINS, part
 
 FLIPS = 1000 if os.environ.get("LIQLAB_LONG") == "1" else 150
@@ -34,7 +34,7 @@ def with_other(saved: Path, target: Path, change: Callable[[dict[str, Any], dict
     change(arrays, about)
     out = io.BytesIO()
     np.savez_compressed(out, about=np.array(json.dumps(about)), **arrays)
-    target.write_bytes(_sealed(out.getvalue()))
+    target.write_bytes(sealed(out.getvalue()))
     return target
 
 
@@ -76,6 +76,10 @@ def _remember(**values: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]
     return lambda arrays, about: about["memory"].update(values)
 
 
+def _last(**values: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    return lambda arrays, about: about["memory"]["last"].update(values)
+
+
 WRONG: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]] = {
     "entries short": (_shaped("state_entries", lambda a: a[:, :, :-5]), r"state_settled is float64 \(2, \d+, \d+\)"),
     "swept short": (_shaped("state_swept", lambda a: a[:, :-1]), "state_swept is float64"),
@@ -111,15 +115,23 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]] = 
     "model": (_tell(model="magic"), "no model is called 'magic'"),
     "options": (_tell(options={"x": 1}), "options are .* where the model open_interest has"),
     "attrs": (_tell(attrs=[]), "attrs must be a mapping"),
-    "1970": (_remember(close=86_400 * 10**9), "which is not between 2009 and 2200"),
-    "close": (_remember(close=1.5), "close is 1.5, where a whole number > 0"),
-    "step": (_remember(step=1), "its time frame is 1 ns"),
-    "other step": (_remember(step=3_600 * 10**9), "its time frame or model is not that of its attrs"),
+    "1970": (_last(close_time=86_400 * 10**9), "which is not between 2009 and 2200"),
+    "close": (_last(close_time=1.5), "close_time is 1.5, where a whole number > 0"),
+    "step": (_last(step=1), "its time frame is 1 ns"),
+    "other step": (_last(step=3_600 * 10**9), "its time frame or model is not that of its attrs"),
+    "covered": (_last(candles_covered=-1), "covers -1 candles"),
+    "recent": (_last(recent_bars=10**6), "1000000 of them recent"),
+    "gap": (_last(after_gap=0), "after a gap 0"),
+    "price text": (_last(open="1"), "open, high, low, .* must be decimal numbers"),
+    "taker share": (_last(taker_share=2.0), "taker_share and recent_volume of its last bar are 2.0"),
+    "recent volume": (_last(recent_volume=-1.0), "taker_share and recent_volume of its last bar are .*-1.0"),
+    "interest": (_last(open_interest=-1.0), "open_interest is -1.0, where coins >= 0"),
+    "words": (lambda arrays, about: about["attrs"].pop("provenance"), "attribute 'provenance' is missing"),
     "level": (_remember(level=-1.0), "level is -1.0, where coins"),
     "stamps": (_remember(stamps=[2**70]), "stamps is .*where a list of whole numbers"),
     "since": (_remember(since=[1, 5, 4]), "since is"),
-    "bars": (_remember(bars=1), "volume holds .* sums for 1 bars"),
-    "last": (lambda arrays, about: about["last"].update(low=-1.0), "no candle"),
+    "bars": (_shaped("volume", lambda a: np.concatenate([np.zeros(9), a])), "volume holds .* sums for .* bars"),
+    "last": (_last(low=-1.0), "no candle"),
 }  # fmt: skip
 
 
@@ -141,8 +153,8 @@ def test_places_where_no_map_is(saved: Path, tmp_path: Path) -> None:
         ledger.save(tmp_path / "no" / "folder.npz")
     with pytest.raises(OSError, match="the live map cannot be saved"):
         ledger.save(tmp_path)
-    newer = saved.read_bytes()[:-64].replace(b"live map 2 ", b"live map 3 ") + b"0" * 64
+    newer = saved.read_bytes()[:-64].replace(b"live map 3 ", b"live map 4 ") + b"0" * 64
     (tmp_path / "newer.npz").write_bytes(newer)
-    with pytest.raises(ValueError, match="its form is number 3, this liqlab knows 2: upgrade liqlab"):
+    with pytest.raises(ValueError, match="its form is number 4, this liqlab knows 3: upgrade liqlab"):
         load_live(tmp_path / "newer.npz")
     assert not list(tmp_path.glob(".*"))

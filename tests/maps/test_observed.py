@@ -160,7 +160,9 @@ def test_an_observed_map_is_drawn_by_the_heatmap_figure_too(tmp_path: Path) -> N
     )
     assert "Observed" in title_of(lq.plot.heatmap(seen)) and "stimated" not in title_of(lq.plot.heatmap(seen))
     assert lq.plot.png(seen, tmp_path / "seen.png").stat().st_size > 5_000
-    for option in ({"at": "2024-07-05"}, {"positions": {"side": "long"}}, {"zones": pd.DataFrame()}):
+    zones = pd.DataFrame(columns=["side", "low", "peak", "high", "notional"])
+    zones.attrs = {"at": None, "start": None}
+    for option in ({"at": "2024-07-05"}, {"positions": {"side": "long"}}, {"zones": zones}):
         with pytest.raises(ValueError, match="this one is of observed liquidations"):
             lq.plot.heatmap(seen, **option)
 

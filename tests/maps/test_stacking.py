@@ -35,7 +35,7 @@ def test_a_map_taken_out_with_sel_says_what_it_is(market: lq.Market, maps: xr.Da
     one = maps.sel(model="volume")
     assert lq.liquidation_map(one).attrs["open_interest"].startswith("not used")
     assert lq.clusters(one).attrs["model"] == "volume"
-    windows = lq.lookback_heatmaps(market, ["12h", "3d"], **SPAN)
+    windows = lq.lookback_heatmaps(market, lookbacks=["12h", "3d"], **SPAN)
     assert own_attrs(windows.sel(lookback="3d")).attrs["lookback"] == "3d"
     assert own_attrs(windows.isel(lookback=0)).attrs["lookback"] == "12h"
 
@@ -53,4 +53,4 @@ def test_maps_on_other_cells_and_names_that_cannot_be_told_apart_are_refused(mar
     with pytest.raises(ValueError, match=r"models: name one or more, each once, .* got \[\]"):
         lq.model_heatmaps(market, [])
     with pytest.raises(ValueError, match="lookbacks: name one or more, each once"):
-        lq.lookback_heatmaps(market, ["24h", "24h"])
+        lq.lookback_heatmaps(market, lookbacks=["24h", "24h"])

@@ -294,27 +294,28 @@ def full() -> Market:
         taker=frame([0.2, 0.8], "taker_buy_share", every="1h"),
         path=frame(flat, "open high low close volume", every="5min"),
         mark_candles=frame([row[:4] for row in flat[:8]], "open high low close"),
+        liquidation_events=frame([(10.0, 1.0), (9.0, 2.0)], "price quantity", every="1h").assign(side="long"),
     )
 
 
 @pytest.mark.parametrize(
     ("minutes", "kept"),
     [
-        # candles, open_interest, funding_rate, liquidations, taker, path, mark_candles
-        (15, (1, 2, 1, 0, 0, 3, 1)),
-        (29, (1, 2, 1, 0, 0, 5, 1)),
-        (30, (2, 3, 1, 0, 0, 6, 2)),
-        (59, (3, 4, 1, 0, 0, 11, 3)),
-        (60, (4, 5, 2, 1, 1, 12, 4)),
-        (120, (8, 9, 2, 2, 2, 24, 8)),
-        (500, (8, 9, 2, 2, 2, 24, 8)),
+        # candles, open_interest, funding_rate, liquidations, taker, path, mark_candles, liquidation_events
+        (15, (1, 2, 1, 0, 0, 3, 1, 1)),
+        (29, (1, 2, 1, 0, 0, 5, 1, 1)),
+        (30, (2, 3, 1, 0, 0, 6, 2, 1)),
+        (59, (3, 4, 1, 0, 0, 11, 3, 1)),
+        (60, (4, 5, 2, 1, 1, 12, 4, 2)),
+        (120, (8, 9, 2, 2, 2, 24, 8, 2)),
+        (500, (8, 9, 2, 2, 2, 24, 8, 2)),
     ],
 )
 def test_until_keeps_what_was_complete(minutes: int, kept: tuple[int, ...]) -> None:
     """Bars that have closed and stamps that have passed: one rule, table by table."""
     whole = full()
     known = whole.until(START + pd.Timedelta(minutes=minutes))
-    names = ("candles", "open_interest", "funding_rate", "liquidations", "taker", "path", "mark_candles")
+    names = [name for name in whole.has() if name != "leverage_tiers"]
     found = tuple(0 if getattr(known, name) is None else len(getattr(known, name)) for name in names)
     assert found == kept
     assert known.timeframe == "15m" and known.symbol == whole.symbol and known.leverage_tiers is not None

@@ -15,7 +15,7 @@ import xarray as xr
 import liqlab as lq
 from liqlab import models
 from liqlab.market import OpenInterestUse, Provenance, TakerUse, TierUse, TouchUse
-from liqlab.models import Flow
+from liqlab.models import Bars, Flow
 from tests.markets import market, oi
 
 ROWS = [(100, 101, 99, 100, 10), (100, 102, 100, 101, 20), (101, 103, 95, 99, 30), (99, 100, 98, 99, 30)]
@@ -49,6 +49,8 @@ def test_whose_open_interest_it_is(given: Any, options: Any, use: OpenInterestUs
         (OpenInterestUse("own"), "own"),
         (OpenInterestUse("own", scale=2.0, assumed_bars=3), "own × 2, assumed before its first stamp (3 bars)"),
         (OpenInterestUse("proxy", "bybit", 0.5), "proxy: bybit × 0.5"),
+        (OpenInterestUse("proxy", "bybit", 2.7, scale_range=(2.3, 3.0), sides="both → one"),
+         "proxy: bybit × 2.7 (2.3 … 3), sides: both → one"),
         (OpenInterestUse("proxy"), "proxy: another venue × 1"),
         (OpenInterestUse("assumed", days_of_volume=0.3), "none (assumed: 0.3 days of the mean volume so far)"),
         (OpenInterestUse("not used", reason="levels fade"), "not used: levels fade"),
@@ -85,9 +87,9 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         "15m",
     )
     assert made.sources == PROXY and made.parameters == json.loads(heat.attrs["parameters"]) and made.venues == ()
-    assert made.attrs() == heat.attrs
+    assert made.attrs() == {name: text for name, text in heat.attrs.items() if name != "lookback_held"}
     heat.to_netcdf(tmp_path / "heat.nc", engine="scipy")
-    assert Provenance.of(xr.open_dataset(tmp_path / "heat.nc", engine="scipy")).attrs() == heat.attrs
+    assert Provenance.of(xr.open_dataset(tmp_path / "heat.nc", engine="scipy")).attrs() == made.attrs()
 
 
 def test_a_sum_keeps_the_record_of_each() -> None:
@@ -106,15 +108,15 @@ def test_a_dataset_without_a_record_is_refused_in_words() -> None:
         Provenance.of(xr.Dataset())
 
 
-def forgetful(market: lq.Market) -> Flow:
+def forgetful(bars: Bars) -> Flow:
     """Does not tell whose open interest it takes."""
-    n = len(market.candles)
+    n = len(bars)
     return Flow(np.ones((2, n)), np.full(n, np.nan))
 
 
-def talkative(market: lq.Market) -> Flow:
+def talkative(bars: Bars) -> Flow:
     """Tells it in prose."""
-    n = len(market.candles)
+    n = len(bars)
     return Flow(np.ones((2, n)), np.full(n, np.nan), "mine", "half")
 
 

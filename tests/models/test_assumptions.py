@@ -43,7 +43,7 @@ def test_one_map_of_a_stack_gives_its_own_back() -> None:
 def calls(given: dict[str, Any]) -> dict[str, Any]:
     """What every function that assumes something makes of the same."""
     two = [HERE, market(ROWS, exchange="other")]
-    short = lq.lookback_heatmaps(HERE, ["15m"], start=HERE.candles.index[1], **given)
+    short = lq.lookback_heatmaps(HERE, lookbacks=["15m"], start=HERE.candles.index[1], **given)
     return {
         "heatmap": lq.heatmap(HERE, **given)["notional"].to_dataframe(),
         "lookbacks": short["notional"].to_dataframe(),

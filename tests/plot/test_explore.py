@@ -85,7 +85,7 @@ def test_bins_are_summed_until_the_bytes_suit_a_page(heats: dict[str, Any], monk
 
 
 def test_what_is_no_dataset_is_refused(heats: dict[str, xr.Dataset]) -> None:
-    with pytest.raises(TypeError, match=r"maps of several models in one Dataset, as lq.model_heatmaps .*got dict"):
+    with pytest.raises(TypeError, match=r"heats must be a heatmap, .*got dict; lq\.heatmap"):
         lq.plot.explore(heats)
 
 

@@ -50,7 +50,7 @@ SHOWN = (
     "price = pd.Series([1.0, 2.0], name='n')\nprice.hvplot.line(title='x', ylabel=title, xlabel=story, height=250)",
     "hv.Bars(pd.DataFrame({'told': [title, answers], 'n': [1, 2]}), 'told', 'n').opts(height=250)",
     "print(story)",
-    "lq.plot.png(heat, 'lq.png', width=3)",
+    "lq.plot.png(heat, 'lq.png', width=5.5)",
 )
 FOUND = """() => {
   const wrong = [], ids = [];

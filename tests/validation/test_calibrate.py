@@ -326,7 +326,7 @@ def test_the_law_of_a_market_of_agents_lies_within_the_intervals() -> None:
 
 def test_intervals_say_what_was_learned(fitted: Calibration) -> None:
     table = fitted.intervals()
-    assert list(table.columns) == ["distance", "share", "low", "high", "learned"]
+    assert list(table.columns) == ["distance_from_entry", "share", "low", "high", "learned"]
     assert (table["low"] <= table["high"]).all()
     for side in SIDES:
         part = table.loc[side]

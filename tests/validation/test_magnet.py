@@ -124,7 +124,8 @@ def test_nothing_looks_ahead(walk: lq.Market) -> None:
     """Zones and everything known are the same when the future is cut off; what came after is not known then."""
     cut = walk.until(walk.start + pd.Timedelta(days=40))
     whole, part = (trials(one, frozen_map(one, **BINS), paths=0) for one in (walk, cut))
-    known = ["time", "side", "price", "peak", "mirror", "distance", "sigma", "z", "age", "share", "fair", "first"]
+    known = ["time", "side", "price", "peak", "mirror", "log_distance_to_peak", "sigma", "z", "age", "share", "fair",
+             "first"]  # fmt: skip
     early = whole[whole["time"] <= cut.end - pd.Timedelta("24h")]
     assert len(early) > 20
     assert_frame_equal(early[known], part[known].iloc[: len(early)])

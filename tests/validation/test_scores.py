@@ -259,7 +259,7 @@ def test_what_cannot_be_scored_is_refused_with_a_reason() -> None:
     table = amounts(48)
     with pytest.raises(ValueError, match="no bar in common: estimate has 48 bars"):
         lq.score(table, amounts(48, start="2025-01-01"), unit="coins", baselines=False)
-    with pytest.raises(TypeError, match=r"estimated .estimate. must be a DataFrame"):
+    with pytest.raises(TypeError, match="estimated must be a pandas DataFrame or a mapping"):
         lq.score(table["long"], table, unit="coins")
     with pytest.raises(ValueError, match=r"observed: liquidations: column"):
         lq.score(table, -table, unit="coins", baselines=False)

@@ -63,6 +63,12 @@ LONGS, SHORTS = ground(5e7, 41_000, 59_500), ground(5e7, 60_500, 89_000)
 NOTHING = np.zeros(len(EDGES) - 1)
 
 
+def zones_of(*args: Any, **options: Any) -> pd.DataFrame:
+    """Clusters alone, without the bright blocks that are none."""
+    table = lq.clusters(*args, **options)
+    return table[~table["broad"]]
+
+
 # --- planted zones --------------------------------------------------------------------------------------------------
 
 
@@ -73,7 +79,7 @@ def test_a_planted_zone_is_found_with_its_price_side_and_size(side: str, peak: f
     amount = 3e7
     planted = bump(peak, amount, sigma)
     long, short = (LONGS + planted, SHORTS) if side == "long" else (LONGS, SHORTS + planted)
-    table = lq.clusters(heat_of(long, short))
+    table = zones_of(heat_of(long, short))
     (zone,) = table.to_dict("records")
     assert zone["side"] == side
     assert zone["peak"] == pytest.approx(peak, rel=W / 100)
@@ -90,12 +96,12 @@ def test_a_planted_zone_is_found_with_its_price_side_and_size(side: str, peak: f
     height = amount / smooth / math.sqrt(2 * math.pi)
     assert zone["prominence"] == pytest.approx(0.01 * height * (1 - lost), rel=0.01)
     assert zone["brightness"] == pytest.approx(1)
-    assert zone["distance"] == pytest.approx(peak / PRICE - 1, rel=1e-3)
+    assert zone["distance_to_peak"] == pytest.approx(peak / PRICE - 1, rel=1e-3)
 
 
 def test_two_close_zones_are_two_and_do_not_overlap() -> None:
     low, high = 55_000.0, 55_000.0 * math.exp(4 * W)
-    table = lq.clusters(heat_of(LONGS + bump(low, 2e7, 0.001) + bump(high, 3e7, 0.001), SHORTS))
+    table = zones_of(heat_of(LONGS + bump(low, 2e7, 0.001) + bump(high, 3e7, 0.001), SHORTS))
     assert table["peak"].tolist() == pytest.approx([high, low], rel=W / 5)
     assert table["rank"].tolist() == [1, 2]
     assert table["low"][0] >= table["high"][1]
@@ -103,21 +109,21 @@ def test_two_close_zones_are_two_and_do_not_overlap() -> None:
 
 def test_closer_than_the_scale_they_are_one() -> None:
     low, high = 55_000.0, 55_000.0 * math.exp(1.5 * W)
-    table = lq.clusters(heat_of(LONGS + bump(low, 2e7, 0.001) + bump(high, 2e7, 0.001), SHORTS))
+    table = zones_of(heat_of(LONGS + bump(low, 2e7, 0.001) + bump(high, 2e7, 0.001), SHORTS))
     assert table["peak"].tolist() == pytest.approx([math.sqrt(low * high)], rel=W / 20)
-    assert len(lq.clusters(heat_of(LONGS + bump(low, 2e7, 5e-4) + bump(high, 2e7, 5e-4), SHORTS), width=0.001)) == 2
+    assert len(zones_of(heat_of(LONGS + bump(low, 2e7, 5e-4) + bump(high, 2e7, 5e-4), SHORTS), width=0.001)) == 2
 
 
 def test_zones_on_nothing_and_at_the_maps_edges_are_found() -> None:
     """Two widths inside the edge, nothing around: where they are, with all they hold between their limits."""
     first, last = 40_000 * math.exp(3 * W), 90_000 * math.exp(-3 * W)
-    table = lq.clusters(heat_of(bump(first, 1e6, 0.001), bump(last, 2e6, 0.001)))
+    table = zones_of(heat_of(bump(first, 1e6, 0.001), bump(last, 2e6, 0.001)))
     assert table["side"].tolist() == ["short", "long"]
     assert table["peak"].tolist() == pytest.approx([last, first], rel=W / 50)
     assert table["notional"].tolist() == pytest.approx([2e6, 1e6], rel=1e-2)
     one = np.zeros(len(EDGES) - 1)
     one[0] = 5.0
-    (zone,) = lq.clusters(heat_of(one, NOTHING)).to_dict("records")
+    (zone,) = zones_of(heat_of(one, NOTHING)).to_dict("records")
     assert zone["notional"] == pytest.approx(5.0)
     assert zone["peak"] == pytest.approx(40_012.5, rel=1e-5)
 
@@ -125,7 +131,7 @@ def test_zones_on_nothing_and_at_the_maps_edges_are_found() -> None:
 def test_zones_are_ranked_by_notional_over_both_sides() -> None:
     long = LONGS + bump(50_000, 1e7, W) + bump(55_000, 4e7, W)
     short = SHORTS + bump(65_000, 2e7, W) + bump(75_000, 3e7, W)
-    table = lq.clusters(heat_of(long, short))
+    table = zones_of(heat_of(long, short))
     assert table["rank"].tolist() == [1, 2, 3, 4]
     assert table["peak"].round(-2).tolist() == [55_000, 75_000, 65_000, 50_000]
     assert table["notional"].is_monotonic_decreasing
@@ -133,21 +139,68 @@ def test_zones_are_ranked_by_notional_over_both_sides() -> None:
 
 
 def test_the_side_is_that_of_the_position_not_of_the_price() -> None:
-    table = lq.clusters(heat_of(bump(66_000, 1e6, W), bump(55_000, 1e6, W)))
+    table = zones_of(heat_of(bump(66_000, 1e6, W), bump(55_000, 1e6, W)))
     assert dict(zip(table["side"], table["peak"].round(), strict=True)) == {"long": 66_000, "short": 55_000}
 
 
 def test_what_is_broader_than_the_reach_is_no_zone() -> None:
     hump = bump(50_000, 1e8, 0.12)
-    assert lq.clusters(heat_of(hump, NOTHING)).empty
-    assert len(lq.clusters(heat_of(hump, NOTHING), width=0.03)) == 1
+    assert zones_of(heat_of(hump, NOTHING)).empty
+    assert len(zones_of(heat_of(hump, NOTHING), width=0.03)) == 1
+
+
+def test_a_bright_block_that_is_no_cluster_is_listed_with_the_reason() -> None:
+    """A broad hump, half as high 1.177 standard deviations away; noise on an even ground; a spike on a broad block."""
+    hump = bump(52_000, 1e8, 0.08)
+    (block,) = lq.clusters(heat_of(hump, NOTHING)).to_dict("records")
+    assert block["broad"] and block["reason"].startswith("broad: it falls by ") and block["rank"] == 1
+    half = math.hypot(0.08, W) * math.sqrt(2 * math.log(2))
+    assert math.log(block["peak"] / 52_000) == pytest.approx(0, abs=W / 10)
+    assert math.log(block["high"] / 52_000) == pytest.approx(half, rel=0.01)
+    assert math.log(block["low"] / 52_000) == pytest.approx(-half, rel=0.01)
+    assert block["notional"] == pytest.approx(1e8 * math.erf(half / 0.08 / math.sqrt(2)), rel=0.01)
+    assert block["distance_to_edge"] == pytest.approx(block["high"] / PRICE - 1)
+    rough = np.random.default_rng(1).exponential(1e5, len(EDGES) - 1) * (LONGS > 0)
+    noisy = lq.clusters(heat_of(rough, NOTHING)).iloc[0]
+    assert noisy["broad"] and "standard deviations, a cluster by" in noisy["reason"]
+    spike, block = lq.clusters(heat_of(hump + bump(54_000, 2e6, 0.001), NOTHING)).to_dict("records")
+    assert not spike["broad"] and spike["reason"] == "" and spike["peak"] == pytest.approx(54_000, rel=1e-3)
+    assert block["broad"] and "of it" in block["reason"] and block["low"] < spike["low"] < spike["high"] < block["high"]
+
+
+@pytest.mark.parametrize("case", ["btc-2025-10", "sol-2025-10"])
+def test_max_pain_lies_in_a_row_of_the_table(case: str) -> None:
+    """10 October 2025: clusters alone had nothing near on the side of the longs, where the most stood."""
+    heat = lq.heatmap(lq.load_example(case), start="2025-10-08", end="2025-10-10 20:00", time_step="4h")
+    for at in heat["close_time"].to_numpy()[-6:]:
+        zones, pain = lq.clusters(heat, at), lq.max_pain(heat, at)
+        for side in ("long", "short"):
+            mine = zones[zones["side"] == side]
+            price = pain.loc[side, "price"]
+            assert ((mine["low"] <= price) & (price <= mine["high"])).any(), (at, side)
+    assert zones["rank"].tolist() == list(range(1, len(zones) + 1))
+    assert not zones["broad"].diff().iloc[1:].lt(0).any()  # clusters come first
+
+
+def test_the_nearest_zone_of_each_side() -> None:
+    """By the edge: a broad block may lie nearer than any cluster, and is then told, unless it is not wanted."""
+    heat = heat_of(LONGS + bump(50_000, 1e7, W) + bump(55_000, 4e7, W), SHORTS + bump(65_000, 2e7, W))
+    near = lq.nearest(heat, broad=False)
+    assert near.index.tolist() == ["long", "short"] and near["peak"].round(-2).tolist() == [55_000, 65_000]
+    assert near.loc["long", "distance_to_edge"] == pytest.approx(near.loc["long", "high"] / PRICE - 1)
+    assert near.loc["short", "distance_to_edge"] == pytest.approx(near.loc["short", "low"] / PRICE - 1)
+    assert near.loc["long", "distance_to_peak"] == pytest.approx(55_000 / PRICE - 1, rel=1e-3)
+    assert lq.nearest(heat_of(LONGS, SHORTS))["broad"].tolist() == [True, True]
+    empty = lq.nearest(heat_of(LONGS + bump(55_000, 4e7, W), NOTHING))
+    assert np.isnan(empty.loc["short", "peak"]) and empty.attrs["price"] == PRICE
+    assert empty.loc["short", "reason"] == "" and not empty.loc["short", "broad"]
 
 
 def test_a_ten_bin_map_by_hand() -> None:
     """Bins of 1 % of log price, amounts 1 but 9 in the sixth: width 1 %, the smoothed top and its half by hand."""
     edges = 100 * np.exp(0.01 * np.arange(11))
     amount = np.array([1.0, 1, 1, 1, 1, 9, 1, 1, 1, 1])
-    (zone,) = lq.clusters(heat_of(amount, np.zeros(10), edges), width=0.01).to_dict("records")
+    (zone,) = zones_of(heat_of(amount, np.zeros(10), edges), width=0.01).to_dict("records")
     assert zone["peak"] == pytest.approx(100 * math.exp(0.055), rel=1e-4)
     # height: 8·[Φ(.5) − Φ(−.5)] = 3.0634 per 1 % above a ground of 1; both lowest points lie off the map, at 0
     assert zone["prominence"] == pytest.approx(8 * 0.382925 + 1, abs=2e-3)
@@ -174,8 +227,8 @@ def many() -> tuple[np.ndarray, np.ndarray]:
 def test_other_bins_give_the_same_zones(together: int) -> None:
     fine, amount = many()
     coarse, summed = fine[::together], np.add.reduceat(amount, np.arange(0, len(amount), together))
-    one = lq.clusters(heat_of(amount, 0 * amount, fine))
-    other = lq.clusters(heat_of(summed, 0 * summed, coarse))
+    one = zones_of(heat_of(amount, 0 * amount, fine))
+    other = zones_of(heat_of(summed, 0 * summed, coarse))
     assert len(one) == len(other) == 4
     assert (one["peak"] - other["peak"]).abs().max() < 12.5 * together / 2
     assert (other["notional"] / one["notional"] - 1).abs().max() < 0.02
@@ -199,31 +252,31 @@ def test_other_bins_of_a_real_market_give_the_same_zones() -> None:
 
 def test_scale_of_coins_and_of_price_does_not_matter() -> None:
     fine, amount = many()
-    one = lq.clusters(heat_of(amount, 0 * amount, fine))
-    tenfold = lq.clusters(heat_of(10 * amount, 0 * amount, fine))
+    one = zones_of(heat_of(amount, 0 * amount, fine))
+    tenfold = zones_of(heat_of(10 * amount, 0 * amount, fine))
     pd.testing.assert_series_equal(tenfold["peak"], one["peak"], rtol=1e-9)
     pd.testing.assert_series_equal(tenfold["notional"], 10 * one["notional"], rtol=1e-9)
     pd.testing.assert_series_equal(tenfold["prominence"], 10 * one["prominence"], rtol=1e-9)
     factor = math.exp(-1_000 * W / CELLS)  # the grid has a step, so whole steps are exact
     moved = heat_of(amount, 0 * amount, fine * factor, ohlc=[[PRICE * factor] * 4])
     for name in ("peak", "low", "high"):
-        pd.testing.assert_series_equal(lq.clusters(moved)[name], factor * one[name], rtol=1e-6)
-    pd.testing.assert_series_equal(lq.clusters(moved)["distance"], one["distance"], rtol=1e-5)
+        pd.testing.assert_series_equal(zones_of(moved)[name], factor * one[name], rtol=1e-6)
+    pd.testing.assert_series_equal(zones_of(moved)["distance_to_peak"], one["distance_to_peak"], rtol=1e-5)
 
 
 def test_empty_maps_single_columns_and_nan() -> None:
-    table = lq.clusters(heat_of(NOTHING, NOTHING))
+    table = zones_of(heat_of(NOTHING, NOTHING))
     assert table.empty and "notional" in table
     assert every_cluster(heat_of(NOTHING, NOTHING)).empty and lq.track(heat_of(NOTHING, NOTHING)).empty
     long = LONGS + bump(55_000, 2e7, W)
     long[LONGS == 0] = np.nan
-    table = lq.clusters(heat_of(long, np.full(len(NOTHING), np.nan)))
+    table = zones_of(heat_of(long, np.full(len(NOTHING), np.nan)))
     assert table["peak"].tolist() == pytest.approx([55_000], rel=1e-4)
-    assert table["distance_atr"].isna().all()
+    assert table["distance_to_peak_atr"].isna().all()
     with pytest.raises(ValueError, match="width must be at least the bins' own"):
-        lq.clusters(heat_of(long, NOTHING), width=1e-5)
+        zones_of(heat_of(long, NOTHING), width=1e-5)
     with pytest.raises(ValueError, match=r"width must be > 0, got -1"):
-        lq.clusters(heat_of(long, NOTHING), width=-1)
+        zones_of(heat_of(long, NOTHING), width=-1)
 
 
 # --- noise ------------------------------------------------------------------------------------------------------------
@@ -327,9 +380,10 @@ def test_every_column_is_what_clusters_says_of_it_and_knows_no_later_one() -> No
     whole = every_cluster(heat)
     for k in (0, 20, 95, 191):
         at = pd.Timestamp(heat["close_time"].to_numpy()[k], tz="UTC")
-        one = lq.clusters(heat, at)
-        same = whole[whole["column"] == k].sort_values("rank", ignore_index=True)[one.columns]
-        pd.testing.assert_frame_equal(one, same, check_exact=True)
+        one = zones_of(heat, at)
+        same = whole[whole["column"] == k].sort_values("rank", ignore_index=True)
+        told = one.drop(columns=["broad", "reason"])
+        pd.testing.assert_frame_equal(told, same[told.columns], check_exact=True)
     cut = every_cluster(heat.isel(time=slice(0, 100)))
     pd.testing.assert_frame_equal(cut, whole[whole["column"] < 100], check_exact=True)
 
@@ -401,8 +455,8 @@ def test_distance_in_atr_is_wilders() -> None:
     half = np.append(np.arange(1, 15), 21.5) / 2
     ohlc = np.column_stack([np.full(n, PRICE), PRICE + half, PRICE - half, np.full(n, PRICE)])
     table = every_cluster(heat_of(np.tile(LONGS + bump(55_000, 2e7, W), (n, 1)), np.tile(NOTHING, (n, 1)), ohlc=ohlc))
-    assert table["distance_atr"].isna().tolist() == [True] * 13 + [False] * 2
-    assert table["distance_atr"].iloc[-2:].tolist() == pytest.approx([-5_000 / 7.5, -5_000 / 8.5], rel=1e-4)
+    assert table["distance_to_peak_atr"].isna().tolist() == [True] * 13 + [False] * 2
+    assert table["distance_to_peak_atr"].iloc[-2:].tolist() == pytest.approx([-5_000 / 7.5, -5_000 / 8.5], rel=1e-4)
 
 
 # --- who stands there -------------------------------------------------------------------------------------------------
@@ -410,7 +464,7 @@ def test_distance_in_atr_is_wilders() -> None:
 
 def test_age_and_leverages_are_those_that_explain_tells(market: lq.Market) -> None:
     options: dict[str, Any] = {"start": "2024-05-01", "end": "2024-05-02", "price_step": 25.0, "lookback": "3d"}
-    table = lq.clusters(lq.heatmap(market, law={10: 0.5, 25: 0.5}, **options), market=market)
+    table = zones_of(lq.heatmap(market, law={10: 0.5, 25: 0.5}, **options), market=market)
     assert set(" ".join(table["leverages"]).split()) <= {"10x", "25x"}
     assert ((table["age"] >= 0) & (table["age"] <= 3)).all()
     zone = table.iloc[0]
@@ -419,7 +473,7 @@ def test_age_and_leverages_are_those_that_explain_tells(market: lq.Market) -> No
     who = who[who["side"] == zone["side"]]
     days = (who["age"].dt.total_seconds() / 86_400 * who["notional"]).sum() / who["notional"].sum()
     assert zone["age"] == pytest.approx(days)
-    apart = lq.clusters(lq.heatmap(market, law={10: 0.5, 25: 0.5}, by_leverage=True, **options))
+    apart = zones_of(lq.heatmap(market, law={10: 0.5, 25: 0.5}, by_leverage=True, **options))
     assert apart["leverages"].isin(["10x", "25x", "10x 25x"]).all()
 
 
@@ -448,7 +502,7 @@ def test_zones_where_layers_meet_come_first() -> None:
     """Large in one window only, against half as large in both."""
     lone, both = bump(50_000, 6e7, 0.001), bump(55_000, 3e7, 0.001)
     maps = {"24h": heat_of(LONGS + both, SHORTS), "7d": heat_of(LONGS + both + lone, SHORTS)}
-    zones = lq.clusters(maps["7d"])
+    zones = zones_of(maps["7d"])
     assert zones["peak"].round(-2).tolist() == [50_000, 55_000]
     ranked = lq.confluence(maps, zones=zones)
     assert ranked["peak"].round(-2).tolist() == [55_000, 50_000]
@@ -480,20 +534,20 @@ def test_leverages_of_a_real_map_meet() -> None:
 
 
 def test_windows_share_bins_and_are_nested(market: lq.Market) -> None:
-    maps = lq.lookback_heatmaps(market, ["12h", "24h", "3d"], start="2024-05-01", end="2024-05-02")
+    maps = lq.lookback_heatmaps(market, lookbacks=["12h", "24h", "3d"], start="2024-05-01", end="2024-05-02")
     assert maps["lookback"].to_numpy().tolist() == ["12h", "24h", "3d"]
     assert all((a <= b * (1 + 1e-9) + 1e-6).all() for a, b in pairwise(maps["notional"].to_numpy()))
     apart = {name: maps.sel(lookback=name) for name in ("12h", "24h", "3d")}
     assert lq.confluence(maps).equals(lq.confluence(apart))
     assert lq.confluence(maps).attrs["layers"] == ["12h", "24h", "3d"]
-    assert lq.clusters(apart["24h"]).attrs["lookback"] == "24h"
+    assert zones_of(apart["24h"]).attrs["lookback"] == "24h"
     for reader in (lq.clusters, lq.cumulative, lq.max_pain):
         with pytest.raises(
             ValueError, match=r"one map for each lookback \(12h, 24h, 3d\); choose one, .sel\(lookback='12h'"
         ):
             reader(maps)
     with pytest.raises(ValueError, match=r"a map of 30d .* would need a market from"):
-        lq.lookback_heatmaps(market, ["30d"], start="2024-05-01", end="2024-05-02")
+        lq.lookback_heatmaps(market, lookbacks=["30d"], start="2024-05-01", end="2024-05-02")
 
 
 def test_cumulative_curves_by_hand() -> None:
@@ -540,7 +594,7 @@ def heat(market: lq.Market) -> xr.Dataset:
 
 
 def test_zones_are_outlined_and_labelled(heat: xr.Dataset, market: lq.Market) -> None:
-    zones = lq.clusters(heat, "2024-05-01 15:30", market=market)
+    zones = zones_of(heat, "2024-05-01 15:30", market=market)
     picture = lq.plot.clusters(zones)
     boxes = {box.group: box for box in parts(picture, hv.Rectangles)}
     for side in ("long", "short"):
@@ -566,19 +620,19 @@ def test_outlines_begin_where_the_zone_began() -> None:
     old, new, again = (bump(x, 3e7, 0.001) for x in (56_000, 53_000, 50_000))
     rows = np.stack([LONGS + old + (k >= 3) * new + (k in (0, 1, 4, 5)) * again for k in range(6)])
     heat = heat_of(rows, np.tile(SHORTS, (6, 1)))
-    zones = lq.clusters(heat)
+    zones = zones_of(heat)
     boxes = next(box for box in parts(lq.plot.clusters(zones, heat=heat), hv.Rectangles) if box.group == "long zones")
     began = {round(peak, -3): list(heat["time"].to_numpy()).index(time)
              for peak, time in zip(boxes["peak"], boxes["time"], strict=True)}  # fmt: skip
     assert began == {56_000: 0, 53_000: 3, 50_000: 4}
-    early = lq.clusters(heat, heat["close_time"].to_numpy()[1])  # what came later is not looked at
+    early = zones_of(heat, heat["close_time"].to_numpy()[1])  # what came later is not looked at
     box = next(b for b in parts(lq.plot.clusters(early, heat=heat), hv.Rectangles) if b.group == "long zones")
     assert {list(heat["time"].to_numpy()).index(time) for time in box["time"]} == {0}
 
 
 def test_labels_keep_apart() -> None:
     long = LONGS + bump(55_000, 3e7, 0.001) + bump(55_000 * math.exp(5 * W), 2e7, 0.001) + bump(50_000, 2e7, 0.001)
-    zones = lq.clusters(heat_of(long, SHORTS))
+    zones = zones_of(heat_of(long, SHORTS))
     assert len(zones) == 3
     drawn = lq.plot.clusters(zones, ylim=(45_000, 65_000))
     labels = [y for each in parts(drawn, hv.Labels) for y in each["peak"]]
@@ -619,4 +673,4 @@ def test_columns_with_bins_too_coarse_for_the_scale_are_named() -> None:
         zones = every_cluster(heat)
     fine = 0.02 / heat["close"].to_numpy() <= 0.003
     assert len(zones) and fine[zones["column"].to_numpy()].all()
-    assert not lq.clusters(heat).empty  # the price stands high enough by then
+    assert not zones_of(heat).empty  # the price stands high enough by then

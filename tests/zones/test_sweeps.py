@@ -380,7 +380,7 @@ def test_the_buffer_is_kept_from_every_cluster() -> None:
     assert table["before"].to_numpy() == pytest.approx([92.92, 85.85, 108.9])
     assert table["behind"].to_numpy() == pytest.approx([89.1, 79.2, 115.14])
     assert table["stop_beyond_zone"].to_numpy() == pytest.approx([92.92, 92.92, 115.14])
-    assert table["distance"].to_numpy() == pytest.approx([-0.08, -0.15, 0.1])
+    assert table["distance_to_edge"].to_numpy() == pytest.approx([-0.08, -0.15, 0.1])
     close_ones = ZONES.assign(high=[92.0, 89.5, 114.0])
     assert (
         lq.stop_zones(close_ones, price=93, stop=90.5, side="long", buffer=0.02)["stop_beyond_zone"].iloc[0]
@@ -412,12 +412,12 @@ def test_positions_have_their_exact_price_and_the_nearest_cluster(may: xr.Datase
     held = [{"side": side, "entry_price": 60_000, "leverage": 20, "quantity": 1} for side in ("long", "short")]
     table = lq.assess_positions([{**held[0], "stop": 58_000}, held[1]], may, at=at)
     assert table["liquidation_price"].to_numpy() == pytest.approx([57_236.1809, 62_736.3184], abs=1e-3)
-    zones = lq.clusters(may, at=at)
+    zones = lq.clusters(may, at=at).query("not broad")
     longs = zones[(zones["side"] == "long") & (zones["high"] > 57_236.2)].sort_values("high")
     row = table.iloc[0]
     assert (row["low"], row["high"]) == (longs["low"].iloc[-1], longs["high"].iloc[-1])
     price = zones.attrs["price"]
-    assert row["distance"] == pytest.approx(row["high"] / price - 1)
+    assert row["distance_to_edge"] == pytest.approx(row["high"] / price - 1)
     assert row["stop_location"] == "inside" and row["stop_beyond_zone"] == pytest.approx(row["high"] * 1.001)
     assert row["to_liquidation"] == pytest.approx(row["liquidation_price"] / price - 1)
     assert row["state"] == "open" and table.iloc[1]["stop_location"] == ""
@@ -427,7 +427,7 @@ def test_positions_that_are_gone_or_have_nothing_on_the_way(may: xr.Dataset) -> 
     gone = lq.assess_positions(
         {"side": "long", "entry_price": 64_000, "leverage": 50}, may, at="2024-05-01 12:00"
     ).iloc[0]
-    assert gone["state"] == "liquidated" and np.isnan(gone["distance"])
+    assert gone["state"] == "liquidated" and np.isnan(gone["distance_to_edge"])
     near = {
         "side": "long",
         "entry_price": float(may["close"][-1]),

@@ -229,7 +229,7 @@ def _liquidations(
 ) -> pd.DataFrame:
     """Liquidations of the bars that open in ``[start, stop)``: the venue's windows one by one up to the last bar's
     end, an empty one twice, a full one in halves."""
-    opens = parse.bar_opens(start, stop, timeframe, origin)
+    opens = parse.opens_between(start, stop, timeframe, origin)
     if not len(opens):
         return parse.per_bar(parse.parse_liquidations([], item), start, stop, timeframe, origin)
     end = int(opens[-1]) + int(timedelta(timeframe) / pd.Timedelta(1, "ms"))

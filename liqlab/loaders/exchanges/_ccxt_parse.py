@@ -15,12 +15,11 @@ from liqlab.loaders.exchanges._instruments import (
     CONTRACTS,
     ONE,
     Instrument,
-    ceiled,
-    floored,
     frame_of,
 )
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.market.clock import nanoseconds, timedelta
+from liqlab.market.resample import bar_opens, next_open
 
 _CLOSE = 0.05  # by which a proof of the unit may differ: rounding, and prices of another moment
 
@@ -263,10 +262,10 @@ def _refuse_other_unit(cells: Mapping[str, Any], rule: Forced, item: Instrument,
                          "upgrade liqlab")  # fmt: skip
 
 
-def bar_opens(start: int, stop: int, timeframe: str, origin: int = 0) -> np.ndarray:
+def opens_between(start: int, stop: int, timeframe: str, origin: int = 0) -> np.ndarray:
     """Opens of the bars in ``[start, stop)`` [ms], counted from the open of any bar."""
     step = int(timedelta(timeframe) / pd.Timedelta(1, "ms"))
-    return np.arange(ceiled(start, step, origin), stop, step, dtype=np.int64)
+    return np.arange(next_open(start, step, origin), stop, step, dtype=np.int64)
 
 
 def per_bar(events: pd.DataFrame, start: int, stop: int, timeframe: str, origin: int = 0) -> pd.DataFrame:
@@ -285,14 +284,14 @@ def per_bar(events: pd.DataFrame, start: int, stop: int, timeframe: str, origin:
     [2.0, 0.0]
     """
     step = int(timedelta(timeframe) / pd.Timedelta(1, "ms"))
-    opens = bar_opens(start, stop, timeframe, origin)
+    opens = opens_between(start, stop, timeframe, origin)
     bars = pd.DatetimeIndex(opens.astype("datetime64[ms]")).as_unit("us").tz_localize("UTC").rename("time")
     table = pd.DataFrame(0.0, index=bars, columns=["long", "short"])
     if not len(opens):
         return table
     moments = nanoseconds(pd.DatetimeIndex(events["time"])) // 1_000_000
     inside = events[(moments >= opens[0]) & (moments < opens[-1] + step)]
-    place = (floored(nanoseconds(pd.DatetimeIndex(inside["time"])) // 1_000_000, step, origin) - opens[0]) // step
+    place = (bar_opens(nanoseconds(pd.DatetimeIndex(inside["time"])) // 1_000_000, step, origin) - opens[0]) // step
     for side in ("long", "short"):
         chosen = (inside["side"] == side).to_numpy()
         table[side] = np.bincount(place[chosen], inside["quantity"].to_numpy()[chosen], minlength=len(opens))

@@ -14,7 +14,7 @@ from liqlab.loaders.http import Failure
 from liqlab.market.clock import timedelta
 
 __all__ = ["BARS", "BOTH", "COINS", "CONTRACTS", "KINDS", "ONE", "QUOTE", "Instrument", "Link", "Offer", "Unit",
-           "ceiled", "floored", "frame_of", "nearest_names", "period_for"]  # fmt: skip
+           "frame_of", "nearest_names", "period_for"]  # fmt: skip
 
 KINDS = ("candles", "open_interest", "funding_rate", "mark_candles", "liquidations", "leverage_tiers")
 BARS = ("candles", "mark_candles", "liquidations")  # rows that last; the others are instants
@@ -129,23 +129,6 @@ class Link:
     base: str = ""
     client: Any = field(default=None, repr=False)
     learnt: dict[str, Any] = field(default_factory=dict, repr=False)
-
-
-def floored(moment: Any, step: int, origin: int = 0) -> Any:
-    """The open of the bar that a moment lies in, where bars are counted from the open of any one of them [ms].
-
-    Weeks are counted from Thursday where 1970 is the origin, and from Monday on most venues.
-
-    >>> day, monday = 86_400_000, 4 * 86_400_000
-    >>> floored(11 * day, 7 * day) // day, floored(11 * day, 7 * day, monday) // day
-    (7, 11)
-    """
-    return (moment - origin) // step * step + origin
-
-
-def ceiled(moment: Any, step: int, origin: int = 0) -> Any:
-    """The first open of a bar at or after a moment [ms], as `floored`."""
-    return -(-(moment - origin) // step) * step + origin
 
 
 def period_for(timeframe: str, periods: Iterable[str]) -> str:

@@ -148,6 +148,11 @@ def depth(link: Link, item: Instrument) -> pd.DataFrame:
     return _parsed(link, f"{PATHS[link.exchange]}/depth", {"symbol": item.id, "limit": 1000}, parse_depth, item)
 
 
+def interest_now(link: Link, item: Instrument) -> Any:
+    """The open interest of this moment, as the venue answers; `liqlab.loaders.streams.binance` parses it."""
+    return _get(link, f"{PATHS[link.exchange]}/openInterest", {"symbol": item.id})
+
+
 def tier_unit(link: Link, item: Instrument) -> dict[str, float]:
     """Nothing is needed: the tiers are in notional, of COIN-M in coins."""
     return {}

@@ -12,11 +12,12 @@ from typing import Any
 from liqlab.market.clock import timedelta
 from liqlab.market.market import OPTIONAL_CANDLE_COLUMNS, PRICES
 
-__all__ = ["COLUMNS", "FILE", "Key", "folder", "key_of", "month_file"]
+__all__ = ["COLUMNS", "DEPTH_BP", "FILE", "Key", "folder", "key_of", "month_file"]
 
 FILE = "data.parquet"
 _PARTS = ("exchange", "symbol", "kind", "timeframe")
 _MAX_NAME = 200  # characters of one part of a path; file systems allow 255 bytes, and its name stands before it
+DEPTH_BP = (5, 10, 25, 50, 100, 200, 500)  # distances from the mid price within which a book is summed up
 _NO_TIMEFRAME = "-"  # an empty hive value would be read as NULL by some tools and refused by others
 
 
@@ -43,6 +44,8 @@ COLUMNS: Mapping[str, Columns] = {
     "funding_rate": Columns(("funding_rate",), ("funding_interval_hours", "mark_price")),
     "liquidations": Columns(("long", "short"), ("orders",)),
     "taker": Columns(("taker_buy_share",)),
+    "liquidation_events": Columns(("side", "price", "quantity"), ("average_price", "order_quantity")),
+    "depth": Columns(("mid",), tuple(f"{side}_{bp}bp" for side in ("bid", "ask") for bp in DEPTH_BP)),
 }
 
 
@@ -57,7 +60,7 @@ class Key:
     symbol : str
         ``BTC/USDT:USDT``, ccxt's spelling.
     kind : str
-        One of candles, mark_candles, open_interest, funding_rate, liquidations, taker.
+        One of candles, mark_candles, open_interest, funding_rate, liquidations, taker, liquidation_events, depth.
     timeframe : str
         ``5m``; empty for what has no regular step (funding).
 

@@ -236,6 +236,9 @@ def _checked(frame: pd.DataFrame, key: Key, first: pd.Timestamp, last: pd.Timest
 
 def fit(rows: pd.DataFrame, key: Key) -> None:
     """Raise where rows are not what `liqlab.market` asks of their kind, or stand off their time frame."""
+    if key.kind in ("liquidation_events", "depth"):
+        _fit_recorded(rows, key)
+        return
     check = getattr(market, f"check_{key.kind}")
     unknown = [column for column in COLUMNS[key.kind].optional if column in rows and rows[column].isna().any()]
     table = rows.drop(columns=unknown)
@@ -254,6 +257,16 @@ def fit(rows: pd.DataFrame, key: Key) -> None:
     if off.any():
         raise ValueError(f"{key}: {int(off.sum())} stamp(s) are no multiples of {key.timeframe}, first "
                          f"{rows.index[off][0]}; is the time frame right?")  # fmt: skip
+
+
+def _fit_recorded(rows: pd.DataFrame, key: Key) -> None:
+    """What only a recorder writes: forced orders (side 1 long, -1 short) and order books summed up by distance."""
+    if key.kind == "liquidation_events":
+        market.check_liquidation_events(rows.assign(side=rows["side"].map({1.0: "long", -1.0: "short"})))
+        return
+    known = rows.to_numpy("float64")
+    if not (rows["mid"] > 0).all() or (known < 0).any() or np.isinf(known).any():
+        raise ValueError(f"{key}: a mid price is not > 0, or a quantity is not >= 0 coins; drop these rows")
 
 
 def _one_phase(rows: pd.DataFrame, key: Key, step: pd.Timedelta) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.market.arguments import checked
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
 from liqlab.validation._claims.block_estimates import Estimate, blocks_of, mean
@@ -54,6 +55,7 @@ class Magnet:
         return f"Magnet of {', '.join(self.about['markets'])}, {self.about['horizon']}: {'; '.join(rows)}"
 
 
+@checked()
 def magnet(
     market: Market | Mapping[str, Market],
     heat: xr.Dataset | None = None,

@@ -57,7 +57,7 @@ def _paths(name: str) -> Callable[[Tables], Estimate]:
 def payoff(table: pd.DataFrame) -> np.ndarray:
     """Of a trade towards the zone: profit taken at its peak, else closed at the horizon [% before fees]."""
     gone = table["sign"] * table["returns"]
-    return 100 * np.where(np.isfinite(table["hours"]), table["distance"], gone)
+    return 100 * np.where(np.isfinite(table["hours"]), table["log_distance_to_peak"], gone)
 
 
 def _net(tables: Tables) -> Estimate:

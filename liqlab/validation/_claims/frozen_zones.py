@@ -113,13 +113,13 @@ def trials(
     Returns
     -------
     DataFrame
-        time; side; sign (+1: the zone lies above); price, peak, mirror = price² ÷ peak, low, high [quote]; distance
-        [log price]; sigma [log return per √day]; z = distance ÷ volatility of the horizon; age [days]; share of its
-        side; column; fair: whether the mirror price is comparable, not traded since the zone was born and at most half
-        as bright; first, first_fair: whether this is the first (comparable) trial of this zone. *Outcome*: hours,
-        mirror_hours (until touched, inf: not within the horizon); returns [log] to the end of the horizon; back,
-        mirror_back [log]: from the level towards where price came from, four hours after the touch; path_touched [0..1]
-        and path_payoff, means over blocks of other times.
+        time; side; sign (+1: the zone lies above); price, peak, mirror = price² ÷ peak, low, high
+        [quote]; log_distance_to_peak; sigma [log return per √day]; z = log_distance_to_peak ÷ volatility of the
+        horizon; age [days]; share of its side; column; fair: whether the mirror price is comparable, not traded since
+        the zone was born and at most half as bright; first, first_fair: whether this is the first (comparable) trial of
+        this zone. *Outcome*: hours, mirror_hours (until touched, inf: not within the horizon); returns [log] to the end
+        of the horizon; back, mirror_back [log]: from the level towards where price came from, four hours after the
+        touch; path_touched [0..1] and path_payoff, means over blocks of other times.
     """
     path, span = path_of(market), timedelta(horizon).as_unit("ns").value
     zones = zones_with_births(heat) if zones is None else zones
@@ -180,7 +180,7 @@ def _candidates(
     )
     told = zones[["column", "life", "side", "low", "high", "peak", "notional", "share"]]
     more = {"time": pd.DatetimeIndex(closes[column], tz="UTC"), "sign": sign, "price": np.exp(path.close[bar]),
-            "mirror": mirror, "fair": fair, "distance": gap, "sigma": sigma, "z": z, "age": age / DAY,
+            "mirror": mirror, "fair": fair, "log_distance_to_peak": gap, "sigma": sigma, "z": z, "age": age / DAY,
             "at": bar}  # fmt: skip
     return told.assign(**more)[on]
 
@@ -205,7 +205,7 @@ def _yardstick(path: Path, table: pd.DataFrame, span: int, paths: int, seed: int
     if not paths or table.empty:
         return pd.DataFrame(np.nan, table.index, ["path_touched", "path_payoff", *names])
     age = np.ceil(table["age"].to_numpy() * DAY / path.step).astype(int)
-    at, distance, sign = (table[name].to_numpy() for name in ("at", "distance", "sign"))
+    at, distance, sign = (table[name].to_numpy() for name in ("at", "log_distance_to_peak", "sign"))
     rng = np.random.default_rng(seed)
     draws, money = matched_paths(path, at, distance, sign, age, span, paths=paths, rng=rng)
     known = ~np.isnan(draws)

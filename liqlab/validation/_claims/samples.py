@@ -16,8 +16,9 @@ from liqlab.market.technicals import indicators
 from liqlab.validation._claims.first_passage import DAY, after, extremes, path_of, reached
 from liqlab.validation._claims.frozen_zones import FEES, HORIZON, frozen_map, trials, zones_with_births
 from liqlab.zones._clusters import WIDTH
-from liqlab.zones._sweeps import sweeps
+from liqlab.zones._sweeps import visits_of
 from liqlab.zones.controls import match_controls, swing_controls
+from liqlab.zones.touches import check_rules
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -229,7 +230,11 @@ def _stops(market: Market, heat: xr.Dataset, zones: pd.DataFrame, seed: int) -> 
 
 def _visits(hourly: Market, heat: xr.Dataset, filters: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Sweeps of bright zones with matched sweeps of ordinary swings, the trade on them, and what the hours did."""
-    table = sweeps(hourly, heat, **RULES)
+    table = visits_of(
+        hourly, heat, check_rules(impulse=1.0, within=3, beyond=1.0, atr_bars=14, buffer_atr=0.1, **RULES)
+    )
+    first, last = (pd.Timestamp(x, tz="UTC") for x in (heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]))
+    table.attrs.update(start=first, end=last)
     controls = swing_controls(hourly, table, **RULES)
     fails, plain = (x[x["class"] == "swing failure"] for x in (table, controls))
     trades = fails[fails["after_24h"].notna()]

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from liqlab.loaders._examples import examples, folder, load_example
+from liqlab.market.arguments import checked
 from liqlab.market.market import Market
 from liqlab.validation._claims.decisions import decide_claims
 from liqlab.validation._claims.definitions import CLAIMS
@@ -27,6 +28,7 @@ EVERYTHING = "all"
 START = {"btc-2024-07": "2024-06-20", "eth-2024-07": "2024-06-20"}
 
 
+@checked()
 def claims(markets: Mapping[str, Market] | Iterable[str] | str | None = None, *, seed: int = 0) -> pd.DataFrame:
     """The table of claims: claim, test, effect with interval, verdict.
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from liqlab import models
 from liqlab.margin import tier_history
+from liqlab.market.arguments import checked
 from liqlab.market.clock import step_of
 from liqlab.market.market import Market
 from liqlab.models._assumptions import Assumptions
@@ -36,10 +37,11 @@ TILT = (0.0, 1.0)  # of what is opened against what is effective: lives independ
 BEYOND = (0.0, 0.25)  # of what is opened, out of reach: large wallets on cross margin
 
 
+@checked()
 def calibrate(
     market: Market,
-    *,
     model: str | None = None,
+    *,
     assumptions: Assumptions | Any = None,
     loss: str = "censored",
     prior: str | Law | Mapping[float, float] | None = None,

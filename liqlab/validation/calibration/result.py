@@ -147,16 +147,16 @@ class Calibration:
         Returns
         -------
         DataFrame (side, leverage)
-            distance [1], share, low, high [1]; learned [0..1]: how much of the prior's uncertainty about the effective
-            law the data removed. 0: the share is the prior's, or price never reached the class, which then holds its
-            part of what the reached ones leave.
+            distance_from_entry [1], share, low, high [1]; learned [0..1]: how much of the prior's uncertainty about the
+            effective law the data removed. 0: the share is the prior's, or price never reached the class, which then
+            holds its part of what the reached ones leave.
         """
         low, high = band(self.shares(of), level, kind)
         learned = 1 - np.log(self.shares("effective")).var(axis=0) / np.log(self.silent).var(axis=0)
         rows = pd.MultiIndex.from_product([SIDES, self.law.leverage], names=["side", "leverage"])
         middle = self.distance.reshape(2, len(self.law.leverage), -1).mean(axis=2)
-        table = {"distance": np.abs(np.expm1(SIGN * middle)), "share": np.stack([self.law.long, self.law.short]),
-                 "low": low, "high": high,
+        table = {"distance_from_entry": np.abs(np.expm1(SIGN * middle)),
+                 "share": np.stack([self.law.long, self.law.short]), "low": low, "high": high,
                  "learned": np.where(self.reached > 0, np.clip(learned, 0.0, 1.0), 0.0)}  # fmt: skip
         return pd.DataFrame({name: x.ravel() for name, x in table.items()}, index=rows)
 
@@ -179,12 +179,12 @@ class Calibration:
         Returns
         -------
         DataFrame (side, quantile)
-            distance, low, high, as shares of the entry price [1].
+            distance_from_entry, low, high, as shares of the entry price [1].
         """
         fitted = quantiles_of(np.stack([self.law.long, self.law.short]), self.distance, quantiles)
         low, high = band(np.stack([quantiles_of(x, self.distance, quantiles) for x in self.shares(of)]), level, kind)
         rows = pd.MultiIndex.from_product([SIDES, list(quantiles)], names=["side", "quantile"])
-        table = {"distance": fitted, "low": low, "high": high}
+        table = {"distance_from_entry": fitted, "low": low, "high": high}
         return pd.DataFrame({name: np.abs(np.expm1(SIGN * x)).ravel() for name, x in table.items()}, index=rows)
 
     def estimate(self, market: Market, *, unit: str = "coins", throttled: bool = True) -> pd.DataFrame:
@@ -261,6 +261,7 @@ class Calibration:
         t = self.throttle
         lines[-1] += f", scale {t['scale']:.2g}, exponent {t['exponent']:.2f}"
         for side in SIDES:
-            spans = (f"{q:.0%} within {r.distance:.1%} [{r.low:.1%}, {r.high:.1%}]" for q, r in d.loc[side].iterrows())
+            spans = (f"{q:.0%} within {r.distance_from_entry:.1%} [{r.low:.1%}, {r.high:.1%}]"
+                     for q, r in d.loc[side].iterrows())  # fmt: skip
             lines.append(f"  {side:<5} {'; '.join(spans)}")
         return "\n".join(lines)

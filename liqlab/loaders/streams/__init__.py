@@ -1,0 +1,93 @@
+"""Venues' own streams: one file for each, found by its name. No network here: messages in, rows out.
+
+A new venue is a new file ``streams/name.py`` that fulfils `VenueStream`; files that start with an underscore are
+helpers. `channels` is the table of what each stream tells and where that is written.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+import pandas as pd
+
+from liqlab.loaders.exchanges._instruments import Instrument
+from liqlab.loaders.streams._rows import Channel, Row
+
+__all__ = ["VenueStream", "channels", "stream_of", "streams"]
+
+
+class VenueStream(Protocol):
+    """What a file of this folder holds."""
+
+    EXCHANGES: tuple[str, ...]
+    """The exchanges that this file answers for, in ccxt's spelling."""
+
+    URLS: Mapping[str, str]
+    """Exchange → address of its public stream."""
+
+    CHANNELS: tuple[Channel, ...]
+    """What is subscribed to."""
+
+    PING: tuple[str, float]
+    """What keeps the connection open, and how often it is sent [s]; empty text: a frame of the protocol."""
+
+    INTEREST: str
+    """``stream``, or ``poll`` where open interest has to be asked for."""
+
+    def address(self, base: str, items: Sequence[Instrument]) -> str:
+        """The address to connect to."""
+
+    def subscriptions(self, items: Sequence[Instrument]) -> list[Any]:
+        """Messages to send once connected."""
+
+    def lacking(self) -> tuple[str, ...]:
+        """Kinds that the venue does not tell as things are set."""
+
+    def parse(self, message: Any, items: Mapping[str, Instrument], memory: dict[Any, Any]) -> list[Row]:
+        """One decoded message → rows. `items` by the venue's own names; `memory` is kept for one connection."""
+
+
+def streams() -> dict[str, VenueStream]:
+    """The files of this folder, by name.
+
+    >>> sorted(streams())
+    ['binance', 'bybit', 'hyperliquid', 'okx']
+    """
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return {name: cast(VenueStream, import_module(f"{__name__}.{name}")) for name in names}
+
+
+def stream_of(exchange: str) -> VenueStream:
+    """The stream of an exchange.
+
+    Raises
+    ------
+    ValueError
+        Where liqlab does not parse this exchange's messages.
+    """
+    own = {name: one for one in streams().values() for name in one.EXCHANGES}
+    if exchange not in own:
+        raise ValueError(f"liqlab parses no stream of {exchange!r}; it parses those of {', '.join(sorted(own))}")
+    return own[exchange]
+
+
+def channels() -> pd.DataFrame:
+    """What each venue's stream tells, in which fields and units, how completely, and where that is written.
+
+    Returns
+    -------
+    DataFrame
+        exchange, kind, name, fields, complete, source, read: one row per channel.
+
+    Examples
+    --------
+    >>> table = channels()
+    >>> table[table.kind == "liquidation_events"].groupby("exchange").size().to_dict()
+    {'binancecoinm': 1, 'binanceusdm': 1, 'bybit': 1, 'hyperliquid': 1, 'okx': 1}
+    """
+    rows = [{"exchange": exchange, **one._asdict()} for stream in streams().values() for exchange in stream.EXCHANGES
+            for one in stream.CHANNELS]  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,255 @@
+"""Arguments of public functions, checked against what their signatures say: one rule and one wording for all.
+
+`checked` reads a function's annotations. What an annotation cannot say (which columns a table has, from where it comes)
+is told to the decorator. Ranges of values are checked where they are used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import numpy as np
+
+from liqlab.market.clock import timedelta, utc
+
+__all__ = ["Table", "at_least", "checked", "told", "warn"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MOMENTS = ("at", "start", "end", "as_of", "moment")
+DURATIONS = ("lookback", "time_step", "embargo", "horizon", "most_age", "every", "before", "after", "window", "step",
+             "vwap", "funding_window", "open_interest_change", "stale", "half_life")  # fmt: skip
+SEVERAL_MOMENTS = ("moments",)
+SEVERAL_DURATIONS = ("lookbacks", "horizons")
+# what an annotation means: words for a message, and where such a thing comes from
+KINDS = {
+    "Market": ("a Market", "lq.load_example(name), lq.read(file) and lq.Market(candles) make one"),
+    "Dataset": ("a heatmap, one moment of it or a live map", "lq.heatmap(market) makes one"),
+    "DataFrame": ("a pandas DataFrame", "pass the table itself; lq.read loads files"),
+    "Series": ("a pandas Series", "pass one column of a table"),
+    "float": ("a finite number", "write it without quotation marks"),
+    "int": ("a whole number", "write it without a fraction or quotation marks"),
+    "bool": ("True or False", "pass one of the two"),
+    "str": ("text", "write it in quotation marks"),
+    "None": ("None", "leave it out"),
+    "tuple": ("a pair (low, high) of numbers, low < high", "pass two numbers in parentheses"),
+    "Mapping": ("a mapping {name: value}", "pass a dict"),
+    "Sequence": ("a list", "put it into brackets, [value]"),
+    "Iterable": ("a list", "put it into brackets, [value]"),
+    "Callable": ("a function", "pass it without parentheses"),
+    "Path": ("the path of a file", "pass text or a pathlib.Path"),
+    "Tiers": ("a tier table", "lq.margin.tiers_for(exchange, symbol) gives one"),
+    "Law": ("a law", "lq.law(name) gives one"),
+    "Calibration": ("a Calibration", "lq.calibrate(market) gives one"),
+    "Cascade": ("a Cascade", "lq.cascade(heat, depth=…) gives one"),
+    "Magnet": ("a Magnet", "lq.magnet(market) gives one"),
+    "Scores": ("Scores", "lq.score(estimated, observed) gives them"),
+}
+ROOT = str(Path(__file__).parents[1]) + os.sep
+
+
+class Table(NamedTuple):
+    """What a table must have that an annotation cannot say.
+
+    Attributes
+    ----------
+    source : str
+        The call that makes such a table.
+    columns : str
+        Names of the columns it must have.
+    attrs : str
+        Names of what it must say in its ``attrs``.
+    """
+
+    source: str
+    columns: str = ""
+    attrs: str = ""
+
+
+Rule = Callable[[str, Any], None]
+
+
+def checked(**tables: Table) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Check every argument of a function against its annotation before the function runs.
+
+    Parameters
+    ----------
+    **tables : Table
+        By the name of a parameter.
+    """
+
+    def around(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+        order = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+        rules: dict[str, Rule] = {}
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not rules:
+                rules.update({p.name: _rule(str(p.annotation), p.name, p.default, tables.get(p.name))
+                              for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD})  # fmt: skip
+            for name, value in zip(order, args, strict=False):
+                rules[name](name, value)
+            for name, value in kwargs.items():
+                if name in rules:
+                    rules[name](name, value)
+            return function(*args, **kwargs)
+
+        return call
+
+    return around
+
+
+def _rule(annotation: str, parameter: str, default: Any, table: Table | None) -> Rule:
+    """The check of one parameter."""
+    kinds = [kind.partition("[")[0].rpartition(".")[2] for kind in _alternatives(annotation)]
+    items = next((kind for kind in _alternatives(annotation) if kind.startswith(("Sequence[float", "tuple[float"))), "")
+
+    def check(name: str, value: Any) -> None:
+        if value is None and (default is None or "None" in kinds):
+            return
+        if parameter in MOMENTS and kinds == ["Any"]:
+            _moment(name, value)
+        elif parameter in DURATIONS and kinds == ["Any"]:
+            if not (parameter == "embargo" and not isinstance(value, bool) and value == 0):
+                timedelta(value, name)
+        elif "Any" not in kinds and not any(_is(kind, value) for kind in kinds):
+            _refuse(name, value, kinds, table)
+        if parameter in SEVERAL_MOMENTS and "int" not in kinds:
+            for k, each in enumerate(value):
+                _moment(f"{name}[{k}]", each)
+        if parameter in SEVERAL_DURATIONS:
+            for k, each in enumerate(value):
+                timedelta(each, f"{name}[{k}]")
+        if items and not isinstance(value, numbers.Number):
+            _numbers(name, value)
+        if items.startswith("tuple[float"):
+            _pair(name, value)
+        if table is not None and _is("DataFrame", value):
+            _table(name, value, table)
+
+    return check
+
+
+def _alternatives(annotation: str) -> list[str]:
+    """The parts of ``A | B[c | d]`` on the outside of brackets."""
+    parts, depth = [""], 0
+    for letter in annotation:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "|" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def _is(kind: str, value: Any) -> bool:
+    """Is a value what an annotation calls it? Classes are told by name, so that nothing heavy is imported."""
+    if kind == "Dataset":
+        return hasattr(value, "data_vars") or (hasattr(value, "heatmap") and hasattr(value, "close_time"))
+    if kind == "float":
+        return isinstance(value, numbers.Real | np.number) and not isinstance(value, bool) and np.isfinite(float(value))
+    if kind == "int":
+        return _is("float", value) and float(value).is_integer()
+    if kind == "bool":
+        return isinstance(value, bool | np.bool_)
+    if kind in ("str", "slice"):
+        return isinstance(value, str if kind == "str" else slice)
+    if kind in ("Path", "PathLike"):
+        return isinstance(value, str | os.PathLike)
+    if kind == "Mapping":
+        return isinstance(value, Mapping)
+    if kind in ("Sequence", "list", "tuple"):
+        listed = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+        return listed or _is("Index", value) or _is("Series", value)
+    if kind == "Iterable":
+        return isinstance(value, Iterable)
+    if kind in ("Callable", "Model"):
+        return callable(value) or (kind == "Model" and isinstance(value, str))
+    return any(base.__name__ == kind for base in type(value).__mro__)
+
+
+def _refuse(name: str, value: Any, kinds: list[str], table: Table | None) -> None:
+    """A TypeError, or a ValueError for a number or text that is none of the right kind."""
+    known = [KINDS[kind] for kind in kinds if kind in KINDS and kind != "None"]
+    words = " or ".join(dict.fromkeys(words for words, _ in known)) or " or ".join(kinds)
+    remedy = f"{table.source} gives one" if table else known[0][1] if known else "see its documentation"
+    error = (
+        ValueError if isinstance(value, str | float | int | np.number) and {"float", "int"} & set(kinds) else TypeError
+    )
+    raise error(f"{name} must be {words}, got {told(value)}; {remedy}")
+
+
+def told(value: Any) -> str:
+    """A value as a message shows it: short ones as they are, others by their type."""
+    if isinstance(value, str):
+        return f"the text {value!r}" if len(value) <= 80 else f"a text of {len(value)} letters"
+    if value is None or isinstance(value, bool | int | float | np.generic):
+        return repr(value.item() if isinstance(value, np.generic) else value)
+    if isinstance(value, list | tuple) and len(text := repr(value)) <= 80:
+        return text
+    return type(value).__name__
+
+
+def _moment(name: str, value: Any) -> None:
+    """Refuse what no moment can be; a bare number is judged where the data are at hand."""
+    if isinstance(value, Mapping):  # one for each of several markets
+        for key, each in value.items():
+            _moment(f"{name}[{key!r}]", each)
+    elif isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        utc(value, name=name)
+
+
+def _numbers(name: str, value: Any) -> None:
+    for k, each in enumerate(value):
+        if not _is("float", each):
+            raise ValueError(f"{name} must hold finite numbers, got {told(each)} at place {k}; "
+                             f"{KINDS['float'][1]}")  # fmt: skip
+
+
+def _pair(name: str, value: Any) -> None:
+    if len(value) != 2 or not value[0] < value[1]:
+        raise ValueError(f"{name} must be {KINDS['tuple'][0]}, got {told(value)}; {KINDS['tuple'][1]}")
+
+
+def _table(name: str, value: Any, table: Table) -> None:
+    """The columns and attributes that a table must have."""
+    missing = [column for column in table.columns.split() if column not in value.columns]
+    if missing:
+        there = ", ".join(map(str, value.columns[:12])) or "none"
+        raise ValueError(f"{name} lacks the column(s) {', '.join(missing)}; it has {there}; {table.source} gives such "
+                         "a table")  # fmt: skip
+    lost = [key for key in table.attrs.split() if key not in value.attrs]
+    if lost:
+        raise ValueError(f"{name} has lost its attrs {', '.join(lost)}, as it does in some of pandas' operations; put "
+                         f"them back (table.attrs = before.attrs), or pass what {table.source} gave")  # fmt: skip
+
+
+def at_least(least: float, **values: Any) -> None:
+    """Refuse numbers below a bound.
+
+    >>> at_least(0, patience=-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: patience must be >= 0, got -1; pass 0 or more
+    """
+    for name, value in values.items():
+        if not value >= least:
+            raise ValueError(f"{name} must be >= {least:g}, got {value!r}; pass {least:g} or more")
+
+
+def warn(text: str) -> None:
+    """Warn, and point to the line outside of the package from which the call came."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(ROOT):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level)
