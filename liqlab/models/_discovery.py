@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import pkgutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from liqlab.market.files_by_name import names_in
 from liqlab.models._flow import Flow
 
 
@@ -18,7 +18,7 @@ def names() -> list[str]:
     >>> "open_interest" in names()
     True
     """
-    return sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if not m.name.startswith("_"))
+    return names_in([str(Path(__file__).parent)])
 
 
 def find(model: str) -> Callable[..., Flow]:

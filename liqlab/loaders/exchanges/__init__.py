@@ -7,13 +7,13 @@ of every exchange that ccxt knows and no file claims.
 
 from __future__ import annotations
 
-import pkgutil
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 import pandas as pd
 
 from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, Unit, nearest_names
+from liqlab.market.files_by_name import modules_in
 
 __all__ = ["Venue", "venue_of", "venues"]
 
@@ -79,8 +79,7 @@ def venues() -> dict[str, Venue]:
     >>> "binance" in venues()
     True
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    return {name: cast(Venue, import_module(f"{__name__}.{name}")) for name in names}
+    return modules_in(__name__, __path__)
 
 
 def venue_of(exchange: str) -> Venue:

@@ -6,15 +6,14 @@ helpers. `channels` is the table of what each stream tells and where that is wri
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import pandas as pd
 
 from liqlab.loaders.exchanges._instruments import Instrument
 from liqlab.loaders.streams._rows import Channel, Row
+from liqlab.market.files_by_name import modules_in
 
 __all__ = ["VenueStream", "channels", "stream_of", "streams"]
 
@@ -56,8 +55,7 @@ def streams() -> dict[str, VenueStream]:
     >>> sorted(streams())
     ['binance', 'bybit', 'hyperliquid', 'okx']
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    return {name: cast(VenueStream, import_module(f"{__name__}.{name}")) for name in names}
+    return modules_in(__name__, __path__)
 
 
 def stream_of(exchange: str) -> VenueStream:

@@ -7,14 +7,13 @@ Of several versions for one exchange and contract, the first in its file is the 
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol
 
 import pandas as pd
 
 from liqlab.margin.equations import Formula
 from liqlab.margin.quantities import contract_of
+from liqlab.market.files_by_name import modules_in
 
 
 class Family(Protocol):
@@ -30,8 +29,7 @@ def families() -> dict[str, Family]:
     >>> {"binance", "okx"} <= set(families())
     True
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    return {name: cast(Family, import_module(f"{__name__}.{name}")) for name in names}
+    return modules_in(__name__, __path__)
 
 
 def _collected() -> dict[str, Formula]:
