@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from liqlab.loaders.exchanges._instruments import Instrument
 
 __all__ = ["LONG", "SHORT", "Channel", "ForcedOrder", "Funding", "Interest", "Mark", "Refusal", "Row", "Trade", "coins",
-           "number"]  # fmt: skip
+           "number", "numbered"]  # fmt: skip
 
 LONG, SHORT = 1, -1  # side of the position that was liquidated
 NAN = float("nan")
@@ -118,6 +120,21 @@ def coins(amount: float, price: float, item: Instrument) -> float:
     if item.inverse:
         return amount * item.contract_size / price
     return round(amount * item.contract_size, 10)  # the number that the decimals mean, as venues of coins write it
+
+
+def numbered(orders: Iterable[ForcedOrder]) -> list[Row]:
+    """Forced orders of one message, equal ones told apart by their number.
+
+    >>> [order.nth for order in numbered([ForcedOrder("X", 1, LONG, 9.0, 2.0), ForcedOrder("X", 1, LONG, 9.0, 2.0)])]
+    [0, 1]
+    """
+    seen: Counter[tuple[Any, ...]] = Counter()
+    rows: list[Row] = []
+    for order in orders:
+        what = (order.symbol, order.time, order.side, order.price, order.quantity)
+        rows.append(order._replace(nth=seen[what]))
+        seen[what] += 1
+    return rows
 
 
 def number(value: Any) -> float:

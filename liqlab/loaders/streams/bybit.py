@@ -6,7 +6,6 @@ interest counts both sides of each contract and is halved. Linear amounts are in
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from liqlab.loaders.streams._rows import (
     Row,
     Trade,
     number,
+    numbered,
 )
 
 EXCHANGES = ("bybit",)
@@ -83,7 +83,7 @@ def parse(message: Any, items: Mapping[str, Instrument], memory: dict[Any, Any])
     if name == "publicTrade":
         return [_trade(row, item) for row in message["data"]]
     if name == "allLiquidation":
-        return _forced(message["data"], item)
+        return numbered(_forced(row, item) for row in message["data"])
     return _ticker(message, item, memory.setdefault(contract, {})) if name == "tickers" else []
 
 
@@ -96,16 +96,10 @@ def _trade(row: Mapping[str, Any], item: Instrument) -> Trade:
     return Trade(item.symbol, row["T"], price, _coins(float(row["v"]), price, item), row["S"] == "Buy", row["i"])
 
 
-def _forced(data: Sequence[Mapping[str, Any]], item: Instrument) -> list[Row]:
-    seen: Counter[tuple[Any, ...]] = Counter()
-    rows: list[Row] = []
-    for row in data:
-        price = float(row["p"])
-        quantity, side = _coins(float(row["v"]), price, item), LONG if row["S"] == "Buy" else SHORT
-        what = (row["T"], side, price, quantity)
-        rows.append(ForcedOrder(item.symbol, row["T"], side, price, quantity, nth=seen[what]))
-        seen[what] += 1
-    return rows
+def _forced(row: Mapping[str, Any], item: Instrument) -> ForcedOrder:
+    price = float(row["p"])
+    quantity, side = _coins(float(row["v"]), price, item), LONG if row["S"] == "Buy" else SHORT
+    return ForcedOrder(item.symbol, row["T"], side, price, quantity)
 
 
 def _ticker(message: Mapping[str, Any], item: Instrument, known: dict[str, Any]) -> list[Row]:

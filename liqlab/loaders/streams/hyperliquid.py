@@ -9,12 +9,23 @@ the taker bought.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from liqlab.loaders.exchanges._instruments import Instrument
-from liqlab.loaders.streams._rows import LONG, SHORT, Channel, ForcedOrder, Funding, Interest, Mark, Refusal, Row, Trade
+from liqlab.loaders.streams._rows import (
+    LONG,
+    SHORT,
+    Channel,
+    ForcedOrder,
+    Funding,
+    Interest,
+    Mark,
+    Refusal,
+    Row,
+    Trade,
+    numbered,
+)
 
 EXCHANGES = ("hyperliquid",)
 URLS = {"hyperliquid": "wss://api.hyperliquid.xyz"}
@@ -82,7 +93,7 @@ def parse(message: Any, items: Mapping[str, Instrument], memory: dict[Any, Any])
     if channel == "activeAssetCtx":
         return _context(data, items, memory)
     if channel == "userFills":
-        return [] if data.get("isSnapshot") else _forced(data.get("user", ""), data["fills"], items)
+        return [] if data.get("isSnapshot") else numbered(_forced(data.get("user", ""), data["fills"], items))
     return [Refusal(str(data))] if channel == "error" else []
 
 
@@ -98,18 +109,13 @@ def _context(data: Mapping[str, Any], items: Mapping[str, Instrument], memory: d
             Funding(item.symbol, time, float(said["funding"]), due, 1.0)]  # fmt: skip
 
 
-def _forced(user: str, fills: Sequence[Mapping[str, Any]], items: Mapping[str, Instrument]) -> list[Row]:
+def _forced(user: str, fills: Sequence[Mapping[str, Any]], items: Mapping[str, Instrument]) -> Iterator[ForcedOrder]:
     """Fills that liquidated somebody: who is liquidated and sells closes a long; whoever takes the other side buys."""
-    seen: Counter[tuple[Any, ...]] = Counter()
-    rows: list[Row] = []
     for fill in fills:
         item, told = items.get(fill["coin"]), fill.get("liquidation")
         if item is None or not told:
             continue
         own = str(told.get("liquidatedUser") or "").lower() == user.lower()
         side = LONG if (fill["side"] == "A") == own else SHORT
-        price, quantity = float(fill["px"]), float(fill["sz"])
-        what = (fill["time"], side, price, quantity)
-        rows.append(ForcedOrder(item.symbol, fill["time"], side, price, quantity, price, nth=seen[what]))
-        seen[what] += 1
-    return rows
+        price = float(fill["px"])
+        yield ForcedOrder(item.symbol, fill["time"], side, price, float(fill["sz"]), price)

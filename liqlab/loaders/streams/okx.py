@@ -6,7 +6,6 @@ A message of ``liquidation-orders`` holds every contract and several ``details``
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from liqlab.loaders.streams._rows import (
     Row,
     Trade,
     coins,
+    numbered,
 )
 
 EXCHANGES = ("okx",)
@@ -91,7 +91,7 @@ def parse(message: Any, items: Mapping[str, Instrument], memory: dict[Any, Any])
         elif channel == "funding-rate":
             rows.append(_funding(data, item))
         elif channel == "liquidation-orders":
-            rows += _forced(data["details"], item)
+            rows += numbered(_forced(row, item) for row in data["details"])
     return rows
 
 
@@ -109,13 +109,7 @@ def _funding(data: Mapping[str, Any], item: Instrument) -> Funding:
     return Funding(item.symbol, int(data.get("ts") or 0), float(data["fundingRate"]), due, hours)
 
 
-def _forced(details: Sequence[Mapping[str, Any]], item: Instrument) -> list[Row]:
-    seen: Counter[tuple[Any, ...]] = Counter()
-    rows: list[Row] = []
-    for row in details:
-        price, time = float(row["bkPx"]), int(row["ts"])
-        quantity, side = coins(float(row["sz"]), price, item), LONG if row["side"] == "sell" else SHORT
-        what = (time, side, price, quantity)
-        rows.append(ForcedOrder(item.symbol, time, side, price, quantity, nth=seen[what]))
-        seen[what] += 1
-    return rows
+def _forced(row: Mapping[str, Any], item: Instrument) -> ForcedOrder:
+    price = float(row["bkPx"])
+    quantity, side = coins(float(row["sz"]), price, item), LONG if row["side"] == "sell" else SHORT
+    return ForcedOrder(item.symbol, int(row["ts"]), side, price, quantity)
