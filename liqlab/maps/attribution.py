@@ -18,7 +18,6 @@ from liqlab.maps.heatmaps import BIN, round_number
 from liqlab.maps.stacking import one_heatmap
 from liqlab.maps.tables import bars_by, with_ranges
 from liqlab.market.arguments import checked
-from liqlab.market.checks import no_text
 from liqlab.market.clock import nanoseconds, timedelta
 from liqlab.market.market import Market
 from liqlab.market.provenance import Provenance
@@ -87,7 +86,6 @@ def explain(
     >>> round(float(who["share"].sum()), 9), str(who["side"].iloc[0])
     (1.0, 'long')
     """
-    no_text(price=price, price_step=price_step)
     if not price > 0:
         raise ValueError(f"price must be > 0 quote, got {price!r}; pass a price inside the band")
     if price_step is not None and not price_step > 0:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from liqlab import __version__
 from liqlab.market.arguments import checked
-from liqlab.market.checks import no_text
 from liqlab.market.clock import between, nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_number, bar_opens, origin_of
@@ -169,7 +168,6 @@ def _edges(pieces: pd.DataFrame, price_step: float | None) -> np.ndarray:
     from liqlab.maps.heatmaps import round_number
 
     low, high = pieces["low"].min(), pieces["high"].max()
-    no_text(price_step=price_step)
     if price_step is not None and not price_step > 0:
         raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
     width = price_step or round_number(max(high - low, 1e-4 * high) / MAX_PRICE_BINS)

@@ -13,7 +13,6 @@ import pandas as pd
 from liqlab.loaders.whole_file import whole_file
 from liqlab.maps.stacking import SEVERAL, heatmaps_of, one_heatmap
 from liqlab.market.arguments import checked
-from liqlab.market.checks import no_text
 from liqlab.market.clock import naive, utc
 from liqlab.market.market import Market
 from liqlab.plot import matplotlib_layers as layers
@@ -241,7 +240,6 @@ def _kind_of(path: str | os.PathLike[str]) -> str:
 
 
 def _check_size(width: float, dpi: float, columns: int, narrow: float) -> None:
-    no_text(width=width, dpi=dpi)
     if not (math.isfinite(width) and narrow * columns <= width <= WIDE):
         raise ValueError(f"width must be {narrow * columns:g} to {WIDE:g} inches for {columns} panel(s) in a row, got "
                          f"{width!r}; a narrower picture has no room for its axes, fewer dots make it smaller "
