@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 TEMPLATE = ROOT / "notebooks" / "_template.ipynb"
 CASES = sorted((ROOT / "notebooks" / "cases").glob("*.yml"))
+MAX_LINE = 100
 TYPED = re.compile(r"^\w+: (str|float|int|bool|list) = .+  # \S.*$")
 
 
@@ -80,6 +81,7 @@ def test_code_is_short_and_prose_goes_with_it(notebook: Path) -> None:
     prose = [cell for cell in cells(notebook) if is_prose(cell)]
     for cell in cells(notebook, "code"):
         compile(text(cell), notebook.name, "exec")
+        assert max(map(len, text(cell).splitlines())) <= MAX_LINE, "longer lines are cut off in JupyterLab"
     assert 6 <= len(code) <= 14
     assert len(prose) >= len(code)
     for cell in code:
