@@ -12,7 +12,7 @@ from liqlab.market.market import Market
 from liqlab.market.provenance import Provenance
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import middles
-from liqlab.plot.style import FONT, LONG, SHORT, SIDE, STRIP, WIDE, raw
+from liqlab.plot.style import FONT, LONG, SHORT, SIDE, SIDE_FONT, STRIP, WIDE, raw
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -59,7 +59,7 @@ def coverage(heat: xr.Dataset, at: Any) -> hv.Overlay:
     return hv.Overlay(bars).opts(
         title=raw(title), width=SIDE, height=STRIP, ylim=(0, 1), xlim=(-0.6, 1.6), xlabel="", ylabel="", toolbar=None,
         xticks=[(0, f"L {share[0]:.0%}"), (1, f"S {share[1]:.0%}")] if known else 0, yticks=[(0, ""), (1, "")],
-        fontsize=FONT, hooks=[bokeh_hooks.unlinked],
+        fontsize=SIDE_FONT, hooks=[bokeh_hooks.unlinked],
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from liqlab.maps.stacking import one_heatmap
 from liqlab.market.arguments import checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import bin_of, cells, unit_of
-from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, WIDE, heading, raw, view
+from liqlab.plot.style import FONT, HEIGHT, LONG, SHORT, SIDE_FONT, WIDE, heading, raw, view
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -77,8 +77,8 @@ def liquidation_map(
                 "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.below]}  # fmt: skip
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
-            ylim=(low, high), fontsize=FONT, legend_position="bottom_right", toolbar=None, xticks=2, show_legend=True,
-            **look,
+            ylim=(low, high), legend_position="bottom_right", toolbar=None, xticks=2, show_legend=True,
+            fontsize=FONT if width is None else SIDE_FONT, **look,
         )
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ NEUTRAL = "#4d4d4d"
 HEIGHT, STRIP, SIDE, MIN_WIDTH_PX = 500, 150, 120, 236  # [px]; a heatmap and its profile side by side fit a phone
 WIDE = {"responsive": True, "height": HEIGHT, "min_width": MIN_WIDTH_PX}
 FONT = {"title": "8pt", "labels": "9pt", "ticks": "8pt", "legend": "8pt", "clabel": "8pt", "cticks": "8pt"}
+SIDE_FONT = {**FONT, "title": "7pt"}  # a moment in the title fits the width of a side panel
 
 
 def view(heat: xr.Dataset) -> tuple[float, float]:
