@@ -21,7 +21,7 @@ _ROOMS = {
               "assess_positions", "stop_zones", "event_windows"],
     "cascades": ["price_impact", "amplification", "cascade", "critical_zones"],
     "simulation": ["simulate"],
-    "loaders": ["examples", "load_example", "read_case", "read", "load", "load_saved", "fetch", "fetch_depth",
+    "loaders": ["examples", "load_example", "read_case", "read", "load", "load_saved", "fetch", "fetch_depth", "follow",
                 "capabilities"],
     "validation": ["calibrate", "score", "walk_forward", "magnet", "claims"],
     "plot": ["show"],

@@ -7,6 +7,7 @@ integration.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -63,6 +64,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         "liquidation_map": lambda: snap,
         "levels": lambda: lq.levels(market, start=market.end - pd.Timedelta("12h")),
         "live": lambda: lq.live(bars),
+        "follow": lambda: asyncio.run(_last(lq.follow(replay=bars, speed=None, start=market.end - day))),
         "load_live": lambda: lq.load_live(lq.live(bars).save(folder / "live.npz")),
         "expected_liquidations": lambda: lq.expected_liquidations(market),
         "balance": lambda: lq.balance(market),
@@ -103,6 +105,11 @@ def calls() -> dict[str, Callable[[], Any]]:
         "plot": lambda: lq.plot.heatmap(heat, market),
         "show": lambda: lq.show(market),
     }
+
+
+async def _last(heats: Any) -> Any:
+    """The last map that comes."""
+    return [heat async for heat in heats][-1]
 
 
 def stored(market: Any, folder: Path) -> Path:

@@ -6,6 +6,7 @@ What a file here needs beyond pandas (an exchange client, HTTP) it imports where
 
 from liqlab.loaders._examples import examples, load_example
 from liqlab.loaders._fetch import fetch, fetch_depth
+from liqlab.loaders._follow import follow
 from liqlab.loaders._load import load
 from liqlab.loaders._load_saved import load_saved
 from liqlab.loaders._read import read
@@ -21,6 +22,7 @@ __all__ = [
     "examples",
     "fetch",
     "fetch_depth",
+    "follow",
     "load",
     "load_example",
     "load_saved",

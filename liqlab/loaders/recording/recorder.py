@@ -109,11 +109,14 @@ class Recorder:
         Takes sentences for the user.
     depth : bool
         Order books once a minute.
+    shelf : callable, optional
+        Takes exchange, symbol and store, and gives what keeps the entries of a symbol; default `Shelf`, the journal and
+        the store.
     """
 
     def __init__(
         self, symbols: Sequence[str], exchange: str, *, store: Any = None, tell: Callable[[str], object] = print,
-        depth: bool = True,
+        depth: bool = True, shelf: Callable[[str, str, Any], Any] = Shelf,
     ) -> None:  # fmt: skip
         for module in ("aiohttp", "requests", "filelock"):
             require(module, "recording")
@@ -121,7 +124,7 @@ class Recorder:
         self.stream = stream_of(exchange)
         self.questions = Questions(exchange)
         self.items: list[Instrument] = self.questions.instruments(list(dict.fromkeys(symbols)))
-        self.shelves = {item.symbol: Shelf(exchange, item.symbol, store) for item in self.items}
+        self.shelves = {item.symbol: shelf(exchange, item.symbol, store) for item in self.items}
         self.tapes = {symbol: Tape(shelf.keep) for symbol, shelf in self.shelves.items()}
         self.connections = [Connection(self.stream, group, {i.symbol: self.tapes[i.symbol] for i in group}, self.tell)
                             for group in _groups(self.items)]  # fmt: skip
