@@ -42,6 +42,7 @@ def read(
     leverage_tiers: Any = None,
     timezone: str | None = None,
     units: Mapping[str, str] | None = None,
+    sides: Mapping[str, str] | None = None,
     contract_size: float | None = None,
 ) -> Market:
     """Read a market from files, DataFrames or ccxt lists.
@@ -85,6 +86,9 @@ def read(
     units : mapping, optional
         What the amounts of ``volume``, ``open_interest`` or ``liquidations`` count, where nothing else tells it:
         ``coins``, ``contracts`` or ``quote``.
+    sides : mapping, optional
+        Sides that the numbers of ``volume`` or ``open_interest`` count, ``one`` or ``both`` (these are halved), where
+        neither their columns nor the exchange tell it, or where they were converted beforehand.
     contract_size : float, optional
         Worth of one contract [coins; quote, of inverse contracts].
 
@@ -107,7 +111,8 @@ def read(
     -----
     UserWarning
         With its count, for rows sorted, identical duplicates dropped, an unfinished last bar dropped, gaps (which stay
-        gaps), times without a zone read as UTC, amounts converted to coins, and tables that end before the candles.
+        gaps), times without a zone read as UTC, amounts converted to coins, tables that end before the candles, and
+        open interest of which nothing tells whether it counts one side or both.
 
     Assumptions
     -----------
@@ -115,6 +120,8 @@ def read(
       BitMEX buckets); a file stamped by full closes and nothing beside it looks the same and is late by one bar.
     - Volume and open interest are in coins where neither a turnover or value beside them, nor the venue, nor what
       exists speaks against it.
+    - Volume counts a trade once, and open interest a position once, where neither columns nor exchange tell it;
+      ``sources["open_interest"]["sides"]`` is then ``one, assumed``.
     - Amounts in quote become coins at the price of their instant, or at the middle price of their bar.
 
     Examples
@@ -129,9 +136,9 @@ def read(
              "liquidations": liquidations, "taker": taker, "path": path, "mark_candles": mark_candles,
              "leverage_tiers": leverage_tiers}  # fmt: skip
     _check_zone(timezone)
-    check_units(units, contract_size)
+    check_units(units, sides, contract_size)
     check_exchange(exchange, {name for row in ROWS for name in row.exchanges})
-    said = Said(symbol, exchange, timeframe, timezone, dict(units or {}), contract_size, _now())
+    said = Said(symbol, exchange, timeframe, timezone, dict(units or {}), dict(sides or {}), contract_size, _now())
     opened = {name: open_table(source, name, said)
               for name, source in given.items() if source is not None or name == "candles"}  # fmt: skip
     label = {name: table.label for name, table in opened.items()}

@@ -18,8 +18,9 @@ from liqlab.loaders.column_names import Parsed, parse, recognise
 from liqlab.loaders.file_formats import load, pieces
 from liqlab.loaders.interest_units import price_at
 from liqlab.loaders.layouts import CANDLE_TABLES, CLOSE, EVENTS, QUOTE
+from liqlab.loaders.stated_units import ASSUMED
 from liqlab.loaders.timestamps import begins_of_bars, stamps
-from liqlab.loaders.volume_units import BOTH, CONTRACTS
+from liqlab.loaders.volume_units import BOTH, CONTRACTS, HALVED
 from liqlab.market.checks import PRICES
 from liqlab.market.clock import step_of, timeframe_of
 
@@ -38,6 +39,7 @@ class Said:
     timeframe: str
     timezone: str | None
     units: dict[str, str]
+    sides: dict[str, str]
     contract_size: float | None
     now: pd.Timestamp
 
@@ -53,6 +55,7 @@ class Opened:
     label: str
     rows: list[pd.DataFrame] = field(default_factory=list)  # liquidations as a venue writes them
     notes: list[str] = field(default_factory=list)
+    sides: str = ""  # of open interest: what is to be known of them
 
     @property
     def symbol(self) -> str:
@@ -63,7 +66,8 @@ class Opened:
         """Where it comes from, for `Market.sources`."""
         notes = dict.fromkeys(note for note in (self.origin.get("note", ""), *self.notes) if note)
         told = {name: _settled(value) for name, value in self.origin.items()}
-        return told | ({"note": "; ".join(notes)} if notes else {})
+        told |= {"note": "; ".join(notes)} if notes else {}
+        return told | ({"sides": self.sides} if self.sides else {})
 
     def whole(self) -> pd.DataFrame:
         """All files as one table, in the order of time: files have no order of their own."""
@@ -181,8 +185,9 @@ def _ends(table: Opened, said: Said) -> pd.Series | None:
 
 def _candles(table: Opened, frame: pd.DataFrame, said: Said, size: float | None) -> pd.DataFrame:
     part = table.parts[0]
-    known = stated_units.instrument_of(said.symbol, part, said.exchange)
-    claim = stated_units.volume_claim(part, said.exchange or part.venue, said.units, size, known)
+    venue = said.exchange or part.venue
+    known = stated_units.instrument_of(said.symbol, part, venue)
+    claim = stated_units.volume_claim(part, venue, said.units, size, known, said.sides.get("volume", ""))
     settled, note = volume_units.candle_volume(frame, file=table.label, claim=claim)
     table.notes.append(note)
     return settled
@@ -194,13 +199,15 @@ def _interest(
     """Open interest in coins, and the size of a contract that it shows."""
     table = opened["open_interest"]
     part = table.parts[0]
-    known = stated_units.instrument_of(said.symbol, part, said.exchange)
-    claim = stated_units.interest_claim(part, said.exchange or part.venue, said.units, said.contract_size, known)
-    if len(table.parts) == 1 and "open_interest" not in said.units and claim.unit != CONTRACTS:
+    venue, told = said.exchange or part.venue, said.sides.get("open_interest", "")
+    known = stated_units.instrument_of(said.symbol, part, venue)
+    claim = stated_units.interest_claim(part, venue, said.units, said.contract_size, known, told)
+    table.sides = {BOTH: f"{BOTH} → one", ASSUMED: ASSUMED}.get(claim.sides, "")
+    if len(table.parts) == 1 and not told and "open_interest" not in said.units and claim.unit != CONTRACTS:
         price = price_at(candles, frame.index, step)
         read = stated_units.ccxt_interest(part, said.exchange, said.contract_size, known, price, table.label)
         if read is not None:
-            table.notes.append("sides: both → one" if claim.sides == BOTH else "")
+            table.notes.append(HALVED if claim.sides == BOTH else "")
             return read, None
     settled, note, size = interest_units.open_interest(frame, candles, step, file=table.label, claim=claim)
     table.notes.append(note)

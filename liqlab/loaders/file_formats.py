@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -250,12 +251,16 @@ def _json(data: bytes, table: str, file: str, exchange: str) -> pd.DataFrame:
 def _reply(reply: Mapping[str, Any], table: str, file: str, exchange: str) -> pd.DataFrame:
     """A venue's reply as it is, with what is wrapped around the rows."""
     rows, symbol = table_of(reply, file)
+    htx = re.fullmatch(r"market\.([^.]+)\.\w*kline\..+", str(reply.get("ch", "")))
+    symbol = htx[1] if htx else symbol
     frame = rows_of(rows, table, file, exchange)
     if symbol and not {"symbol", "s"} & set(frame.columns):
         frame.insert(0, "symbol", symbol)
     frame.attrs["newest_first"] = True
     if {"retCode", "result"} <= set(reply):  # no other venue answers so
         frame.attrs["venue"] = "bybit"
+    elif htx:
+        frame.attrs["venue"] = "htx"
     return frame
 
 

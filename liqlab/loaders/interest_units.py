@@ -118,6 +118,9 @@ def _size_of(ratio: float, middle: float, count: int, file: str, claim: Claim, p
         return sizes[0]
     if claim.unit == CONTRACTS and claim.inverse and claim.size is not None:
         return claim.size
+    if not found:
+        raise ValueError(f"{file}: {numbers}: no unit explains it, so one of the two columns is something else, or of "
+                         "another market; drop the column of the value if the other counts coins")  # fmt: skip
     words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
     raise ValueError(f"{file}: {numbers}: open interest looks like {words}; name the venue with exchange=, or say what "
                      f"it counts: {remedy_for('open_interest', found)}")  # fmt: skip

@@ -62,6 +62,8 @@ class Layout:
         Columns of ours that have one value for all rows.
     sides : str
         ``one`` where the column counts one side whatever the venue's rule says.
+    venue : str
+        Whose reply it is, where no other venue names its columns so: its rule holds.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Layout:
     marks: tuple[str, ...] = ()
     constants: Mapping[str, Any] = field(default_factory=dict)
     sides: str = ""
+    venue: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -107,11 +110,16 @@ _TRADED = {
     **_all("taker_buy_quote_volume", "taker_buy_quote_volume", "taker_buy_quote_asset_volume", "tb_quote_av",
            "taker_quote_vol", "taker_buy_quote", "buy_quote_volume"),
     **_all("close_time", "close_time", "close_timestamp", "time_close"),
-    **_all("symbol", "symbol", "instrument_name", "instrument", "ticker", "pair", "inst_id"),
+    **_all("symbol", "symbol", "instrument_name", "instrument", "ticker", "pair", "inst_id",
+           "contract_code"),
     **_all("vwap", "vwap", "volume_weighted_average", "weighted_average"),
 }  # fmt: skip
 _LONG = {**_same(*PRICES), **_all("open", "open_price"), **_all("high", "high_price", "max"),
          **_all("low", "low_price", "min"), **_all("close", "close_price"), **_TRADED}  # fmt: skip
+_TIMES = ("id", "time", "timestamp", "ts", "date", "datetime", "open_time")
+_HTX = {"amount": "volume", "trade_turnover": "quote_volume",  # vol counts contracts
+        **{theirs: ours for theirs, ours in _LONG.items() if theirs not in ("amount", "vol")},
+        **_all("time", *_TIMES)}  # fmt: skip
 _SHORT = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "T": "close_time", "s": "symbol",
           "n": "trades", "q": "quote_volume", "V": "taker_buy_volume", "Q": "taker_buy_quote_volume", "vw": "vwap",
           "sum": "quote_volume"}  # fmt: skip
@@ -124,7 +132,8 @@ def _candles(name: str, *times: str, **more: Any) -> Layout:
 METRICS = "Binance metrics archive"
 _VALUE = _all("value", "open_interest_value", "sum_open_interest_value", "open_interest_usd", "oi_usd",
               "open_interest_in_usd", "open_interest_quote", "value")  # fmt: skip
-_SYMBOL = _all("symbol", "symbol", "instrument_name", "inst_id", "contract", "ticker", "pair", "coin")
+_SYMBOL = _all("symbol", "symbol", "instrument_name", "inst_id", "contract", "contract_code", "ticker", "pair",
+               "coin")  # fmt: skip
 _INTERVAL = _all("interval_hours", "interval_hours", "funding_interval_hours", "funding_interval",
                  "collect_cycle", "interval")  # fmt: skip
 
@@ -154,6 +163,8 @@ LAYOUTS: tuple[Layout, ...] = (
     _candles("CoinMarketCap, closes", "timestamp", stamp=CLOSE, marks=("market_cap",), unit=QUOTE),
     _candles("Binance klines", "open_time"),
     _candles("CryptoDataDownload", "unix", "unix_timestamp"),
+    Layout("HTX contracts", CANDLE_TABLES, _HTX, marks=("trade_turnover",), venue="htx"),
+    _candles("HTX", *_TIMES, marks=("amount", "vol", "count"), venue="htx"),
     _candles("liqlab, TradingView", "time"),
     _candles("ccxt", "timestamp", unit=CCXT),
     _candles("freqtrade", "date"),
@@ -162,9 +173,10 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("venues' replies", CANDLE_TABLES, {"t": "time", **_SHORT}),
     _candles("stamped by closes", "close_time", "close_timestamp", "time_close", "time_period_end", "end_time",
              stamp=CLOSE),
-    _interest(METRICS, "create_time", "sum_open_interest", zone="UTC"),
-    _interest("OKX", "ts", "oi_ccy"),
-    _interest("Binance openInterestHist", "timestamp", "sum_open_interest"),
+    _interest(METRICS, "create_time", "sum_open_interest", zone="UTC", sides="one"),
+    _interest("OKX", "ts", "oi_ccy", sides="one"),
+    _interest("HTX", "ts", "volume", marks=("amount_type",), venue="htx"),
+    _interest("Binance openInterestHist", "timestamp", "sum_open_interest", sides="one"),
     _interest("ccxt", "timestamp", "open_interest_amount", unit=CCXT),
     _interest("liqlab", "time", "open_interest"),
     _interest("Bybit", "timestamp", "single_open_interest", sides="one"),

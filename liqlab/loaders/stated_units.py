@@ -6,7 +6,9 @@ somebody else has fetched.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -14,25 +16,28 @@ import pandas as pd
 from liqlab.loaders.column_names import Parsed
 from liqlab.loaders.exchanges._ccxt_parse import needs_price, parse_open_interest
 from liqlab.loaders.exchanges._ccxt_units import UNKNOWN, row_of
+from liqlab.loaders.exchanges._instruments import BOTH, ONE
 from liqlab.loaders.exchanges._instruments import Instrument as VenueInstrument
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import CCXT, COINS, QUOTE, UNTOLD
-from liqlab.loaders.volume_units import CONTRACTS, Claim
+from liqlab.loaders.volume_units import CONTRACTS, Claim, are_coins_and_turnover
 from liqlab.market.instruments import Instrument, parse_symbol
 
-__all__ = ["UNITS", "ccxt_interest", "check_units", "instrument_of", "interest_claim", "liquidation_claim",
+__all__ = ["ASSUMED", "UNITS", "ccxt_interest", "check_units", "instrument_of", "interest_claim", "liquidation_claim",
            "venue_item", "volume_claim"]  # fmt: skip
 
 UNITS = (COINS, CONTRACTS, QUOTE)
 _TABLES = ("volume", "open_interest", "liquidations")
+ASSUMED = "one, assumed"
 
 
-def check_units(units: Mapping[str, str] | None, contract_size: Any) -> None:
+def check_units(units: Mapping[str, str] | None, sides: Mapping[str, str] | None, contract_size: Any) -> None:
     """Refuse names and sizes that mean nothing."""
-    for name, unit in (units or {}).items():
-        if name not in _TABLES or unit not in UNITS:
-            raise ValueError(f"units says {name!r}: {unit!r}; tables are {', '.join(_TABLES)}, units "
-                             f"{', '.join(UNITS)}")  # fmt: skip
+    for what, said, tables, words in (("units", units, _TABLES, UNITS), ("sides", sides, _TABLES[:2], (ONE, BOTH))):
+        for name, word in (said or {}).items():
+            if name not in tables or word not in words:
+                raise ValueError(f"{what} says {name!r}: {word!r}; tables are {', '.join(tables)}, {what} "
+                                 f"{', '.join(words)}")  # fmt: skip
     if contract_size is not None and not (isinstance(contract_size, int | float) and contract_size > 0):
         raise ValueError(f"contract_size must be > 0 coins (quote, of inverse contracts), got {contract_size!r}")
 
@@ -65,52 +70,112 @@ def _told(
 
 
 def volume_claim(
-    parsed: Parsed, exchange: str, units: Mapping[str, str] | None, size: float | None, known: Instrument | None
+    parsed: Parsed,
+    exchange: str,
+    units: Mapping[str, str] | None,
+    size: float | None,
+    known: Instrument | None,
+    sides: str = "",
 ) -> Claim:
     """What a volume counts by the caller, the layout or the venue."""
     told = _told("volume", parsed, units, size, known)
-    row = row_of(exchange)
+    row, inverse = row_of(exchange), bool(known and known.inverse)
+    sides = sides or _sides_of_volume(parsed, exchange, known)
     if told is not None or row is UNKNOWN:
-        return told or Claim("", "", size, bool(known and known.inverse))
+        return replace(told or Claim("", "", size, inverse), sides=sides)
     unit = row.volume.of(venue_item(exchange, known))
-    own = parsed.layout.unit != CCXT
-    if own and unit != CONTRACTS:  # columns that somebody has named: coins, unless the venue counts something else
-        return Claim("", "", size, bool(known and known.inverse))
-    sides = row.volume.sides if not own else ""
-    return Claim(unit or UNTOLD, f"{exchange}'s rule", size, bool(known and known.inverse), sides)
+    if parsed.layout.unit != CCXT and unit != CONTRACTS:
+        # columns that somebody has named: coins, unless the venue counts something else
+        return Claim("", "", size, inverse, sides)
+    return Claim(unit or UNTOLD, f"{exchange}'s rule", size, inverse, sides)
 
 
-def _check_sides(parsed: Parsed, exchange: str) -> None:
-    """Refuse the columns of Bybit's reply, which counts both sides, where the venue is another or not told."""
-    if exchange in row_of("bybit").exchanges:
-        return
+def _sides_of_volume(parsed: Parsed, exchange: str, known: Instrument | None) -> str:
+    """Sides that a volume counts; asked for where the columns are those of a venue that counts both."""
+    venue = parsed.layout.venue
+    alike = venue and "either_volume" in parsed.frame  # HTX writes spot and coin-margined contracts in the same columns
+    if alike and are_coins_and_turnover(parsed.frame, "either_volume", "volume"):
+        return ONE
+    if venue and exchange not in row_of(venue).exchanges:
+        raise ValueError(_whose("candles", venue, exchange, "volume"))
+    rule = row_of(exchange).volume
+    if rule.sides != BOTH or parsed.stored or (known is not None and known.kind == "spot"):
+        return ONE
+    if not venue and parsed.layout.unit != CCXT:
+        warnings.warn(f"candles: {exchange} counts both sides of each trade, but these columns are not its own, so "
+                      "one side is taken; if the volume is as the venue gives it, pass sides={'volume': 'both'}, else "
+                      "'one'", stacklevel=2)  # fmt: skip
+        return ONE
+    if not venue and known is None:
+        raise ValueError(f"candles: {exchange} counts both sides of each trade of contracts and one on spot markets; "
+                         "pass symbol='BTC/USDT:USDT' or 'BTC/USDT', whichever it is, or sides={'volume': 'both'} or "
+                         "'one'")  # fmt: skip
+    return BOTH
+
+
+def _whose(table: str, venue: str, exchange: str, column: str) -> str:
+    named = f"exchange says {exchange!r}" if exchange else "no exchange is named"
+    name = {"bybit": "Bybit", "htx": "HTX"}[venue]
+    return (f"{table}: these columns are those of {name}'s reply, which counts both sides, and {named}; pass "
+            f"exchange={venue!r} if the market is {name}'s, or sides={{'{column}': 'one'}} if it was halved already "
+            "or the venue is one that counts one side")  # fmt: skip
+
+
+def _is_bybits(parsed: Parsed) -> bool:
+    """Whether openInterest stands beside a stamp and nothing else, in the rows or in the venue's own within them."""
     info = parsed.found["info"].iloc[0] if "info" in parsed.found and len(parsed.found) else None
-    for names in (parsed.found.columns, info if isinstance(info, Mapping) else ()):
-        if set(map(str, names)) - {"symbol"} == {"openInterest", "timestamp"}:
-            named = f"exchange says {exchange!r}" if exchange else "no exchange is named"
-            raise ValueError(f"open_interest: openInterest and timestamp alone are the columns of Bybit's reply, which "
-                             f"counts both sides, and {named}; pass exchange='bybit' if the market is Bybit's. For "
-                             "another market halve it, or leave it if one side is counted, and pass a table with the "
-                             "columns timestamp and open_interest")  # fmt: skip
+    return any(set(map(str, names)) - {"symbol"} == {"openInterest", "timestamp"}
+               for names in (parsed.found.columns, info if isinstance(info, Mapping) else ()))  # fmt: skip
+
+
+def _sides_of_interest(parsed: Parsed, exchange: str) -> str:
+    """Sides that an open interest counts: by its layout, by the venue's rule, else one, which is said.
+
+    The columns of a venue that counts both sides are asked about where the venue is another or not told.
+    """
+    venue = "bybit" if _is_bybits(parsed) else parsed.layout.venue
+    if venue and exchange not in row_of(venue).exchanges:
+        raise ValueError(_whose("open_interest", venue, exchange, "open_interest"))
+    if parsed.stored or parsed.layout.sides:
+        return ONE
+    rule, own = row_of(exchange).open_interest, parsed.layout.name == "liqlab"
+    if rule is not None and (rule.sides == ONE or not own):
+        return rule.sides
+    if not own:
+        named = f"nor known to liqlab of {exchange}" if exchange else "and no exchange is named"
+        warnings.warn(f"open_interest: whether it counts one side or both (as Bybit and HTX do) is not told by its "
+                      f"columns {named}; one side is assumed. Pass sides={{'open_interest': 'one'}} or 'both'"
+                      f"{'' if exchange else ', or exchange='}", stacklevel=2)  # fmt: skip
+    elif rule is not None:
+        warnings.warn(f"open_interest: {exchange} counts both sides, but time and open_interest are liqlab's own "
+                      "columns, which count one; if it is as the venue gives it, pass sides={'open_interest': 'both'}, "
+                      "else 'one'", stacklevel=2)  # fmt: skip
+    return ASSUMED
 
 
 def interest_claim(
-    parsed: Parsed, exchange: str, units: Mapping[str, str] | None, size: float | None, known: Instrument | None
+    parsed: Parsed,
+    exchange: str,
+    units: Mapping[str, str] | None,
+    size: float | None,
+    known: Instrument | None,
+    sides: str = "",
 ) -> Claim:
     """What an open interest counts by the caller, the layout or the venue."""
-    _check_sides(parsed, exchange)
+    sides = sides or _sides_of_interest(parsed, exchange)
     told = _told("open_interest", parsed, units, size, known)
     rule = row_of(exchange).open_interest
     inverse = bool(known and known.inverse)
-    own = parsed.layout.name == "liqlab"
-    sides = "" if own or rule is None or parsed.layout.sides else rule.sides
     if told is not None:
-        return Claim(told.unit, told.by, told.size, told.inverse, "" if told.by == "the store" else sides)
+        return replace(told, sides=sides)
     if rule is None:
-        return Claim("", "", size, inverse)
+        return Claim("", "", size, inverse, sides)
     unit = (rule.inverse if inverse else rule.linear)[1]
-    if own and unit != CONTRACTS:
-        return Claim("", "", size, inverse)
+    if rule.unit_field in parsed.found:
+        kinds = {str(one) for one in parsed.found[rule.unit_field].unique()}
+        unit = rule.unit_values.get(kinds.pop(), UNTOLD) if len(kinds) == 1 else UNTOLD
+    if parsed.layout.name == "liqlab" and unit != CONTRACTS:
+        return Claim("", "", size, inverse, sides)
     return Claim(unit, f"{exchange}'s rule", size, inverse, sides)
 
 

@@ -16,15 +16,16 @@ import pandas as pd
 
 from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD, VOLUMES
 
-__all__ = ["BOTH", "CONTRACTS", "HALVED", "NEAR", "SHARP", "STRAYS", "Claim", "candle_volume", "explains", "readings",
-           "remedy_for"]  # fmt: skip
+__all__ = ["BOTH", "CONTRACTS", "HALVED", "NEAR", "SHARP", "STRAYS", "Claim", "are_coins_and_turnover",
+           "candle_volume", "explains", "readings", "remedy_for"]  # fmt: skip
 
-CONTRACTS, BOTH = "contracts", "both"
+CONTRACTS, INVERSE, BOTH = "contracts", "inverse", "both"
 _FEWEST = 20  # rows from which a factor is believed
 NEAR = 1.2  # two readings within this ratio cannot be told apart
 SHARP = 0.02  # so near to a round size a factor must lie
 STRAYS = 0.05  # share of bars that may lie outside where a reading is chosen by its ratio
 _INVERSE_SIZES = (1, 10, 100)  # quote, of one coin-margined contract
+_SIZES = (1e-8, 1e8)  # coins of one contract, from a satoshi on; outside nothing is called one
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,12 @@ def candle_volume(frame: pd.DataFrame, *, file: str, claim: Claim) -> tuple[pd.D
     return table.drop(columns=[*(set(VOLUMES[1:2] + VOLUMES[3:]) & set(table)), *({"vwap"} & set(table))]), note
 
 
+def are_coins_and_turnover(frame: pd.DataFrame, coins: str, turnover: str) -> bool:
+    """Whether the ratio of two columns is the price of the bars."""
+    columns = (frame[name].to_numpy() for name in (coins, turnover, "low", "high"))
+    return _outside(*columns)[0] <= STRAYS
+
+
 def _by_ratio(frame: pd.DataFrame, pool: list[str], file: str) -> tuple[str, str] | None:
     """The two columns whose ratio is the price: coins and turnover; by their names if these agree."""
     traded = {name: frame[name].to_numpy() for name in pool}
@@ -180,64 +187,90 @@ def _taken(frame: pd.DataFrame, coins: str, turnover: str) -> tuple[pd.DataFrame
 def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFrame, str]:
     """Volume and turnover that do not go together: a contract's size, applied if it is clear, else refused."""
     volume, turnover = frame["volume"].to_numpy(), frame["quote_volume"].to_numpy()
-    low, high, close = (frame[name].to_numpy() for name in ("low", "high", "close"))
-    share, bad, traded = _outside(volume, turnover, low, high)
+    share, bad, traded = _outside(volume, turnover, frame["low"].to_numpy(), frame["high"].to_numpy())
     if traded == 0:
         return frame, ""
     if share <= 0.5:
         _warn_of_strays(frame, bad, traded, file)
         return frame, ""
     on = (volume > 0) & (turnover > 0)
-    mean, price = float(np.median(turnover[on] / volume[on])), float(np.median(close[on]))
-    ratio = float(np.median(turnover[on] / volume[on] / close[on]))
-    found = readings(ratio, price)
-    words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
+    close = frame["close"].to_numpy()[on]
+    mean, price, ratio = (
+        float(np.median(x)) for x in (turnover[on] / volume[on], close, turnover[on] / volume[on] / close)
+    )
     numbers = (f"quote_volume/volume is {mean:.6g} where the price is {price:.6g}, in {int(bad.sum())} of {traded} "
                "bars: volume looks like ")  # fmt: skip
+    found = readings(ratio, price)
     if claim.sure and claim.unit == QUOTE and any(unit == QUOTE for *_, unit, _ in found):
         return _by_claim(frame, ["volume"], file, claim)
-    kind, size = found[0][2:]
-    stated = claim.unit == CONTRACTS and (claim.size is None or abs(claim.size / size - 1) < SHARP)
-    stated = stated or (kind == "inverse" and claim.inverse)
-    clear = len(found) == 1 and (traded >= _FEWEST or stated) and not (claim.sure and not stated)
-    if clear and kind == CONTRACTS and abs(ratio / size - 1) < SHARP:
-        left, _, _ = _outside(volume * size, turnover, low, high)
-        if left <= STRAYS:
-            note = f"volume: contracts of {size:g} coins each → coins"
-            warnings.warn(f"{file}: {numbers}contracts of {size:g} coins each; multiplied by {size:g}", stacklevel=2)
-            return _scaled(frame, size), note
-    if clear and stated and kind == "inverse" and _outside(turnover, volume * size, low, high)[0] <= STRAYS:
-        warnings.warn(f"{file}: {numbers}coin-margined contracts of {size:g} USD, and quote_volume like coins; the "
-                      "latter is taken for the volume", stacklevel=2)  # fmt: skip
-        table, note = _taken(frame.assign(quote_volume=turnover, either_volume=volume * size), "quote_volume",
-                             "either_volume")  # fmt: skip
-        return table, note
+    works = [one for one in found if _explained(frame, one[2], one[3])]
+    stated = _stated(frame, claim, works)
+    sharp = bool(works) and works == found and len(works) == 1 and abs(ratio / works[0][3] - 1) < SHARP
+    if stated is None and sharp and works[0][2] == CONTRACTS and traded >= _FEWEST and not claim.sure:
+        stated = works[0][2:]
+    if stated is not None:
+        return _converted(frame, *stated, file, numbers)
+    if not found:
+        raise ValueError(f"{file}: {numbers}nothing that is known: money and coin-margined contracts do not explain "
+                         f"it, and no venue's contracts are of {ratio:.4g} coins; drop the column of the volume if the "
+                         "other is surely the turnover (it becomes coins by the price of its bar), or drop that of the "
+                         "turnover if the volume counts coins")  # fmt: skip
+    words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
     few = f"; {traded} rows are too few to decide" if traded < _FEWEST and len(found) == 1 else ""
-    raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {remedy_for('volume', found)}")
+    raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {remedy_for('volume', works or found)}")
+
+
+def _explained(frame: pd.DataFrame, unit: str, size: float) -> bool:
+    """Whether a reading brings volume and turnover together in the bars."""
+    if unit == QUOTE:
+        return True
+    scaled = frame.assign(volume=frame["volume"] * size)
+    pair = ("volume", "quote_volume") if unit == CONTRACTS else ("quote_volume", "volume")
+    return are_coins_and_turnover(scaled, *pair)
+
+
+def _stated(frame: pd.DataFrame, claim: Claim, works: list[tuple[str, str, str, float]]) -> tuple[str, float] | None:
+    """Unit and size as caller or venue state them, where the bars agree."""
+    if claim.unit == CONTRACTS and claim.size is not None:
+        told = [(unit, claim.size) for unit in ((INVERSE,) if claim.inverse else (CONTRACTS, INVERSE))]
+        return next((one for one in told if _explained(frame, *one)), None)
+    if claim.unit == CONTRACTS or claim.inverse:
+        mine = INVERSE if claim.inverse else CONTRACTS
+        return next((one[2:] for one in works if one[2] == mine and len(works) == 1), None)
+    return None
+
+
+def _converted(frame: pd.DataFrame, unit: str, size: float, file: str, numbers: str) -> tuple[pd.DataFrame, str]:
+    if unit == CONTRACTS:
+        warnings.warn(f"{file}: {numbers}contracts of {size:g} coins each; multiplied by {size:g}", stacklevel=2)
+        return _scaled(frame, size), f"volume: contracts of {size:g} coins each → coins"
+    warnings.warn(f"{file}: {numbers}coin-margined contracts of {size:g} USD, and quote_volume like coins; the latter "
+                  "is taken for the volume", stacklevel=2)  # fmt: skip
+    money = frame["volume"] * size
+    return _taken(frame.assign(either_volume=money), "quote_volume", "either_volume")
 
 
 def readings(ratio: float, price: float) -> list[tuple[str, str, str, float]]:
-    """What a volume can count whose turnover ÷ volume ÷ price is `ratio`: words, conversion, unit, size."""
+    """What a volume can count whose turnover ÷ volume ÷ price is `ratio`: words, conversion, unit, size.
+
+    A contract is a power of ten of coins, or a few dollars of a coin-margined one; what is near none of them is not
+    called a contract's size.
+    """
     size = float(10.0 ** np.round(np.log10(ratio)))
-    candidates = [(ratio / size, "", "", CONTRACTS, size)] if abs(np.log(size)) > 1e-9 else []
+    candidates = []
+    if size != 1 and _SIZES[0] <= size <= _SIZES[1]:
+        candidates.append((ratio / size, f"contracts of {ratio:.4g} coins each", "contracts × size", CONTRACTS, size))
     candidates.append((ratio * price, "the quote currency", "volume ÷ price", QUOTE, 1.0))
     for worth in _INVERSE_SIZES:
         candidates.append((ratio * price**2 / worth, f"coin-margined contracts of {worth} USD",
-                           "contracts × size ÷ price", "inverse", float(worth)))  # fmt: skip
-    near = [one for one in candidates if 1 / NEAR < one[0] < NEAR]
-    named = [(f"contracts of {ratio:.4g} coins each", "contracts × size", CONTRACTS, size) if unit == CONTRACTS
-             else (what, how, unit, size) for _, what, how, unit, size in near]  # fmt: skip
-    return named or [(f"contracts of {ratio:.4g} coins each", "contracts × size", "", ratio)]
+                           "contracts × size ÷ price", INVERSE, float(worth)))  # fmt: skip
+    return [one[1:] for one in candidates if 1 / NEAR < one[0] < NEAR]
 
 
 def remedy_for(name: str, found: list[tuple[str, str, str, float]]) -> str:
-    ways = []
-    for _, _, unit, size in found:
-        if unit == QUOTE:
-            ways.append(f"units={{'{name}': 'quote'}}")
-        else:
-            ways.append(f"units={{'{name}': 'contracts'}}, contract_size={size:g}")
-    return " or ".join(ways)
+    """The arguments of `read` that say each reading."""
+    quote, contracts = f"units={{'{name}': 'quote'}}", f"units={{'{name}': 'contracts'}}, contract_size="
+    return " or ".join(quote if unit == QUOTE else f"{contracts}{size:g}" for _, _, unit, size in found)
 
 
 def _by_claim(frame: pd.DataFrame, pool: list[str], file: str, claim: Claim) -> tuple[pd.DataFrame, str]:

@@ -83,6 +83,8 @@ def parse_symbol(symbol: str, exchange: str = "") -> Instrument:
     base, quote = _split(text)
     if exchange.lower() == "bitmex" and quote == "USD" and base == "BTC":
         return Instrument(base, quote, base, PERPETUAL)
+    if exchange.lower() == "htx" and "-" in text:  # its spot pairs have no hyphen
+        return Instrument(base, quote, base if quote == "USD" else quote, PERPETUAL)
     return Instrument(base, quote)
 
 

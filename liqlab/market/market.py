@@ -65,8 +65,8 @@ class Market:
         ``BTC/USDT:USDT``, ``binanceusdm``, ``15m`` (ccxt's spelling). The time frame defaults to the step found.
     sources : mapping of table name to mapping
         Where each table comes from: ``exchange``, ``origin``, ``sha256``, ``kind`` (``own`` or ``proxy``), ``note``.
-        Of open interest also ``sides`` (``both → one`` where it was halved), and of a proxy ``scale``, the factor that
-        is in it already, with ``scale_low`` and ``scale_high``.
+        Of open interest also ``sides``: ``both → one`` where it was halved, ``one, assumed`` where nobody tells. Of a
+        proxy ``scale``, the factor that is in it already, with ``scale_low`` and ``scale_high``.
 
     Raises
     ------

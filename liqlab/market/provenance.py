@@ -29,7 +29,8 @@ class OpenInterestUse:
     scale_range : tuple of float
         Of a proxy: 5 and 95 % of the hours in which its factor was measured; empty where it was not measured.
     sides : str
-        ``both → one`` where the venue counts both sides and half was taken; else empty.
+        ``both → one`` where the venue counts both sides and half was taken, ``one, assumed`` where nobody tells; else
+        empty.
     assumed_bars : int
         Bars before the first known value, for which a size was assumed.
     days_of_volume : float

@@ -222,6 +222,7 @@ NAMES = {"open_interest": ["open_interest"], "funding_rate": ["funding_rate"], "
          "liquidations": ["long", "short"]}  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*one side is assumed")
 @pytest.mark.parametrize("way", ["memory", "file"])
 @pytest.mark.parametrize(("table", "layout"), SERIES)
 def test_series_layouts(table: str, layout: str, way: str, tmp_path: Path) -> None:
@@ -256,7 +257,7 @@ def test_sources_name_and_hash(tmp_path: Path) -> None:
     assert market.sources["candles"] == {
         "file": "btc.csv", "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "kind": "own",
     }  # fmt: skip
-    assert market.sources["open_interest"] == {"kind": "own"}
+    assert market.sources["open_interest"] == {"kind": "own", "sides": "one, assumed"}
 
 
 def test_input_is_left_as_it_was() -> None:
@@ -453,7 +454,10 @@ def _volume(factor: Any, **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (_volume(700), r"in 24 of 24 bars: volume looks like contracts of 0\.001429 coins each; convert to coins"),
+        (
+            _volume(700),
+            r"in 24 of 24 bars: volume looks like nothing that is known.*contracts are of 0\.001429 coins; drop",
+        ),
         (_volume(truth()["close"]), r"quote_volume/volume is 0\.99.*looks like the quote currency; convert to coins"),
         (
             _volume(truth()["close"] / 100, quote_volume=truth()["volume"]),

@@ -175,7 +175,8 @@ def test_the_value_of_open_interest_shows_the_contract_and_serves_the_volume(n: 
         found = read(lists, open_interest=history, exchange="gate", symbol="BTC/USDT:USDT")
     np.testing.assert_allclose(found.open_interest["open_interest"], interest(table)["open_interest"])
     np.testing.assert_allclose(found.candles["volume"], table["volume"])
-    with pytest.raises(ValueError, match=r"looks like contracts of 0\.0001 coins each.*name the venue with exchange="):
+    likely = r"like contracts of 0\.0001 coins each.*name the venue with exchange="
+    with pytest.warns(UserWarning, match="one side is assumed"), pytest.raises(ValueError, match=likely):
         read(lists, open_interest=history)
 
 
@@ -197,8 +198,12 @@ def test_both_sides_are_halved_and_said() -> None:
     found = read(table, open_interest=single, exchange="bybit", symbol="BTC/USDT:USDT")
     np.testing.assert_allclose(found.open_interest["open_interest"], own / 2)
     assert "note" not in found.sources["open_interest"]
-    stored = read(table, open_interest=interest(table) / 2, exchange="bybit", symbol="BTC/USDT:USDT")  # ours are halved
-    np.testing.assert_allclose(stored.open_interest["open_interest"], own / 2)
+    with pytest.warns(UserWarning, match=r"liqlab's own columns, which count one; .*sides=\{'open_interest': 'both'\}"):
+        found = read(table, open_interest=interest(table), exchange="bybit", symbol="BTC/USDT:USDT")
+    np.testing.assert_allclose(found.open_interest["open_interest"], own)
+    for sides, factor in (("one", 1.0), ("both", 0.5)):
+        found = read(table, open_interest=interest(table), exchange="bybit", sides={"open_interest": sides})
+        np.testing.assert_allclose(found.open_interest["open_interest"], own * factor)
 
 
 @pytest.mark.parametrize("form", ["list", "frame", "index", "ccxt"])
@@ -218,10 +223,118 @@ def test_bybits_columns_are_asked_about_and_the_remedies_work(form: str) -> None
             read(table, exchange=exchange, open_interest=given_)
     own = read(table, exchange="bybit", open_interest=given_)
     assert own.open_interest is not None and "sides: both → one" in own.sources["open_interest"]["note"]
-    halved = pd.DataFrame(bare).astype(float).rename(columns={"openInterest": "open_interest"})
-    other = read(table, exchange="binanceusdm", open_interest=halved.assign(open_interest=halved["open_interest"] / 2))
+    other = read(table, exchange="binanceusdm", open_interest=given_, sides={"open_interest": "both"})
     for found in (own, other):
         np.testing.assert_allclose(found.open_interest["open_interest"], one[: len(bare)])  # type: ignore[index]
+    other = read(table, exchange="binanceusdm", open_interest=given_, sides={"open_interest": "one"})
+    np.testing.assert_allclose(other.open_interest["open_interest"], 2 * one[: len(bare)])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("time", ["timestamp", "date", "datetime"])
+def test_sides_that_nothing_tells_are_assumed_and_said(time: str) -> None:
+    table = market(40)
+    frame = interest(table).reset_index(drop=True).assign(**{time: ms(table)})
+    with pytest.warns(UserWarning, match=r"one side or both .*no exchange is named; one side is assumed.*'both'"):
+        found = read(table, open_interest=frame)
+    assert found.sources["open_interest"]["sides"] == "one, assumed"
+    with pytest.warns(UserWarning, match="nor known to liqlab of kucoinfutures"):
+        read(table, open_interest=frame, exchange="kucoinfutures", contract_size=1.0)
+    named = read(table, open_interest=frame, exchange="binanceusdm")
+    told = read(table, open_interest=frame, sides={"open_interest": "one"})
+    halved = read(table, open_interest=frame * [2, 1], sides={"open_interest": "both"})
+    assert [market.sources["open_interest"].get("sides") for market in (named, told, halved)] == [
+        None, None, "both → one"
+    ]  # fmt: skip
+    for one in (found, named, told, halved):
+        np.testing.assert_array_equal(one.open_interest["open_interest"], interest(table)["open_interest"])
+    own = read(table, open_interest=interest(table))  # our own columns: their meaning is documented
+    assert own.sources["open_interest"]["sides"] == "one, assumed"
+    with pytest.raises(ValueError, match=r"sides says 'open_interest': 'two'; tables are .*, sides one, both"):
+        read(table, open_interest=frame, sides={"open_interest": "two"})
+
+
+def htx_bars(table: Any, kind: str) -> list[dict[str, Any]]:
+    """HTX counts both sides of contracts: amount in coins, vol in contracts (of spot pairs: in quote)."""
+    amount, quote = (table[name] * (1 if kind == "spot" else 2) for name in ("volume", "quote_volume"))
+    vol = {"linear": amount / 0.001, "inverse": quote / 100, "spot": quote}[kind]
+    bars = table[OHLC].assign(id=[t // 1000 for t in ms(table)], amount=amount, vol=vol, count=7)
+    return (bars.assign(trade_turnover=quote) if kind == "linear" else bars).to_dict("records")
+
+
+HTX_SYMBOLS = {
+    "linear": ("BTC/USDT:USDT", "BTC-USDT"),
+    "inverse": ("BTC/USD:BTC", "BTC-USD"),
+    "spot": ("BTC/USDT", "btcusdt"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*the latter is taken for the volume")
+@pytest.mark.parametrize("kind", HTX_SYMBOLS)
+def test_htx_counts_both_sides_of_contracts(kind: str) -> None:
+    table = market()
+    bars, (symbol, own) = htx_bars(table, kind), HTX_SYMBOLS[kind]
+    reply = {"ch": f"market.{own}.kline.60min", "ts": 1, "status": "ok", "data": bars}
+    ways: list[Any] = [(bars, {"exchange": "htx", "symbol": symbol}), (reply, {}),
+                       (pd.DataFrame(bars), {"exchange": "htx", "symbol": own})]  # fmt: skip
+    for source, told in ways:
+        found = read(source, **told)
+        np.testing.assert_allclose(found.candles["volume"], table["volume"])
+        np.testing.assert_allclose(found.candles["quote_volume"], table["quote_volume"])
+        assert ("sides: both → one" in found.sources["candles"].get("note", "")) == (kind != "spot")
+    if kind == "spot":
+        np.testing.assert_allclose(read(bars).candles["volume"], table["volume"])
+        return
+    for exchange in ("", "binanceusdm"):
+        with pytest.raises(ValueError, match=r"HTX's reply, which counts both sides.*exchange='htx'.*'volume': 'one'"):
+            read(bars, exchange=exchange, symbol=symbol)
+    already = read(bars, symbol=symbol, sides={"volume": "one"})
+    np.testing.assert_allclose(already.candles["volume"], 2 * table["volume"])
+
+
+def test_htx_by_ccxt_needs_to_know_spot_from_contracts() -> None:
+    table = market()
+    lists = rows(table, *OHLC, "volume")
+    with pytest.raises(ValueError, match=r"both sides .* of contracts and one on spot.*symbol='BTC/USDT:USDT'"):
+        read(lists, exchange="htx")
+    for symbol, factor in (("BTC/USDT:USDT", 0.5), ("BTC/USDT", 1.0)):
+        found = read(lists, exchange="htx", symbol=symbol)
+        np.testing.assert_allclose(found.candles["volume"], factor * table["volume"])
+    with pytest.warns(UserWarning, match="these columns are not its own, so one side is taken"):
+        read(table, exchange="htx", symbol="BTC/USDT:USDT")
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_htx_tells_the_unit_of_open_interest_in_each_row(kind: int) -> None:
+    table = market()
+    coins = interest(table)["open_interest"]
+    size = 0.001 if kind == 1 else 1
+    history = [{"volume": repr(2 * x / size), "amount_type": kind, "ts": t, "value": repr(2 * x * p)}
+               for t, x, p in zip(ms(table), coins, table["open"], strict=True)]  # fmt: skip
+    reply = {"status": "ok", "data": {"symbol": "BTC", "contract_code": "BTC-USDT", "tick": history}, "ts": 1}
+    told: dict[str, Any] = {"exchange": "htx", "symbol": "BTC/USDT:USDT", "units": {"volume": "coins"}}
+    told["sides"] = {"volume": "one"}
+    for source in (history, reply):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*value ÷ open interest")
+            found = read(table, open_interest=source, **told)
+        np.testing.assert_allclose(found.open_interest["open_interest"], coins)
+    with pytest.raises(ValueError, match=r"HTX's reply, which counts both sides"):
+        read(table, open_interest=history)
+
+
+@pytest.mark.parametrize("factor", [1.7e-8, 3e-12, 4e9, 2.0, 0.5, 1.6e-3])
+def test_no_absurd_contract_size_is_offered(factor: float) -> None:
+    """Two columns that do not belong together: said so, and both remedies work."""
+    table = market()
+    frame = table[OHLC].assign(volume=table["volume"], turnover=table["quote_volume"] * factor)
+    with pytest.raises(ValueError, match=r"nothing that is known: .*drop the column of the volume") as error:
+        read(frame)
+    assert "contract_size" not in str(error.value)
+    np.testing.assert_array_equal(read(frame.drop(columns="turnover")).candles["volume"], table["volume"])
+    right = frame.assign(turnover=table["quote_volume"])
+    with pytest.warns(UserWarning, match="divided by the middle price"):
+        found = read(right.drop(columns="volume"))
+    np.testing.assert_allclose(found.candles["volume"], table["volume"], rtol=5e-3)
 
 
 def test_open_interest_in_quote_by_the_price_of_its_instant() -> None:
@@ -231,10 +344,11 @@ def test_open_interest_in_quote_by_the_price_of_its_instant() -> None:
     with pytest.raises(ValueError, match=r"units=\{'open_interest': 'quote'\}"):
         read(table, open_interest=frame)
     frame = frame.rename(columns={"openInterestValue": "open_interest"})
-    found = read(table, open_interest=frame, units={"open_interest": "quote"})
+    found = read(table, open_interest=frame, units={"open_interest": "quote"}, sides={"open_interest": "one"})
     np.testing.assert_allclose(found.open_interest["open_interest"], interest(table)["open_interest"])
 
 
+@pytest.mark.filterwarnings("ignore:.*one side is assumed")
 @pytest.mark.parametrize("name", ["o", "open"])
 def test_candles_of_open_interest_must_be_told_apart(name: str) -> None:
     """Coinalyze and Coinglass give it as bars, in coins or in dollars as it was asked for."""

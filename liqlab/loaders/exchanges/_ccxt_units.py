@@ -131,15 +131,16 @@ class Row:
 
 _USUAL = ("5m", "15m", "30m", "1h", "4h", "1d")
 _BINANCE = (Forced("S", "order", "z", "T", "ap"), Forced("side", "order", "executedQty", "time", "avgPrice"))
+_BINANCE_OI = Interest(("openInterestAmount", COINS), ("openInterestAmount", CONTRACTS))
 _HTX_5 = ("volume", "liquidation_time", "bankrupt_price", "", CONTRACTS, 1000, "trade_turnover")
 
 ROWS = (
     Row(("binance",), "Binance futures APIs through ccxt; its candles lack the taker-buy volume",
-        Count(COINS, COINS), Count(COINS, CONTRACTS), liquidations=_BINANCE),
+        Count(COINS, COINS), Count(COINS, CONTRACTS), _BINANCE_OI, _BINANCE),
     Row(("binanceusdm",), "Binance, USD-M liquidation order streams (z: accumulated fill)",
-        Count(COINS, COINS), Count(COINS), liquidations=_BINANCE),
+        Count(COINS, COINS), Count(COINS), _BINANCE_OI, _BINANCE),
     Row(("binancecoinm",), "Binance, COIN-M liquidation order streams (z in contracts)",
-        Count(COINS, COINS), Count("", CONTRACTS), liquidations=_BINANCE),
+        Count(COINS, COINS), Count("", CONTRACTS), _BINANCE_OI, _BINANCE),
     Row(("aster",), "Aster API, klines: base volume", Count(COINS)),
     Row(("bybit", "bybiteu", "bybitid"),
         "Bybit V5, Get Open Interest: openInterest is the sum of both sides (told since 2023-11), singleOpenInterest "
