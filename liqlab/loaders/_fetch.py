@@ -79,7 +79,7 @@ def fetch(
     ValueError
         Symbol, exchange, time frame, kind or range that cannot be; the message says what can.
     FetchError
-        The venue could not be read after patient retries. What was fetched is in the store; the same call goes on.
+        The venue could not be read after all retries. What was fetched is in the store; the same call goes on.
 
     Warns
     -----

@@ -103,16 +103,16 @@ class Case:
         Prices drawn [quote]; both 0: chosen.
     frozen : list of str
         Moments at which the map is frozen [UTC], one at least; at the last of them the map is read.
-    told : list of [price, size]
+    levels : list of [price, size]
         Levels that the story names [quote], and their sizes in whatever unit they came.
-    told_width : float
+    level_width : float
         Width of a named level [quote]: a level is a bucket around its price.
-    episodes : list of [words, from, to]
+    periods : list of [words, from, to]
         Stretches of time whose extremes the story needs [UTC]; empty: the time from the reading to the end.
     later_case : str
         An example whose path goes on where this one ends; empty: none.
     squeeze : str
-        Words of the episode that is told as a squeeze; empty: none.
+        Words of the period that is told as a squeeze; empty: none.
     swept_side : str
         Which side the pattern liquidates: ``long`` below a low, ``short`` above a high.
     """
@@ -129,9 +129,9 @@ class Case:
     price_low: float = 0
     price_high: float = 0
     frozen: list[str] = field(default_factory=list)
-    told: list[list[float]] = field(default_factory=list)
-    told_width: float = 0
-    episodes: list[list[str]] = field(default_factory=list)
+    levels: list[list[float]] = field(default_factory=list)
+    level_width: float = 0
+    periods: list[list[str]] = field(default_factory=list)
     later_case: str = ""
     squeeze: str = ""
     swept_side: str = "long"
@@ -146,11 +146,11 @@ class Case:
             if not getattr(self, name):
                 object.__setattr__(self, name, f"{utc(table.loc[self.case, f'window_{name}']):%Y-%m-%d %H:%M}")
         _check_values(self)
-        if not self.episodes:
-            object.__setattr__(self, "episodes", [["after the map was read", self.frozen[-1], self.end]])
-        names = [words for words, _, _ in self.episodes]
+        if not self.periods:
+            object.__setattr__(self, "periods", [["after the map was read", self.frozen[-1], self.end]])
+        names = [words for words, _, _ in self.periods]
         if self.squeeze and self.squeeze not in names:
-            raise ValueError(f"squeeze must be the words of an episode, {names}, or empty, got {self.squeeze!r}")
+            raise ValueError(f"squeeze must be the words of a period, {names}, or empty, got {self.squeeze!r}")
 
     def to_yaml(self) -> str:
         """All parameters as the text of a case's file.
@@ -195,7 +195,7 @@ def read_case(name: str, **given: Any) -> Case:
     --------
     >>> read_case("tia-reversal").lookback, read_case("tia-reversal", lookback="", model="volume").lookback
     ('7d', '')
-    >>> read_case("btc-2024-05", frozen=["2024-05-01 07:00"]).episodes
+    >>> read_case("btc-2024-05", frozen=["2024-05-01 07:00"]).periods
     [['after the map was read', '2024-05-01 07:00', '2024-05-03 00:00']]
     """
     values = {"case": name} if name in examples().index else _from_file(name)
@@ -251,8 +251,8 @@ def _check_kinds(case: Case) -> None:
         if not isinstance(value, kind) or isinstance(value, bool):
             raise TypeError(f"{each.name} must be {words}, got {value!r}")
     for name, rows, length, words in (
-        ("told", case.told, 2, "[price, size]"),
-        ("episodes", case.episodes, 3, "[words, from, to]"),
+        ("levels", case.levels, 2, "[price, size]"),
+        ("periods", case.periods, 3, "[words, from, to]"),
     ):
         for row in rows:
             if not isinstance(row, (list, tuple)) or len(row) != length:
@@ -272,5 +272,5 @@ def _check_values(case: Case) -> None:
                          f"{case.price_low:g} and {case.price_high:g}")  # fmt: skip
     if case.swept_side not in ("long", "short"):
         raise ValueError(f"swept_side must be 'long' (below a low) or 'short' (above a high), got {case.swept_side!r}")
-    if case.told and not case.told_width > 0:
-        raise ValueError(f"told_width must be > 0 quote where levels are told, got {case.told_width!r}")
+    if case.levels and not case.level_width > 0:
+        raise ValueError(f"level_width must be > 0 quote where levels are told, got {case.level_width!r}")

@@ -1,4 +1,4 @@
-"""One file of an archive: downloaded patiently, verified against its published sha256, and only then read."""
+"""One file of an archive: downloaded with retries, verified against its published sha256, and only then read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def verified(web: Any, base_url: str, path: str, read: Callable[[bytes], Read]) 
 
 
 def download(web: Any, url: str) -> bytes | None:
-    """The bytes behind an address, patiently; None where there is nothing (404)."""
+    """The bytes behind an address, with retries; None where there is nothing (404)."""
     what = http.where(url)
     policy = http.RETRY_POLICY or http.RetryPolicy.usual()
 

@@ -1,4 +1,4 @@
-"""One way out to the network: every wait and answer has an end, patient retries, answers that are JSON or an error.
+"""One way out to the network: every wait and answer has an end, retries, answers that are JSON or an error.
 
 Proxies and certificates come from the usual variables (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``,
 ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE``). Messages name host and path, never the query or a header: keys stand there.
@@ -175,7 +175,7 @@ def session() -> Any:
 
 def get_json(web: Any, url: str, params: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None,
              fresh: Callable[[], Mapping[str, Any]] | None = None) -> Any:  # fmt: skip
-    """The JSON behind an address, patiently.
+    """The JSON behind an address, with retries.
 
     Parameters
     ----------

@@ -158,8 +158,8 @@ def _width(stamps: np.ndarray, step: int, time_step: Any) -> int:
         return step * int(-(-(stamps.max() - stamps.min() + step) // (MAX_COLUMNS * step)))
     width = timedelta(time_step).as_unit("ns").value
     if width % step:
-        raise ValueError(f"a column must be a multiple of the bar of {timeframe_of(pd.Timedelta(step, unit='ns'))}, "
-                         f"got {time_step!r}")  # fmt: skip
+        bar = timeframe_of(pd.Timedelta(step, unit="ns"))
+        raise ValueError(f"time_step: a column must be a multiple of the bar of {bar}, got {time_step!r}")
     return width
 
 

@@ -4,9 +4,10 @@ It is the ground truth on which estimates are judged, so it is *not* written fro
 models. Where it differs from them, on purpose:
 
 1. *Closing is not proportional to what stands.* Agents plan a life when they open (minutes, hours or weeks), have stops
-   and targets near their entry, sit out losses, and close patiently when somebody wants the other side.
+   and targets near their entry, sit out losses, and close when somebody wants the other side.
 2. *The law of distances is continuous and moves.* Leverage rises in calm and in trends, most of all with the trend,
-   falls in storms and with size, and differs by side and by kind of agent; short lives go with high leverage.
+   falls in times of high volatility and with size, and differs by side and by kind of agent; short lives go with high
+   leverage.
 3. *Half of the margin is cross*: the liquidation price lies much further away than the leverage says; and some agents
    add margin to a losing position, so that a level moves after its entry.
 4. *Sizes have heavy tails*, and the maintenance tier is each position's own.
@@ -32,7 +33,7 @@ from liqlab.market.clock import timedelta, utc
 from liqlab.simulation import market_tables
 from liqlab.simulation.agent_state import Lots, Setting, desks
 from liqlab.simulation.agents import run_nb
-from liqlab.simulation.path import PER_DAY, SECONDS, Weather, weather
+from liqlab.simulation.path import PER_DAY, SECONDS, Conditions, market_conditions
 from liqlab.simulation.true_tables import Simulation
 
 __all__ = ["Simulation", "simulate"]
@@ -104,8 +105,8 @@ def simulate(
 
     Assumptions
     -----------
-    - Price: a range, a rise, a fall or a storm at a time; log-normal volatility on two time scales and by the hour of
-      the day; Student shocks (4 degrees of freedom) and jumps every 10 s.
+    - Price: a range, a rise, a fall or high volatility at a time; log-normal volatility on two time scales and by the
+      hour of the day; Student shocks (4 degrees of freedom) and jumps every 10 s.
     - Gamblers, scalpers, swing traders and holders with planned lives of minutes to weeks; their leverage rises in calm
       and in trends. Whole positions are liquidated when the path reaches their price; no funding, no insurance fund,
       no price impact.
@@ -132,15 +133,15 @@ def simulate(
         raise ValueError(f"days must hold more than one candle of {timeframe}, got {days!r}; pass 1 or more")
     # streams of their own: the path is the same whatever agents do, and agents whatever is published
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
-    sky = weather(streams[0], begin + inside, volatility=volatility)
+    conditions = market_conditions(streams[0], begin + inside, volatility=volatility)
     tiers = market_tables.tier_table(position_notional)
     lot = float(10.0 ** np.floor(np.log10(100.0 / price)))
     columns = ("min_notional", "maintenance_margin_rate", "maintenance_amount", "max_leverage")
     floor, rate, amount, most = (tiers[name].to_numpy(float) for name in columns)
     setting = Setting(lot, position_notional, floor, rate, amount, most, cross_share, added_margin_share,
-                      float(np.log(price)), float(np.median(sky.sigma)), magnet / np.sqrt(PER_DAY))  # fmt: skip
-    prices, flows, lots, used = _run(streams[1], sky, positions_per_day, setting)
-    noise = market_tables.churn(streams[2], flows, sky, np.diff(np.log(prices)), maker_turnover)
+                      float(np.log(price)), float(np.median(conditions.sigma)), magnet / np.sqrt(PER_DAY))  # fmt: skip
+    prices, flows, lots, used = _run(streams[1], conditions, positions_per_day, setting)
+    noise = market_tables.churn(streams[2], flows, conditions, np.diff(np.log(prices)), maker_turnover)
     first = utc(start)
     grid = market_tables.Grid(first, lot, begin, per_bar)
     held = market_tables.positions(lots, used, grid)
@@ -154,16 +155,16 @@ def simulate(
 
 
 def _run(
-    rng: np.random.Generator, sky: Weather, per_day: float, setting: Setting
+    rng: np.random.Generator, conditions: Conditions, per_day: float, setting: Setting
 ) -> tuple[np.ndarray, np.ndarray, Lots, int]:
     """Let the agents act; with more room and from the beginning where there was not enough."""
-    steps, state = len(sky.shock), rng.bit_generator.state
-    comers = per_day / PER_DAY * sky.activity
+    steps, state = len(conditions.shock), rng.bit_generator.state
+    comers = per_day / PER_DAY * conditions.activity
     capacity = int(2.0 * comers.sum() + 1.5 * steps) + 50_000
     while True:
         rng.bit_generator.state = state
         lots, desk = desks(capacity, steps)
-        prices, flows, done = run_nb(rng, sky.shock, sky.sigma, comers, lots, desk, setting)
+        prices, flows, done = run_nb(rng, conditions.shock, conditions.sigma, comers, lots, desk, setting)
         if done == steps:
             return prices, flows, lots, int(desk.used[0])
         capacity *= 2

@@ -11,7 +11,7 @@ from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.simulation.agent_state import Lots
 from liqlab.simulation.agents import BUY, FORCED, LONG, OPEN, OPENED, OWN, SELL
-from liqlab.simulation.path import PER_DAY, SECONDS, Weather
+from liqlab.simulation.path import PER_DAY, SECONDS, Conditions
 
 SYMBOL, EXCHANGE = "SIM/USDT:USDT", "synthetic"
 # Maintenance tiers by notional, in multiples of the median position: rate, highest leverage.
@@ -30,13 +30,15 @@ def tier_table(size: float) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def churn(rng: np.random.Generator, flows: np.ndarray, sky: Weather, returns: np.ndarray, share: float) -> np.ndarray:
+def churn(
+    rng: np.random.Generator, flows: np.ndarray, conditions: Conditions, returns: np.ndarray, share: float
+) -> np.ndarray:
     """Lots that market makers and arbitrageurs trade among themselves per sub-step: bought, sold by the taker."""
     standing = open_lots(flows, LONG).astype(float)
-    shaken = np.abs(returns) / sky.sigma
-    pace = sky.activity * (0.6 + 0.5 * shaken) * np.exp(0.5 * rng.standard_normal(len(flows)) - 0.125)
+    shaken = np.abs(returns) / conditions.sigma
+    pace = conditions.activity * (0.6 + 0.5 * shaken) * np.exp(0.5 * rng.standard_normal(len(flows)) - 0.125)
     traded = np.rint(standing * share / PER_DAY * pace)
-    lean = np.clip(0.5 + 0.08 * returns / sky.sigma + 0.1 * rng.standard_normal(len(flows)), 0.0, 1.0)
+    lean = np.clip(0.5 + 0.08 * returns / conditions.sigma + 0.1 * rng.standard_normal(len(flows)), 0.0, 1.0)
     bought = np.rint(traded * lean)
     return np.stack([bought, traded - bought], axis=1).astype(np.int64)
 

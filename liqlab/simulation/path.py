@@ -1,4 +1,4 @@
-"""The weather of the market: shocks, volatility and activity on the sub-bar path, before any agent has acted."""
+"""What drives the price before any agent has acted: shocks, volatility and trading activity, step by step."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ SECONDS = 10  # one sub-step of the true path
 PER_DAY = 86_400 // SECONDS
 PER_HOUR = 3_600 // SECONDS
 
-# Regimes: range, rise, fall, storm. A rise and a fall are mirror images, so that the price has no drift on the whole.
+# Regimes: range, rise, fall, high volatility. Rise and fall are mirror images, so that the price has no drift overall.
 REGIME_HOURS = np.array([18.0, 12.0, 12.0, 4.0])  # mean length
 REGIME_DRIFT = np.array([0.0, 1.0, -1.0, 0.0])  # daily standard deviations per day
 REGIME_VOLATILITY = np.array([0.0, -0.15, -0.15, 0.7])  # added to the log of the volatility
 REGIME_NEXT = np.array([[0.0, 0.4, 0.4, 0.2], [0.5, 0.0, 0.25, 0.25], [0.5, 0.25, 0.0, 0.25], [0.6, 0.2, 0.2, 0.0]])
 
 
-class Weather(NamedTuple):
-    """What the outside world does, per sub-step.
+class Conditions(NamedTuple):
+    """Shocks, volatility and activity, per sub-step.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Weather(NamedTuple):
     activity: np.ndarray
 
 
-def weather(rng: np.random.Generator, steps: int, *, volatility: float) -> Weather:
+def market_conditions(rng: np.random.Generator, steps: int, *, volatility: float) -> Conditions:
     """Regimes, stochastic volatility on two time scales, Student shocks and jumps.
 
     Parameters
@@ -51,17 +51,17 @@ def weather(rng: np.random.Generator, steps: int, *, volatility: float) -> Weath
     regime = _regimes(rng, steps)
     hour = np.arange(steps) % PER_DAY * (2 * np.pi / PER_DAY)
     season = 0.25 * np.sin(hour - 2.2)
-    fast = 0.45 * _wander(rng, steps, 3 * PER_HOUR)
-    slow = 0.35 * _wander(rng, steps, 5 * PER_DAY)
+    fast = 0.45 * _ornstein_uhlenbeck(rng, steps, 3 * PER_HOUR)
+    slow = 0.35 * _ornstein_uhlenbeck(rng, steps, 5 * PER_DAY)
     heat = REGIME_VOLATILITY[regime] + season + fast + slow
     sigma = volatility / np.sqrt(PER_DAY) * np.exp(heat - 0.15)
     shock = sigma * rng.standard_t(4, steps) / np.sqrt(2.0)
     jump = rng.random(steps) < 2.0 / PER_DAY * np.exp(heat)
     shock += np.where(jump, 0.2 * volatility * rng.standard_normal(steps), 0.0)
     shock += REGIME_DRIFT[regime] * volatility / PER_DAY
-    mood = 0.35 * _wander(rng, steps, PER_DAY)
+    mood = 0.35 * _ornstein_uhlenbeck(rng, steps, PER_DAY)
     activity = np.exp(0.7 * heat + mood + 0.3 * season)
-    return Weather(shock, sigma, activity / activity.mean())
+    return Conditions(shock, sigma, activity / activity.mean())
 
 
 def _regimes(rng: np.random.Generator, steps: int) -> np.ndarray:
@@ -75,7 +75,7 @@ def _regimes(rng: np.random.Generator, steps: int) -> np.ndarray:
     return regime
 
 
-def _wander(rng: np.random.Generator, steps: int, memory: float) -> np.ndarray:
+def _ornstein_uhlenbeck(rng: np.random.Generator, steps: int, memory: float) -> np.ndarray:
     """A stationary Ornstein–Uhlenbeck path of variance 1 and the given memory [sub-steps]."""
     return _autoregress_nb(rng.standard_normal(steps), np.exp(-1.0 / memory))
 

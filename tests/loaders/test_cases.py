@@ -32,17 +32,17 @@ def test_no_case_bears_the_name_of_an_example() -> None:
 
 
 def test_what_is_given_takes_the_place_of_the_file_and_none_does_not() -> None:
-    case = lq.read_case("btc-56k-cascade", model="volume", lookback="", told=[], price_step=None)
-    assert (case.model, case.lookback, case.told, case.price_step) == ("volume", "", [], 10)
+    case = lq.read_case("btc-56k-cascade", model="volume", lookback="", levels=[], price_step=None)
+    assert (case.model, case.lookback, case.levels, case.price_step) == ("volume", "", [], 10)
     assert case.title == "BTC, 1 May 2024: the 56k cascade"
 
 
 def test_an_example_has_no_story_and_the_window_worth_looking_at() -> None:
     case = lq.read_case("eth-2024-05", frozen=["2024-05-01 07:00", "2024-05-01 12:00"])
     window = lq.examples().loc["eth-2024-05"]
-    assert (case.story, case.told, case.squeeze) == ("", [], "")
+    assert (case.story, case.levels, case.squeeze) == ("", [], "")
     assert [case.start, case.end] == [f"{window[name]:%Y-%m-%d %H:%M}" for name in ("window_start", "window_end")]
-    assert case.episodes == [["after the map was read", "2024-05-01 12:00", case.end]]
+    assert case.periods == [["after the map was read", "2024-05-01 12:00", case.end]]
 
 
 def test_a_file_of_ones_own_is_read_and_dates_stay_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,10 +50,10 @@ def test_a_file_of_ones_own_is_read_and_dates_stay_text(tmp_path: Path, monkeypa
     file.write_text("case: eth-2024-05\nstart: 2024-04-29\nend: 2024-05-03\nfrozen: [2024-05-01 07:00]\n")
     case = lq.read_case(str(file))
     assert (case.start, case.end, case.frozen) == ("2024-04-29", "2024-05-03", ["2024-05-01 07:00"])
-    assert case.told == []  # nothing comes from another case
+    assert case.levels == []  # nothing comes from another case
     monkeypatch.chdir(tmp_path)
     assert lq.read_case("mine.yml") == case
-    assert lq.read_case("btc-56k-cascade").told[0] == [56880, 16.0]  # from wherever one works
+    assert lq.read_case("btc-56k-cascade").levels[0] == [56880, 16.0]  # from wherever one works
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -78,10 +78,10 @@ def test_the_parameters_used_are_a_case_again(name: str, tmp_path: Path) -> None
         ("tia-reversal", {"start": "soon"}, "not a moment in time: 'soon'"),
         ("tia-reversal", {"price_low": 5.0}, "both price_low and price_high .*got 5 and 0"),
         ("tia-reversal", {"swept_side": ""}, "swept_side must be 'long' .*got ''"),
-        ("tia-reversal", {"squeeze": "the jump"}, r"words of an episode, \['the day before', .*got 'the jump'"),
-        ("tia-reversal", {"told": [6.1]}, r"told must be a list of \[price, size\], got 6.1"),
-        ("tia-reversal", {"told": [[6.1, 1]]}, "told_width must be > 0 quote where levels are told, got 0"),
-        ("tia-reversal", {"episodes": [["the day", "2023-11-12"]]}, r"episodes must be a list of \[words, from, to\]"),
+        ("tia-reversal", {"squeeze": "the jump"}, r"words of a period, \['the day before', .*got 'the jump'"),
+        ("tia-reversal", {"levels": [6.1]}, r"levels must be a list of \[price, size\], got 6.1"),
+        ("tia-reversal", {"levels": [[6.1, 1]]}, "level_width must be > 0 quote where levels are told, got 0"),
+        ("tia-reversal", {"periods": [["the day", "2023-11-12"]]}, r"periods must be a list of \[words, from, to\]"),
     ],
 )
 def test_errors_teach(name: str, given: dict[str, Any], words: str) -> None:

@@ -27,17 +27,16 @@ pytestmark = [
 ]
 EMPTY: dict[str, Any] = {"str": "", "list": []}
 # What may be empty, where it is not so by default: then the page is whole. The others are asked for.
-MAY_BE_EMPTY = {"11": {"begins": []}, "12": {"timeframe": "", "bar": ""}}
 SLOW = {"11"}  # a second whole run of these only with LIQLAB_LONG=1
-STORY = {"title": "", "answers": "", "story": "", "later_case": "", "episodes": [], "squeeze": ""}
+STORY = {"title": "", "answers": "", "story": "", "later_case": "", "periods": [], "squeeze": ""}
 PICTURE = {"start": "", "end": "", "lookback": "", "price_step": 0, "price_low": 0, "price_high": 0}
 # The case study takes from the case's file what is None, so empty is something else there.
 OF_THE_CASE_STUDY = [
-    {"case": ""}, {"model": ""}, {"frozen": []}, {"price_low": 0}, {"price_high": 0}, {"told_width": 0},
+    {"case": ""}, {"model": ""}, {"frozen": []}, {"price_low": 0}, {"price_high": 0}, {"level_width": 0},
     {"swept_side": ""}, {"case": "btc-2024-05"},
 ]  # fmt: skip
 WHOLE_OF_THE_CASE_STUDY = [
-    {**STORY, **PICTURE}, {"told": [], "told_width": 0},
+    {**STORY, **PICTURE}, {"levels": [], "level_width": 0},
     {"case": "eth-2024-05", "frozen": ["2024-05-01 07:00"]}, {"case": "xrp-squeeze", "model": "volume"},
 ]  # fmt: skip
 
@@ -69,32 +68,35 @@ def asked_for(end: dict[str, Any]) -> bool:
     return on_purpose and ours and len(end["says"]) > 20
 
 
-def empties(notebook: Path) -> list[dict[str, Any]]:
-    """One change per parameter of text or a list that is not empty by default; those that may be empty together."""
-    together = MAY_BE_EMPTY.get(notebook.stem[:2], {})
-    found = [together] if together and (LONG or notebook.stem[:2] not in SLOW) else []
+def empties(notebook: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What may be empty by its comment ("empty: …") and is not by default, together; what must not, one by one."""
+    allowed, asked = {}, []
     for line in parameters(notebook):
-        name, kind, default = re.match(r"(\w+): (\w+) = (.+?)  #", line).groups()  # type: ignore[union-attr]
-        if kind in EMPTY and default not in ('""', "[]") and name not in together:
-            found.append({name: EMPTY[kind]})
-    return found
+        name, kind, default, words = re.match(r"(\w+): (\w+) = (.+?)  # (.*)", line).groups()  # type: ignore[union-attr]
+        if kind in EMPTY and default not in ('""', "[]"):
+            if "empty:" in words:
+                allowed[name] = EMPTY[kind]
+            else:
+                asked.append({name: EMPTY[kind]})
+    return allowed, asked
 
 
 @pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n.stem != "06_case_study"], ids=lambda n: n.stem)
 def test_runs_bare_and_asks_for_what_is_empty(notebook: Path, tmp_path: Path) -> None:
-    changes = empties(notebook)
+    allowed, asked = empties(notebook)
+    changes = [allowed, *asked] if allowed and (LONG or notebook.stem[:2] not in SLOW) else asked
     *changed, bare = run(notebook, changes, tmp_path)
     assert bare["error"] is None, bare
     assert len(changed) == len(changes)
     for end in changed:
-        if end["changed"] == MAY_BE_EMPTY.get(notebook.stem[:2]):
+        if end["changed"] == allowed:
             assert end["error"] is None, end
         else:
             assert end["error"] is not None and asked_for(end), end
 
 
 def test_case_study_runs_bare_and_with_what_may_be_empty(tmp_path: Path) -> None:
-    """Without told levels, story or episodes, and for a bare market, it is whole; without a map it asks."""
+    """Without told levels, story or periods, and for a bare market, it is whole; without a map it asks."""
     notebook = next(n for n in NOTEBOOKS if n.stem == "06_case_study")
     *changed, bare = run(notebook, [*OF_THE_CASE_STUDY, *WHOLE_OF_THE_CASE_STUDY], tmp_path)
     assert bare["error"] is None, bare

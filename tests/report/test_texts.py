@@ -33,7 +33,7 @@ CASE = """seed: int = 2  # of the random numbers
 title: str = ""  # of the page
 answers: str = ""  # for the index
 story: str = ""  # told
-episodes: list = []  # [words, from, to]"""
+periods: list = []  # [words, from, to]"""
 MARKET = """import dataclasses
 import liqlab as lq
 from IPython.display import Markdown
@@ -41,8 +41,8 @@ market = lq.load_example("btc-2024-05").until("2024-04-20")
 market = dataclasses.replace(market, symbol=title, exchange=story)
 heat = lq.heatmap(market, price_step=200, start="2024-04-19")"""
 SHOWN = (
-    'Markdown(f"> {story}\\n\\n*{episodes[0][0]}* **{answers}** `{answers}`\\n\\n{story}\\n\\n1. {title}")',
-    "pd.DataFrame({'told': [1.0]}, index=[episodes[0][0]]).style.set_caption(story)",
+    'Markdown(f"> {story}\\n\\n*{periods[0][0]}* **{answers}** `{answers}`\\n\\n{story}\\n\\n1. {title}")',
+    "pd.DataFrame({'told': [1.0]}, index=[periods[0][0]]).style.set_caption(story)",
     "pd.DataFrame({answers: [story]}, index=[title])",
     "lq.plot.heatmap(heat)",
     "lq.plot.liquidation_map(heat)",
@@ -79,9 +79,9 @@ def write_case(folder: Path) -> Path:
     write_notebook(folder / "00_plain.ipynb", "# What is plain?", "seed: int = 1  # told", "print(seed)")
     write_notebook(folder / "06_case_study.ipynb", "# What did the map know?", CASE, SETUP, MARKET, *SHOWN)
     (folder / "cases").mkdir()
-    told = {"title": TITLE, "answers": f"# {MARKED}", "story": BLOCKS + MARKED, "episodes": [[MARKED, "", ""]]}
+    told = {"title": TITLE, "answers": f"# {MARKED}", "story": BLOCKS + MARKED, "periods": [[MARKED, "", ""]]}
     (folder / "cases" / "odd.yml").write_text(yaml.safe_dump(told), encoding="utf-8")
-    (folder / "cases" / "even.yml").write_text("seed: 4\ntitle: An even one\nepisodes: [[a, b, c]]\n", encoding="utf-8")
+    (folder / "cases" / "even.yml").write_text("seed: 4\ntitle: An even one\nperiods: [[a, b, c]]\n", encoding="utf-8")
     return folder
 
 

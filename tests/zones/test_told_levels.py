@@ -1,4 +1,4 @@
-"""Told stories: levels, episodes and base rates against numbers that were counted by hand or are on record."""
+"""Told stories: levels, periods and base rates against numbers that were counted by hand or are on record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOLD = [(56_880, 16.00), (56_750, 22.31), (56_620, 19.22), (56_490, 34.04), (56_
         (56_100, 19.37)]  # fmt: skip
 
 
-def test_the_seven_named_levels_of_the_first_of_may() -> None:
+def test_the_seven_levels_of_the_first_of_may() -> None:
     """Four buckets had traded before the map was read, three exact prices traded after it, 56,490 not that day."""
     example = lq.load_example("btc-2024-05")
     heat = lq.heatmap(example, start="2024-05-01", end="2024-05-02", price_step=10)
@@ -61,7 +61,7 @@ def test_a_level_never_traded_has_no_time_and_two_days_have_two_columns() -> Non
     ("moments", "width", "words"),
     [([], 1, "moments is empty; give at least one"), (["2024-05-01 00:15"], 0, "width must be > 0")],
 )
-def test_named_levels_ask_for_what_they_need(moments: list[str], width: float, words: str) -> None:
+def test_levels_ask_for_what_they_need(moments: list[str], width: float, words: str) -> None:
     heat = lq.heatmap(market([(100, 100, 100, 100, 10)]), "volume")
     with pytest.raises(ValueError, match=words):
         lq.zones.compare_levels(
@@ -69,7 +69,7 @@ def test_named_levels_ask_for_what_they_need(moments: list[str], width: float, w
         )
 
 
-def test_episodes_of_the_first_of_may() -> None:
+def test_periods_of_the_first_of_may() -> None:
     """The extremes on record, and open interest as the snapshots have it."""
     spans = [("fall", "2024-05-01 07:00", "2024-05-01 09:00"), ("after", "2024-05-01 11:00", "2024-05-01 19:00")]
     table = lq.zones.summarise_periods(lq.load_example("btc-2024-05"), spans)
@@ -79,14 +79,14 @@ def test_episodes_of_the_first_of_may() -> None:
     assert table.loc["after", "open_interest"] == pytest.approx(53_710 / 57_043 - 1, abs=1e-4)
 
 
-def test_no_episode_no_row() -> None:
+def test_no_period_no_row() -> None:
     table = lq.zones.summarise_periods(market([(1, 2, 1, 2, 1)]), [])
     one = lq.zones.summarise_periods(market([(1, 2, 1, 2, 1)]), [("one", "2024-05-01 00:00", "2024-05-01 00:15")])
     assert table.empty and table.dtypes.equals(one.dtypes)
     assert list(table)[3:7] == ["low", "low_at", "high", "high_at"]
 
 
-def test_episodes_are_half_open_and_must_hold_a_candle() -> None:
+def test_periods_are_half_open_and_must_hold_a_candle() -> None:
     three = market([(1, 2, 1, 2, 1), (2, 3, 2, 3, 1), (3, 9, 3, 4, 1)])
     table = lq.zones.summarise_periods(three, [("two", "2024-05-01 00:00", "2024-05-01 00:30")])
     assert table.loc["two", ["high", "close"]].tolist() == [3, 3]

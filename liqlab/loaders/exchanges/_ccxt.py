@@ -1,4 +1,4 @@
-"""Every exchange that ccxt knows: its methods one request at a time, our own pages, our own patience.
+"""Every exchange that ccxt knows: its methods one request at a time, our own pages, our own retries.
 
 ccxt's pagination stops after ten pages without a word, and its retries ignore ``Retry-After``; neither is used. Units
 and sides come from `_ccxt_units`, parsing from `_ccxt_parse`.
@@ -114,7 +114,7 @@ def _replaced(urls: Any, base: str) -> Any:
 
 
 def call(link: Link, method: str, *args: Any) -> Any:
-    """One of ccxt's methods, patiently; its errors become ours, without address, query or key."""
+    """One of ccxt's methods, with retries; its errors become ours, without address, query or key."""
     import ccxt
 
     def attempt() -> Any:
