@@ -65,6 +65,7 @@ class Exchange:
             self.alive[first:last] = False
         self.rows = [self._row(k).encode() for k in range(n)]
         self.interest = np.round(80_000 + np.cumsum(draw.normal(0, 3, n // 5 + 2)), 3)
+        self.paid: list[int] = []  # hours since the start at which funding is paid; every eight where it is empty
         self.funding = np.round(draw.normal(1e-4, 5e-5, n * self.step // (8 * 60 * _MINUTE) + 2), 8)
 
     def _row(self, k: int) -> str:
@@ -202,9 +203,10 @@ class Exchange:
 
     def _funding(self, query: dict[str, str]) -> tuple[int, bytes]:
         first, last = int(query.get("startTime", 0)), min(int(query.get("endTime", 2**53)), self.time())
-        stamps = [self.start + k * 8 * 60 * _MINUTE + k % 3 for k in range(len(self.funding))]  # some ms late
+        hours = self.paid or range(0, 8 * len(self.funding), 8)
+        stamps = [self.start + hour * 60 * _MINUTE + k % 3 for k, hour in enumerate(hours)]  # some ms late
         rows = [{"symbol": "BTCUSDT", "fundingTime": s, "fundingRate": f"{rate:.8f}", "markPrice": "40000.0"}
-                for s, rate in zip(stamps, self.funding, strict=True)
+                for s, rate in zip(stamps, np.resize(self.funding, len(stamps)), strict=True)
                 if first <= s <= min(last, self.start + self.n * self.step)]  # fmt: skip
         return 200, json.dumps(rows[: int(query.get("limit", 100))]).encode()
 

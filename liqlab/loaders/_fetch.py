@@ -25,10 +25,9 @@ from liqlab.loaders.store.month import read_notes
 from liqlab.market.clock import nanoseconds
 from liqlab.market.extras import require
 from liqlab.market.market import Market
+from liqlab.market.technicals import hours_between
 
 __all__ = ["fetch", "fetch_depth"]
-
-USUAL_HOURS = 24  # no venue pays funding less often; longer is a missing row
 
 
 def fetch(
@@ -231,11 +230,6 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     After a missing row it is that of the row before, and of the first that of the second; where rows are less than an
     hour apart nothing can be said.
     """
-    told = table.get("funding_interval_hours", pd.Series(np.nan, table.index)).to_numpy("float64")
-    apart = np.diff(nanoseconds(table.index)) / 3.6e12
-    if np.isnan(told).any() and len(apart):
-        hours = np.round(np.concatenate([apart[:1], apart]))
-        hours[np.isnan(told) & (hours > USUAL_HOURS)] = np.nan
-        told = pd.Series(np.where(np.isnan(told), hours, told)).ffill().bfill().to_numpy()
-    whole = bool((np.nan_to_num(told) > 0).all())
-    return table.assign(interval_hours=told) if whole else table
+    told = table.get("funding_interval_hours", pd.Series(np.nan, table.index)).astype(float)
+    told = told.fillna(hours_between(table.index)).ffill().bfill()
+    return table.assign(interval_hours=told) if bool((told > 0).all()) else table

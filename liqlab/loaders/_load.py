@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders import store as shelf
+from liqlab.loaders._fetch import with_intervals
 from liqlab.loaders.recording.settling import events_of
 from liqlab.loaders.store import Key
 from liqlab.market.clock import nanoseconds, timedelta, utc
@@ -167,9 +168,7 @@ def _finest(
             period = timedelta(timeframe).as_unit("ns").value
             have = np.unique(nanoseconds(table.index) // period)
             table = pd.concat([table, rows[~np.isin(nanoseconds(rows.index) // period, have)]]).sort_index()
-    if table is not None and kind == "funding_rate" and "funding_interval_hours" in table:
-        table = table.rename(columns={"funding_interval_hours": "interval_hours"})
-    return table
+    return with_intervals(table) if table is not None and kind == "funding_rate" else table
 
 
 def _forced(

@@ -69,7 +69,8 @@ def read(
         minutes before them) and openInterestHist, ccxt's history, OKX, Bybit, Coinalyze, Coinglass.
     funding_rate : path, DataFrame or list (time,), optional
         [1 per interval]; a column ``interval_hours`` is kept. Own columns, Binance's archive and fundingRate, ccxt's
-        history, freqtrade, Kraken, Deribit and others; per cent where the sign stands behind each number.
+        history, freqtrade, Kraken, Deribit and others; per cent where the sign stands behind each number. Of bars of
+        the rate (Coinalyze, Coinglass) the open is taken.
     liquidations : path, DataFrame or list (time,), optional
         Per bar: long, short [coins per bar], Coinalyze, Coinglass. Single events (Binance's archive, Tardis, ccxt and
         venues with `exchange`) are summed to the bars of the candles; a bar without any is 0 only between the first and
@@ -85,7 +86,7 @@ def read(
         and archives whose zone is documented do not need it and do not heed it.
     units : mapping, optional
         What the amounts of ``volume``, ``open_interest`` or ``liquidations`` count, where nothing else tells it:
-        ``coins``, ``contracts`` or ``quote``.
+        ``coins``, ``contracts`` or ``quote``; and of ``funding_rate``: ``fraction`` or ``percent``.
     sides : mapping, optional
         Sides that the numbers of ``volume`` or ``open_interest`` count, ``one`` or ``both`` (these are halved), where
         neither their columns nor the exchange tell it, or where they were converted beforehand.

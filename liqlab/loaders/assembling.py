@@ -16,6 +16,7 @@ import pandas as pd
 from liqlab.loaders import events, interest_units, stated_units, volume_units
 from liqlab.loaders.column_names import Parsed, parse, recognise
 from liqlab.loaders.file_formats import load, pieces
+from liqlab.loaders.funding_units import fractions
 from liqlab.loaders.interest_units import price_at
 from liqlab.loaders.layouts import CANDLE_TABLES, CLOSE, EVENTS, QUOTE
 from liqlab.loaders.stated_units import ASSUMED
@@ -145,6 +146,11 @@ def in_coins(opened: dict[str, Opened], said: Said) -> dict[str, pd.DataFrame]:
     if "open_interest" in opened:
         ready["open_interest"], seen = _interest(opened, ready["open_interest"], candles, step, said)
         size = size or seen
+    if "funding_rate" in opened:
+        rates = opened["funding_rate"]
+        ready["funding_rate"], note = fractions(rates.parts[0], ready["funding_rate"], candles, step,
+                                                said.units.get("funding_rate", ""), rates.label)  # fmt: skip
+        rates.notes.append(note)
     ready["candles"] = candles = _candles(opened["candles"], candles, said, size)
     if "liquidations" in opened:
         ready["liquidations"] = _liquidations(opened, ready.get("liquidations"), candles, step, said)

@@ -193,7 +193,7 @@ def recognise(columns: Iterable[Any], table: str, file: str) -> Layout:
     wanted = [_wanted(layout, table) for layout in known]
     lacking = [[names[0] for names in needs if not present & set(map(fold, names))] for needs in wanted]
     for layout, lacks in zip(known, lacking, strict=True):
-        bars = layout.unit == UNTOLD and "volume" in present  # candles of the price, given as open interest
+        bars = layout.unit == UNTOLD and {"volume", "vol", "v"} & present  # candles of the price
         if not lacks and not bars:
             return layout
     nearest = min(range(len(known)), key=lambda number: len(lacking[number]))

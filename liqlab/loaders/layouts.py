@@ -135,7 +135,7 @@ _VALUE = _all("value", "open_interest_value", "sum_open_interest_value", "open_i
 _SYMBOL = _all("symbol", "symbol", "instrument_name", "inst_id", "contract", "contract_code", "ticker", "pair",
                "coin")  # fmt: skip
 _INTERVAL = _all("interval_hours", "interval_hours", "funding_interval_hours", "funding_interval",
-                 "collect_cycle", "interval")  # fmt: skip
+                 "collect_cycle", "granularity", "interval_seconds", "interval")  # fmt: skip
 
 
 def _interest(name: str, time: str, *amounts: str, **more: Any) -> Layout:
@@ -200,6 +200,9 @@ LAYOUTS: tuple[Layout, ...] = (
     _funding("others", "date", "funding_rate"),
     _funding("others", "datetime", "funding_rate"),
     _funding("freqtrade", "date", "open", marks=("high", "low", "close")),
+    _funding("Coinbase International", "event_time", "funding_rate"),
+    _funding("Coinalyze, Coinglass", "t", "o", unit=UNTOLD, marks=("h", "l", "c")),
+    _funding("Coinalyze, Coinglass", "time", "open", unit=UNTOLD, marks=("high", "low", "close")),
     _liquidations("liqlab", "time", "long", "short"),
     _liquidations("Coinalyze", "t", "l", "s"),
     *(_liquidations("Coinglass", time, f"{before}long_{middle}usd", f"{before}short_{middle}usd", unit=QUOTE)

@@ -13,7 +13,8 @@ __all__ = ["numbers_of"]
 def numbers_of(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> np.ndarray:
     """A column as float64, exactly as written; empty fields become NaN, which `liqlab.market` refuses by row."""
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return column.to_numpy("float64", na_value=np.nan)
+        values = column.to_numpy("float64", na_value=np.nan)
+        return _as_hours(values) if name == "interval_hours" else values
     numbers = pd.to_numeric(column, errors="coerce")
     text = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.lower()
     percent = text.str.endswith("%")
@@ -22,6 +23,8 @@ def numbers_of(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> 
     bad = (numbers.isna() & ~text.isin(["", "nan", "none", "null"])).to_numpy()
     if name == "interval_hours" and bad.any():
         return _hours(text)
+    if name == "interval_hours":
+        return _as_hours(numbers.to_numpy("float64", na_value=np.nan))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         value = column.iloc[row]
@@ -31,6 +34,16 @@ def numbers_of(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> 
         raise ValueError(f"{file}: column {column.name!r}, row {row} (time {raw_time.iloc[row]}) {kind}: {value!r} "
                          f"({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
     return numbers.to_numpy("float64", na_value=np.nan)
+
+
+def _as_hours(numbers: np.ndarray) -> np.ndarray:
+    """Hours, minutes (from 60 on), seconds or milliseconds → hours: no venue's interval is above a day.
+
+    >>> _as_hours(np.array([8.0, 480.0, 28_800.0, 28_800_000.0])).tolist()
+    [8.0, 8.0, 8.0, 8.0]
+    """
+    per_hour = np.select([numbers <= 24, numbers <= 1440, numbers <= 86_400], [1.0, 60.0, 3600.0], 3_600_000.0)
+    return numbers / per_hour
 
 
 def _hours(text: pd.Series) -> np.ndarray:

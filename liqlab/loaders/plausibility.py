@@ -239,8 +239,8 @@ def _per_cent(rates: pd.Series, file: str) -> None:
     middle = float(rates.abs().median())
     if middle > _MOST_RATE:
         warnings.warn(f"{file}: the middle funding rate is {middle:.4g}, or {100 * middle:.3g} % per interval: if "
-                      "written in per cent, divide it by 100 (fractions are understood: 0.0001 is 0.01 %)",
-                      stacklevel=2)  # fmt: skip
+                      "written in per cent, pass units={'funding_rate': 'percent'} to divide it by 100 (fractions are "
+                      "understood: 0.0001 is 0.01 %)", stacklevel=2)  # fmt: skip
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

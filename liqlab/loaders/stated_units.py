@@ -18,6 +18,7 @@ from liqlab.loaders.exchanges._ccxt_parse import needs_price, parse_open_interes
 from liqlab.loaders.exchanges._ccxt_units import UNKNOWN, row_of
 from liqlab.loaders.exchanges._instruments import BOTH, ONE
 from liqlab.loaders.exchanges._instruments import Instrument as VenueInstrument
+from liqlab.loaders.funding_units import FRACTION, PERCENT
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import CCXT, COINS, QUOTE, UNTOLD
 from liqlab.loaders.volume_units import CONTRACTS, Claim, are_coins_and_turnover
@@ -27,7 +28,8 @@ __all__ = ["ASSUMED", "UNITS", "ccxt_interest", "check_units", "instrument_of", 
            "venue_item", "volume_claim"]  # fmt: skip
 
 UNITS = (COINS, CONTRACTS, QUOTE)
-_TABLES = ("volume", "open_interest", "liquidations")
+_TABLES = ("volume", "open_interest", "liquidations", "funding_rate")
+_RATES = (FRACTION, PERCENT)
 ASSUMED = "one, assumed"
 
 
@@ -35,9 +37,10 @@ def check_units(units: Mapping[str, str] | None, sides: Mapping[str, str] | None
     """Refuse names and sizes that mean nothing."""
     for what, said, tables, words in (("units", units, _TABLES, UNITS), ("sides", sides, _TABLES[:2], (ONE, BOTH))):
         for name, word in (said or {}).items():
-            if name not in tables or word not in words:
+            allowed = _RATES if what == "units" and name == _TABLES[-1] else words
+            if name not in tables or word not in allowed:
                 raise ValueError(f"{what} says {name!r}: {word!r}; tables are {', '.join(tables)}, {what} "
-                                 f"{', '.join(words)}")  # fmt: skip
+                                 f"{', '.join(allowed)}")  # fmt: skip
     if contract_size is not None and not (isinstance(contract_size, int | float) and contract_size > 0):
         raise ValueError(f"contract_size must be > 0 coins (quote, of inverse contracts), got {contract_size!r}")
 

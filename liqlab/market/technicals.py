@@ -14,7 +14,9 @@ from liqlab.market.joins import at_close
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_number, origin_of
 
-__all__ = ["indicators"]
+__all__ = ["hours_between", "indicators"]
+
+_INTERVALS = (1, 2, 4, 6, 8)  # [h] at which venues pay; at another distance a row is missing, or the rate was polled
 
 
 @checked()
@@ -171,19 +173,28 @@ def _known(
 def per_hour(funding_rate: pd.DataFrame) -> pd.Series:
     """Funding rates ÷ the hours that each is for: those of the column, else the time since the rate before.
 
-    After a pause longer than a day, or within less than half an hour, the interval before holds on; that of the first
-    rate is that of the second.
+    After a time that no venue pays for (a row is missing, or the rate was polled), the interval before holds on; that
+    of the first rate is that of the second.
 
     >>> stamps = pd.to_datetime(["2025-09-01 00:00", "2025-09-01 08:00", "2025-09-01 12:00"], utc=True)
     >>> per_hour(pd.DataFrame({"funding_rate": [0.0008, 0.0008, 0.0004]}, stamps)).tolist()
     [0.0001, 0.0001, 0.0001]
     """
-    apart = np.rint(np.diff(nanoseconds(funding_rate.index)) / 3.6e12)
-    seen = pd.Series(np.concatenate([[np.nan], apart]), funding_rate.index)
-    hours = seen.where((seen >= 1) & (seen <= 24)).ffill().bfill().fillna(1.0)
+    hours = hours_between(funding_rate.index).fillna(1.0)
     if "interval_hours" in funding_rate:
         hours = funding_rate["interval_hours"].fillna(hours)
     return funding_rate["funding_rate"] / hours
+
+
+def hours_between(index: pd.Index) -> pd.Series:
+    """Hours from each payment of funding to the next one, where they are an interval that venues have; else as before.
+
+    >>> hours_between(pd.to_datetime([0, 8, 16, 32, 36, 40], unit="h", utc=True)).tolist()
+    [8.0, 8.0, 8.0, 8.0, 4.0, 4.0]
+    """
+    apart = np.rint(np.diff(nanoseconds(index)) / 3.6e12)
+    seen = pd.Series(np.concatenate([[np.nan], apart]), index)
+    return seen.where(seen.isin(_INTERVALS)).ffill().bfill()
 
 
 def _z_score(rate: pd.Series, window: pd.Timedelta) -> pd.Series:

@@ -392,6 +392,23 @@ def test_a_whole_market(venue: Any, tmp_path: Path) -> None:
     assert not [path for path in paths if not path.endswith(("/time", "/exchangeInfo"))]
 
 
+def test_the_interval_of_each_rate_comes_along(venue: Any, tmp_path: Path) -> None:
+    """Paid every 8, then every 4, then every hour: from the venue, from the store, and through a file."""
+    server = venue(candles=5 * 288, step="5m", now="2024-02-05")
+    server.paid = [*range(0, 48, 8), *range(48, 72, 4), *range(72, 121)]
+    wanted = [8.0] * 7 + [4.0] * 6 + [1.0] * 48
+    options: dict[str, Any] = {"timeframe": "5m", "start": START, "end": "2024-01-06", "store": tmp_path}
+    for _ in range(2):
+        market = lq.fetch(BTC, kinds=["candles", "funding_rate"], progress=False, **options)
+        assert market.funding_rate["interval_hours"].tolist() == wanted
+    asked = server.asked("fundingRate")
+    assert asked == 1
+    file = tmp_path / "rates.csv"
+    market.funding_rate.to_csv(file)
+    assert lq.read(market.candles, funding_rate=file).funding_rate["interval_hours"].tolist() == wanted
+    assert lq.load(BTC, **options).funding_rate["interval_hours"].tolist() == wanted
+
+
 def test_open_interest_comes_in_the_nearest_period_that_is_not_coarser() -> None:
     periods = binance.offers("binanceusdm")["open_interest"].periods
     assert [planning.period_for(frame, periods) for frame in ("1m", "5m", "8h", "1d")] == ["5m", "5m", "6h", "1d"]

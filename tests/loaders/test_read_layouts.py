@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,11 @@ FUNDING: dict[str, tuple[Any, float | None]] = {
     "dYdX": (lambda: {"historicalFunding": _each(ticker=lambda t, r: "BTC-USD", rate=_rate,
                                                  effectiveAt=lambda t, r: t.isoformat())}, None),
     "per cent": (lambda: pd.DataFrame({"time": _eights(), "funding_rate": [f"{100 * r:.12f}%" for r in RATES]}), None),
+    "minutes": (lambda: pd.DataFrame({"time": _eights(), "funding_rate": RATES, "funding_interval": 480}), 8.0),
+    "seconds": (lambda: _each(symbol=lambda t, r: ".BTCFR8H", fundingTime=_ms, fundingRate=_rate,
+                              intervalSeconds=lambda t, r: 28_800), 8.0),
+    "milliseconds": (lambda: _each(timepoint=_ms, fundingRate=_rate, granularity=lambda t, r: 28_800_000), 8.0),
+    "Coinbase International": (lambda: _each(event_time=lambda t, r: t.isoformat(), funding_rate=_rate), None),
     "hours in words": (lambda: pd.DataFrame({"time": _eights(), "funding_rate": RATES, "interval": "8h"}), 8.0),
 }  # fmt: skip
 
@@ -292,15 +298,65 @@ def test_funding(name: str) -> None:
     assert list(found.get("interval_hours", [])) == ([] if hours is None else [hours] * 12)
 
 
-def test_candles_of_a_cheap_coin_are_no_funding() -> None:
+def rate_bars(names: str, scale: float, n: int = 60) -> list[dict[str, Any]]:
+    """Coinalyze's (t, o, h, l, c) and Coinglass' (time, open, …) bars of a rate."""
+    keys = {"short": ["t", "o", "h", "l", "c"], "long": ["time", *OHLC]}[names]
+    rates = scale * np.random.default_rng(3).normal(1e-4, 5e-5, n)
+    bars = np.column_stack([rates, rates + scale * 1e-5, rates - scale * 1e-5, rates])
+    stamps = [t // 1000 if names == "short" else t for t in ms(market(n))]
+    return [dict(zip(keys, [t, *map(repr, bar.tolist())], strict=True)) for t, bar in zip(stamps, bars, strict=True)]
+
+
+@pytest.mark.parametrize("names", ["short", "long"])
+def test_bars_of_a_funding_rate(names: str) -> None:
+    """The open is the rate at the stamp; fractions or per cent by their size, else by what the caller says."""
+    table, first = market(60), ["o", "open"][names == "long"]
+    for scale, seen in ((1.0, "fraction"), (100.0, "percent")):
+        bars = rate_bars(names, scale)
+        rates = [float(bar[first]) / scale for bar in bars]
+        source: Any = (
+            [{"symbol": "BTCUSDT_PERP.A", "history": bars}] if names == "short" else {"code": "0", "data": bars}
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*are per cent and were divided by 100")
+            found = read(table, funding_rate=source)
+        np.testing.assert_allclose(found.funding_rate["funding_rate"], rates)
+        assert "the open of each bar" in found.sources["funding_rate"]["note"]
+        with pytest.raises(
+            ValueError, match=r"neither the layout nor their size .*units=\{'funding_rate': 'percent'\}"
+        ):
+            read(table, funding_rate=bars[:10])
+        with pytest.warns(UserWarning, match="funding_rate covers"):
+            found = read(table, funding_rate=bars[:10], units={"funding_rate": seen})
+        np.testing.assert_allclose(found.funding_rate["funding_rate"], rates[:10])
+    unclear = rate_bars(names, 10.0)
+    with pytest.raises(ValueError, match="neither the layout nor their size"):
+        read(table, funding_rate=unclear)
+    with pytest.raises(ValueError, match=r"units says 'funding_rate': 'coins'; .* units fraction, percent"):
+        read(table, funding_rate=unclear, units={"funding_rate": "coins"})
+
+
+def test_per_cent_is_said_or_seen_once() -> None:
+    rates = pd.DataFrame({"time": _eights(), "funding_rate": 100 * RATES})
+    signs = rates.assign(funding_rate=[f"{100 * r:.12f}%" for r in RATES])
+    for source in (rates, signs):
+        found = read(market(96), funding_rate=source, units={"funding_rate": "percent"}).funding_rate
+        np.testing.assert_allclose(found["funding_rate"], RATES, atol=1e-14)
+
+
+@pytest.mark.parametrize("time", ["date", "time", "t"])
+@pytest.mark.parametrize("volume", [True, False])
+def test_candles_of_a_cheap_coin_are_no_funding(time: str, volume: bool) -> None:
     table = market(96, price=0.02)
-    with pytest.raises(ValueError, match="these are candles and not the rates that freqtrade"):
-        read(table, funding_rate=table.rename_axis("date").reset_index())
+    wrong = table.rename_axis(time).reset_index()[[time, *OHLC, *(["volume"] if volume else [])]]
+    wrong = wrong.rename(columns={name: name[0] for name in OHLC}) if time == "t" else wrong
+    with pytest.raises(ValueError, match="these are candles"):
+        read(table, funding_rate=wrong)
 
 
 def test_a_rate_in_per_cent_without_its_sign_is_said() -> None:
     rates = pd.DataFrame({"funding_rate": 0.01}, _eights())
-    with pytest.warns(UserWarning, match=r"middle funding rate is 0\.01, or 1 % per interval.*divide it by 100"):
+    with pytest.warns(UserWarning, match=r"middle funding rate is 0\.01, or 1 % per interval.*to divide it by 100"):
         read(market(96), funding_rate=rates)
 
 
