@@ -141,7 +141,8 @@ def in_coins(opened: dict[str, Opened], said: Said) -> dict[str, pd.DataFrame]:
         if name != "liquidations" or (table.parts and table.parts[0].layout.name not in EVENTS):
             ready[name] = _stamped(table, said)
     candles = ready["candles"]
-    step = _step(candles, said.timeframe)
+    beside = {"open_interest", "funding_rate", "liquidations"} & set(opened)
+    step = _step(candles, said.timeframe) if beside else pd.Timedelta(0)
     size = said.contract_size
     if "open_interest" in opened:
         ready["open_interest"], seen = _interest(opened, ready["open_interest"], candles, step, said)
@@ -276,6 +277,8 @@ def _finished(table: pd.DataFrame, name: str, file: str, timeframe: str, now: pd
             remedy = "pass timeframe='1h' or the like" if name == "candles" else "pass a longer path"
             raise ValueError(f"{file}: only one row, so its time frame cannot be seen; {remedy}")
         return table
+    if not stated and table.index[-1] + (table.index[-1] - distinct.index[-2]) <= now:
+        return table  # the step is no longer than the last one
     step = step_of(distinct, stated)
     if stated and len(distinct) > 1 and (found := step_of(distinct)) != step and (found < step or len(distinct) > 2):
         raise ValueError(f"{file}: the rows are {timeframe_of(found)} apart, but timeframe={timeframe!r}; "

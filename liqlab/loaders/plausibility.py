@@ -111,7 +111,7 @@ def _against_existence(market: Market, label: Mapping[str, str]) -> None:
         float(candles["close"].iloc[:: -(-len(candles) // 10_000)].median()),
         max(len(candles) * (market.step / pd.Timedelta(1, "D")), 1e-9),
     )
-    daily = float(candles["volume"].sum()) / days
+    daily = float(candles["volume"].to_numpy().sum()) / days
     known = parse_symbol(market.symbol) if market.symbol else None
     supply = _SUPPLY.get(known.base, np.inf) if known else np.inf
     dollars = known is None or known.quote in _DOLLARS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.market.clock import nanoseconds, timedelta, timeframe_of
+from liqlab.market.clock import distances, nanoseconds, timedelta, timeframe_of
 
 __all__ = ["begins_of_bars", "instants", "stamps"]
 
@@ -43,6 +43,9 @@ def stamps(column: pd.Series, *, file: str, now: pd.Timestamp, zone: str | None 
     >>> stamps(pd.Series([1714521600, 1714521900000]), file="x.csv", now=pd.Timestamp("2024-06-01", tz="UTC"))[1]
     Timestamp('2024-05-01 00:05:00+0000', tz='UTC')
     """
+    ready = _ready(column, now)
+    if ready is not None:
+        return ready
     if column.isna().any():
         _refuse_time(column, column.isna().to_numpy(), file, "is missing", "drop or complete the row")
     values = column.infer_objects() if column.dtype == object else column
@@ -66,6 +69,20 @@ def stamps(column: pd.Series, *, file: str, now: pd.Timestamp, zone: str | None 
     return index.as_unit("us").rename("time")
 
 
+def _ready(column: pd.Series, now: pd.Timestamp) -> pd.DatetimeIndex | None:
+    """Whole epoch milliseconds, or datetimes in UTC [µs], if all are in range: most tables; None for all else."""
+    first, last = (int(moment.timestamp()) * 1000 for moment in (_FIRST, now + pd.Timedelta(days=1)))
+    if column.dtype == np.int64 and len(column):
+        whole = column.to_numpy()
+        if first <= whole.min() and whole.max() <= last:
+            return pd.DatetimeIndex((whole * 1000).view("datetime64[us]"), name="time").tz_localize("UTC")
+    elif isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "us" and len(column):
+        index = pd.DatetimeIndex(column, name="time").tz_convert("UTC")
+        if first <= index.asi8.min() // 1000 and index.asi8.max() // 1000 <= last:  # a missing one lies far below
+            return index
+    return None
+
+
 def _refuse_time(column: pd.Series, bad: Any, file: str, what: str, remedy: str) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
@@ -80,8 +97,6 @@ def _from_epoch(numbers: pd.Series, column: pd.Series, now: pd.Timestamp, file: 
     size = numbers.to_numpy("float64")
     whole = numbers.to_numpy("int64") if pd.api.types.is_integer_dtype(numbers.dtype) else None
     first, last = _FIRST.timestamp(), (now + pd.Timedelta(days=1)).timestamp()
-    if whole is not None and first * 1000 <= size.min() and size.max() <= last * 1000:  # most files: all in ms
-        return pd.DatetimeIndex(whole.view("datetime64[ms]")).tz_localize("UTC")
     micros, understood = np.zeros(len(size), "int64"), np.zeros(len(size), bool)
     for per_second in (1, 10**3, 10**6, 10**9):  # the four ranges cannot overlap: last < 1000 · first
         here = (size >= first * per_second) & (size <= last * per_second)
@@ -176,25 +191,29 @@ def begins_of_bars(
     >>> begins_of_bars(closes, closes=False, ends=None, timeframe="", file="x.csv")[0].strftime("%H:%M").tolist()
     ['00:00', '01:00']
     """
-    moments = nanoseconds(index)
-    just_before = next((gap for gap in _JUST_BEFORE if (moments[-1] + gap) % _MINUTE == 0
-                        and ((moments + gap) % _MINUTE == 0).all()), 0)  # fmt: skip
-    step = _step(moments, timeframe)
+    last = int(nanoseconds(index[-1:])[0])
+    just_before = next((gap for gap in _JUST_BEFORE if (last + gap) % _MINUTE == 0
+                        and ((nanoseconds(index) + gap) % _MINUTE == 0).all()), 0)  # fmt: skip
     if ends is not None and not closes:
+        step = _step(index, timeframe)
         closes = _are_the_ends(nanoseconds(ends.index), nanoseconds(pd.DatetimeIndex(ends)), step, file)
     if not (closes or just_before):
         return index, ""
+    step = _step(index, timeframe)
     if step is None:
         raise ValueError(f"{file}: its one stamp, {index[0]}, is the close of a bar whose length cannot be seen; pass "
                          "timeframe='1h' or the like")  # fmt: skip
-    opens = (moments + just_before - step).astype("datetime64[ns]")
+    opens = (nanoseconds(index) + just_before - step).astype("datetime64[ns]")
     return pd.DatetimeIndex(opens).tz_localize("UTC").as_unit("us").rename("time"), "stamps: closes → opens"
 
 
-def _step(moments: np.ndarray, timeframe: str) -> int | None:
+def _step(index: pd.DatetimeIndex, timeframe: str) -> int | None:
+    """Length of a bar [ns]: as told, else the shortest distance of two different stamps."""
     if timeframe:
         return int(timedelta(timeframe).as_unit("ns").value)
-    apart = np.diff(moments)
+    if len(index) > 1 and (shortest := distances(index.asi8)[0]) > 0:
+        return int(pd.Timedelta(shortest, unit=index.unit).as_unit("ns").value)
+    apart = np.diff(nanoseconds(index))
     return int(apart[apart > 0].min()) if (apart > 0).any() else None
 
 

@@ -25,6 +25,7 @@ NEAR = 1.2  # two readings within this ratio cannot be told apart
 SHARP = 0.02  # so near to a round size a factor must lie
 STRAYS = 0.05  # share of bars that may lie outside where a reading is chosen by its ratio
 _INVERSE_SIZES = (1, 10, 100)  # quote, of one coin-margined contract
+_PART = 1 << 15  # rows that a cache holds
 _SIZES = (1e-8, 1e8)  # coins of one contract, from a satoshi on; outside nothing is called one
 
 
@@ -128,7 +129,8 @@ def candle_volume(frame: pd.DataFrame, *, file: str, claim: Claim) -> tuple[pd.D
         table, note = _scaled(table, 0.5), "; ".join(filter(None, [note, HALVED]))
         if "quote_volume" in table:
             table = table.assign(quote_volume=table["quote_volume"] / 2)
-    return table.drop(columns=[*(set(VOLUMES[1:2] + VOLUMES[3:]) & set(table)), *({"vwap"} & set(table))]), note
+    looked_at = {"base_volume", "either_volume", "vwap"} & set(table)
+    return table.drop(columns=list(looked_at)) if looked_at else table, note
 
 
 def are_coins_and_turnover(frame: pd.DataFrame, coins: str, turnover: str) -> bool:
@@ -159,12 +161,15 @@ def _warn_of_strays(frame: pd.DataFrame, bad: np.ndarray, traded: int, file: str
 
 def _outside(coins: np.ndarray, turnover: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float, Any, int]:
     """Share of traded bars whose mean price lies outside [low, high] (to 1 %), which, and how many were traded."""
-    on = coins > 0
-    traded = int(on.sum())
-    if not traded:
-        return 1.0, on, 0
-    bad = on & ((turnover < coins * low * 0.99) | (turnover > coins * high * 1.01))
-    return float(bad.sum()) / traded, bad, traded
+    bad = coins > 0
+    traded = int(bad.sum())
+    for first in range(0, len(bad), _PART):
+        part = slice(first, first + _PART)
+        least, most = coins[part] * low[part], coins[part] * high[part]
+        least *= 0.99
+        most *= 1.01
+        bad[part] &= (turnover[part] < least) | (turnover[part] > most)
+    return (float(bad.sum()) / traded if traded else 1.0), bad, traded
 
 
 def _taken(frame: pd.DataFrame, coins: str, turnover: str) -> tuple[pd.DataFrame, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liqlab.market.clock import nanoseconds, timeframe_of
+from liqlab.market.clock import distances, nanoseconds, timeframe_of
 
 PRICES = ("open", "high", "low", "close")
 TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
@@ -77,7 +77,8 @@ def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
         raise ValueError(f"{name}: row {row} ({index[row]}) stands before the row above it ({index[row - 1]}); "
                          "use frame.sort_index()")  # fmt: skip
     clean = table.copy(deep=False)  # pandas copies what either side writes to
-    clean.index = index.tz_convert("UTC").rename("time")
+    same = index.tz is not None and str(index.tz) == "UTC"  # then what is known of its order stays known
+    clean.index = (index if same else index.tz_convert("UTC")).rename("time")
     clean.columns.name = None
     return clean
 
@@ -119,7 +120,7 @@ def check_ohlc(table: pd.DataFrame, name: str) -> None:
     refuse(table, name, "high", table["high"] < high_of_body, "high must be >= open and close; check the column order")
 
 
-def refuse(table: pd.DataFrame, name: str, column: Any, bad: pd.Series, remedy: str) -> None:
+def refuse(table: pd.DataFrame, name: str, column: Any, bad: Any, remedy: str) -> None:
     """Raise for the first bad row of a column; the message gives the row, the value, the count and the remedy."""
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
@@ -132,10 +133,11 @@ def report_gaps(table: pd.DataFrame, name: str) -> None:
     """Refuse stamps off the regular step; report gaps with their count."""
     if len(table) < 3:
         return
+    shortest, longest = distances(table.index.asi8)  # type: ignore[attr-defined]
+    if shortest == longest:
+        return
     distance = np.diff(nanoseconds(table.index))
     step = int(distance.min())
-    if int(distance.max()) == step:
-        return
     off = distance % step != 0
     if off.any():
         row = int(np.flatnonzero(off)[0]) + 1

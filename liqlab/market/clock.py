@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["between", "naive", "nanoseconds", "span_of", "step_of", "timedelta", "timeframe_of", "utc"]
+__all__ = ["between", "distances", "naive", "nanoseconds", "span_of", "step_of", "timedelta", "timeframe_of", "utc"]
 
 
 _AMBIGUOUS = re.compile(r"\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b")
@@ -104,7 +104,20 @@ def step_of(table: pd.DataFrame, timeframe: str = "") -> pd.Timedelta:
     if len(table) < 2:
         raise ValueError("the time frame of a table of one row cannot be seen; pass timeframe='1h' or the like")
     index = pd.DatetimeIndex(table.index)
-    return pd.Timedelta(int(np.diff(index.asi8).min()), unit=index.unit)
+    return pd.Timedelta(distances(index.asi8)[0], unit=index.unit)
+
+
+def distances(stamps: np.ndarray) -> tuple[int, int]:
+    """Shortest and longest distance of two neighbours, of at least two stamps; by parts that a cache holds.
+
+    >>> distances(np.array([0, 60, 180]))
+    (60, 120)
+    """
+    parts = [np.diff(stamps[first : first + _PART + 1]) for first in range(0, len(stamps) - 1, _PART)]
+    return min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
+
+
+_PART = 1 << 15
 
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

@@ -94,7 +94,7 @@ class Market:
             if table is not None:
                 object.__setattr__(self, name, check(table))
         step = step_of(self.candles, self.timeframe)
-        found = step_of(self.candles) if len(self.candles) > 1 else step
+        found = step_of(self.candles) if len(self.candles) > 1 and self.timeframe else step
         # two rows may stand around a gap; of three or more, one pair shows the true step
         if found < step or (found > step and len(self.candles) > 2):
             raise ValueError(f"candles: the rows are {timeframe_of(found)} apart, but timeframe is {self.timeframe!r}; "
@@ -202,10 +202,11 @@ def check_candles(candles: pd.DataFrame, *, name: str = "candles") -> pd.DataFra
     """
     table = clean_table(candles, name, required=(*PRICES, "volume"), optional=OPTIONAL_CANDLE_COLUMNS, may_lack="taker")
     check_ohlc(table, name)
-    refuse(table, name, "volume", table["volume"] < 0, "volumes are >= 0; drop or correct the row")
+    volume = table["volume"].to_numpy()
+    refuse(table, name, "volume", volume < 0, "volumes are >= 0; drop or correct the row")
     if "taker_buy_volume" in table:
-        over = table["taker_buy_volume"] > table["volume"] * (1 + 1e-9)
-        refuse(table, name, "taker_buy_volume", over | (table["taker_buy_volume"] < 0),
+        bought = table["taker_buy_volume"].to_numpy()
+        refuse(table, name, "taker_buy_volume", (bought > volume * (1 + 1e-9)) | (bought < 0),
                 "it must lie between 0 and the bar's volume (both in coins); check units and columns")  # fmt: skip
     report_gaps(table, name)
     return table
