@@ -1,4 +1,4 @@
-"""The command line: `report` and `page` run notebooks, `fetch` fills the store, `data` looks into it."""
+"""The command line: pages from notebooks, markets fetched, recorded and watched, and what the store holds."""
 
 from datetime import datetime
 from pathlib import Path
@@ -209,6 +209,66 @@ def record(
         _fail(error)
     forced = sum(tape.forced for tape in done.tapes.values())
     typer.echo(f"stopped; {forced:,} forced orders of {len(done.tapes)} symbol(s) are in the store", err=True)
+
+
+@app.command()
+def watch(
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SYMBOL...]", help="BTC/USDT:USDT, ccxt's spelling; not with --replay."),
+    ] = None,
+    exchange: Annotated[
+        str, typer.Option(help="binanceusdm, binancecoinm, bybit, okx or hyperliquid.")
+    ] = "binanceusdm",
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule",
+            metavar="WORDS",
+            help="'price within 1% of a cluster of 50M', 'a cluster of 50M appears within 5%', 'a cluster of 50M is "
+            "swept', 'coverage falls below 50%', 'received bars fall below 95%'. Repeat for several.",
+            show_default="clusters of any size, received bars below 95%",
+        ),
+    ] = None,
+    quiet_time: Annotated[
+        str, typer.Option(help="What goes on is told again after it was not so for this long.")
+    ] = "4h",
+    timeframe: Annotated[str, typer.Option(help="Of the bars: 1m, 5m, 15m …")] = "5m",
+    history: Annotated[str, typer.Option(help="How much is fetched first.")] = "30d",
+    model: Annotated[str, typer.Option(help="open_interest, volume or decay.")] = "open_interest",
+    replay: Annotated[str | None, typer.Option(metavar="CASE", help="An embedded case instead of a stream.")] = None,
+    speed: Annotated[
+        float, typer.Option(help="Of a replay: seconds of the market in a second; 0 does not wait.")
+    ] = 600,
+    start: Annotated[str | None, typer.Option(help="Where a replay begins, UTC.", show_default="its last day")] = None,
+    log: Annotated[Path | None, typer.Option(help="CSV table to which every alert is appended.")] = None,
+    command: Annotated[
+        str | None, typer.Option(help="Program that gets each alert as its last argument; no shell reads it.")
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LIQLAB_WEBHOOK", metavar="URL", help="https address to which each alert is posted as JSON."
+        ),
+    ] = None,
+    store: Store = None,
+) -> None:
+    """Watch markets and tell, after each bar, which rules their maps fulfil. Every cluster is estimated.
+
+    Ctrl-C ends it. Nothing is recorded: liqlab record does that, beside it. Without symbols, --replay plays a case.
+    """
+    from liqlab.app.running import run
+    from liqlab.loaders.http import Failure, FetchError
+
+    try:
+        count = run(symbols or [], to=(log, command, webhook), rules=rule, quiet=quiet_time, exchange=exchange,
+                    timeframe=timeframe, history=history, replay=replay, speed=speed, start=start, store=store,
+                    model=model)  # fmt: skip
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except (FetchError, Failure, ValueError, OSError, ImportError) as error:
+        _fail(error)
+    typer.echo(f"ended; {count} alert(s)", err=True)
 
 
 @data.command("list")

@@ -64,7 +64,9 @@ def calls() -> dict[str, Callable[[], Any]]:
         "liquidation_map": lambda: snap,
         "levels": lambda: lq.levels(market, start=market.end - pd.Timedelta("12h")),
         "live": lambda: lq.live(bars),
-        "follow": lambda: asyncio.run(_last(lq.follow(replay=bars, speed=None, start=market.end - day))),
+        "follow": lambda: asyncio.run(_all(lq.follow(replay=bars, speed=None, start=market.end - day))),
+        "watch": lambda: asyncio.run(_all(lq.watch(replay=bars, speed=None, start=market.end - day, to=[]))),
+        "alerts": lambda: lq.alerts(heat),
         "load_live": lambda: lq.load_live(lq.live(bars).save(folder / "live.npz")),
         "expected_liquidations": lambda: lq.expected_liquidations(market),
         "balance": lambda: lq.balance(market),
@@ -107,9 +109,9 @@ def calls() -> dict[str, Callable[[], Any]]:
     }
 
 
-async def _last(heats: Any) -> Any:
-    """The last map that comes."""
-    return [heat async for heat in heats][-1]
+async def _all(coming: Any) -> list[Any]:
+    """Everything that comes."""
+    return [each async for each in coming]
 
 
 def stored(market: Any, folder: Path) -> Path:

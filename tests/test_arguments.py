@@ -197,6 +197,7 @@ def base(market: Market, heat: xr.Dataset) -> dict[str, tuple[Callable[..., Any]
         "max_pain": (lq.max_pain, {"heat": heat, "at": END, "width": 0.003}),
         "sweeps": (lq.sweeps, {"market": market, "heat": heat, "top_n": 3, "within": 3}),
         "stop_zones": (lq.stop_zones, {"zones": zones, "price": 58_000.0, "side": "long", "buffer": 0.001}),
+        "alerts": (lq.alerts, {"heat": heat, "rules": ["a cluster is swept"], "quiet": "2h"}),
         "event_windows": (lq.event_windows, {"market": market, "times": [START], "before": "1h", "after": "1h"}),
         "cascade": (lq.cascade, {"heat": heat, "depth": 1e-11, "shock": -0.03, "scale": 1.0}),
         "amplification": (lq.amplification, {"heat": heat, "depth": 1e-11, "shocks": [-0.03]}),

@@ -33,7 +33,7 @@ __all__ = ["follow"]
 SETTLED = 8.0  # a venue's candle is asked for so long after its close [s]
 ATTEMPTS = 3
 MAX_COLUMNS = 500  # a live map remembers so many
-COVERAGE_DAY = pd.Timedelta("1D")  # coverage is told of the last day
+DAY = pd.Timedelta("1D")
 
 
 @checked()
@@ -87,7 +87,7 @@ def follow(
     ------
     Dataset
         As `heatmap` gives it, of the last `columns` bars; after every bar that closed, none left out. ``attrs``:
-        age_seconds (how long ago the last bar closed), missed_bars, refilled_bars, coverage (share of the last day's
+        age_seconds (how long ago the last bar closed), missed_bars, refilled_bars, received (share of the last day's
         bars that came or were refilled), replayed.
 
     Raises
@@ -112,7 +112,7 @@ def follow(
     ...         pass
     ...     return heat
     >>> heat = asyncio.run(last())
-    >>> heat.sizes["time"], heat.attrs["missed_bars"], heat.attrs["coverage"]
+    >>> heat.sizes["time"], heat.attrs["missed_bars"], heat.attrs["received"]
     (48, 0, 1.0)
     """
     if speed is not None and not speed > 0:
@@ -166,10 +166,10 @@ class Follower:
         self.ledger.update(bar.candle, time=bar.time, open_interest=bar.open_interest, mark=bar.mark)
         self.held += 1
 
-    def coverage(self) -> float:
+    def received(self) -> float:
         """Share of the last day's bars that came."""
         now = self.ledger.close_time
-        since = max(now - COVERAGE_DAY, self.begun)
+        since = max(now - DAY, self.begun)
         while self.lost and self.lost[0] < since:
             self.lost.popleft()
         bars = (now - since) // self.step
@@ -180,12 +180,12 @@ class Follower:
         heat = self.ledger.heatmap(min(self.columns, self.held))
         age = max(now - self.ledger.close_time.timestamp(), 0.0)
         return heat.assign_attrs(age_seconds=round(age, 3), missed_bars=self.missed, refilled_bars=self.refilled,
-                                 coverage=self.coverage(), replayed=str(self.replayed))  # fmt: skip
+                                 received=self.received(), replayed=str(self.replayed))  # fmt: skip
 
 
 def _begin(market: Market, start: Any) -> pd.Timestamp:
     """Open of the first bar that is replayed."""
-    at = market.end - COVERAGE_DAY if start is None else utc(start, name="start")
+    at = market.end - DAY if start is None else utc(start, name="start")
     if not market.start < at < market.end:
         raise ValueError(f"a replay begins after some history and before the end: start must lie between "
                          f"{market.start} and {market.end}, got {at}; pass start='YYYY-MM-DD'")  # fmt: skip

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from liqlab.loaders import bounded_http
 
-__all__ = ["FetchError", "checked_session", "not_json", "where"]
+__all__ = ["FetchError", "bounded", "checked_session", "not_json", "where"]
 
 MAX_REDIRECTS = 5
 
@@ -28,8 +28,13 @@ def checked_session(policy: Callable[[], Any]) -> Any:
     policy : callable
         Gives the `RetryPolicy` in force, asked before every request.
     """
-    made = _session_class()()
+    made = bounded(_session_class()())
     made.policy, made.last_headers = policy, {}
+    return made
+
+
+def bounded(made: Any) -> Any:
+    """A session whose requests a watch can end, with the certificates that the environment names."""
     for scheme in ("http://", "https://"):
         made.mount(scheme, bounded_http.adapter()())
     made.headers["User-Agent"] = "liqlab"

@@ -45,7 +45,7 @@ def test_a_replay_of_a_day_loses_no_bar_and_ends_as_one_run_bit_for_bit() -> Non
     assert last.sizes["time"] == 48
     for name in ("notional", "open", "high", "low", "close", "volume", "attributed_oi", "unattributed_oi"):
         np.testing.assert_array_equal(last[name].values, one[name].values, err_msg=name)
-    assert (last.attrs["missed_bars"], last.attrs["coverage"], last.attrs["replayed"]) == (0, 1.0, "True")
+    assert (last.attrs["missed_bars"], last.attrs["received"], last.attrs["replayed"]) == (0, 1.0, "True")
     assert len(lq.clusters(last)) > 0  # what works on a heatmap works on it
 
 
@@ -73,7 +73,7 @@ def test_bars_that_a_market_lacks_are_counted() -> None:
     holey = replace(part, candles=part.candles.drop(lost))
     heats = asyncio.run(collect(lq.follow(replay=holey, speed=None, start="2024-05-01 12:00")))
     assert len(heats) == 44 and heats[-1].attrs["missed_bars"] == 4
-    assert heats[-1].attrs["coverage"] == pytest.approx(1 - 4 / 48)
+    assert heats[-1].attrs["received"] == pytest.approx(1 - 4 / 48)
     assert heats[31].attrs["missed_bars"] == 0 and heats[32].attrs["missed_bars"] == 4
 
 
@@ -182,7 +182,7 @@ def test_a_stream_with_a_drop_gives_every_bar_once(venue: server.StreamVenue, tm
     ]
     for name in ("open", "high", "low", "close", "volume"):
         np.testing.assert_array_equal(last[name].values, truth[name].values, err_msg=name)
-    assert last.attrs["missed_bars"] == 0 and last.attrs["refilled_bars"] >= 2 and last.attrs["coverage"] == 1.0
+    assert last.attrs["missed_bars"] == 0 and last.attrs["refilled_bars"] >= 2 and last.attrs["received"] == 1.0
     assert last.attrs["replayed"] == "False" and 0 <= last.attrs["age_seconds"] < 600
     assert any("closed the stream" in text for text in told)
 
@@ -194,6 +194,6 @@ def test_what_the_exchange_no_longer_has_is_marked(
     told: list[str] = []
     following = lq.follow("BTC/USDT:USDT", timeframe="1m", store=tmp_path, tell=told.append)
     heats = asyncio.run(collect(following, 3))
-    assert heats[-1].attrs["missed_bars"] >= 1 and heats[-1].attrs["coverage"] < 1
+    assert heats[-1].attrs["missed_bars"] >= 1 and heats[-1].attrs["received"] < 1
     assert any("stay missing" in text and "the map goes on without them" in text for text in told)
     assert closed_bars.NAMES[:5] == ("open", "high", "low", "close", "volume")
