@@ -96,7 +96,7 @@ def read(
     Returns
     -------
     Market
-        Checked; `Market.sources` holds file name and sha256 of each table.
+        Checked; `Market.sources` holds exchange, origin (the file's name), sha256, kind and note of each table.
 
     Raises
     ------
@@ -154,7 +154,9 @@ def read(
     _check_order(market.candles, label["candles"])
     for name, note in check_between(market, label).items():
         opened[name].notes.append(note)
-    sources.update((name, table.source()) for name, table in opened.items())
+    for name, table in opened.items():
+        told = table.source()
+        sources[name] = {"exchange": exchange, "origin": told.get("file", "from memory"), **told}
     return market
 
 

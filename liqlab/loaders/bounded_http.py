@@ -7,10 +7,11 @@ watch beside every request closes its connection when its time is over.
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -83,6 +84,9 @@ def adapter() -> type:
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
     class _Watched:
+        def _new_conn(self) -> Any:
+            return _within(self.timeout, super()._new_conn, self)  # type: ignore[attr-defined,misc]
+
         def getresponse(self) -> Any:
             watch = getattr(_watching, "now", None)
             if watch is not None and self.sock is not None:  # type: ignore[attr-defined]
@@ -109,6 +113,33 @@ def adapter() -> type:
             return manager
 
     return Adapter
+
+
+def _within(seconds: Any, connect: Callable[[], Any], connection: Any) -> Any:
+    """A socket of `connect`, within so many seconds [s] for looking the name up and for all of its addresses.
+
+    A look-up cannot be stopped: it is left behind in its thread.
+    """
+    from urllib3.exceptions import ConnectTimeoutError
+
+    if not isinstance(seconds, int | float):
+        return connect()
+    done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put((connect(), None))
+        except BaseException as error:
+            done.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        found, error = done.get(timeout=seconds)
+    except queue.Empty:
+        raise ConnectTimeoutError(connection, f"no connection within {seconds:g} s") from None
+    if error is not None:
+        raise error
+    return found
 
 
 def read_body(response: Any, largest: int, watch: _Watch) -> None:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
-from liqlab.loaders._examples import examples, folder
+from liqlab.loaders._examples import examples, folder, load_example
+from liqlab.loaders._read import read
 from liqlab.market.clock import utc
+from liqlab.market.market import Market
 
-__all__ = ["Case", "TextDates", "read_case", "read_yaml"]
+__all__ = ["Case", "TextDates", "read_case", "read_own", "read_yaml"]
+
+OWN = ("candles", "open_interest", "funding_rate", "liquidations", "symbol", "exchange", "timezone", "timeframe",
+       "units", "contract_size")  # what pages take of `read`  # fmt: skip
+SHOWN, SHOWN_CANDLES = "4D", 200  # of a market of one's own: the last of them, whichever is longer
 
 MAX_DEPTH, MAX_VALUES = 20, 100_000  # of what a YAML holds; a case is four deep and has a hundred values
 
@@ -86,7 +95,7 @@ class Case:
     Parameters
     ----------
     case : str
-        The market, a name from `examples`.
+        The market, a name from `examples`; empty where there are `candles`.
     title, answers : str
         Heading of the page, and the question that it answers.
     model : str
@@ -115,6 +124,10 @@ class Case:
         Words of the period that is told as a squeeze; empty: none.
     swept_side : str
         Which side the pattern liquidates: ``long`` below a low, ``short`` above a high.
+    candles, open_interest : str
+        Paths of files of your own, in place of the case's market; see `read`.
+    symbol, exchange, timezone : str
+        Of these files, as for `read`; empty: not known.
     """
 
     case: str
@@ -135,22 +148,42 @@ class Case:
     later_case: str = ""
     squeeze: str = ""
     swept_side: str = "long"
+    candles: str = ""
+    open_interest: str = ""
+    symbol: str = ""
+    exchange: str = ""
+    timezone: str = ""
 
     def __post_init__(self) -> None:
         _check_kinds(self)
         table = examples()
-        if self.case not in table.index:
+        if not self.candles and self.case not in table.index:
             raise ValueError(f"case must be the market, a name from lq.examples(), got {self.case!r}; "
                              f"there are: {', '.join(table.index)}")  # fmt: skip
-        for name in ("start", "end"):
+        for name, moment in zip(("start", "end"), self._window(), strict=True):
             if not getattr(self, name):
-                object.__setattr__(self, name, f"{utc(table.loc[self.case, f'window_{name}']):%Y-%m-%d %H:%M}")
+                object.__setattr__(self, name, f"{utc(moment):%Y-%m-%d %H:%M}")
+        if self.candles and not self.frozen:
+            middle = utc(self.start) + (utc(self.end) - utc(self.start)) / 2
+            object.__setattr__(self, "frozen", [f"{middle:%Y-%m-%d %H:%M}"])
         _check_values(self)
         if not self.periods:
             object.__setattr__(self, "periods", [["after the map was read", self.frozen[-1], self.end]])
         names = [words for words, _, _ in self.periods]
         if self.squeeze and self.squeeze not in names:
             raise ValueError(f"squeeze must be the words of a period, {names}, or empty, got {self.squeeze!r}")
+
+    @cached_property
+    def market(self) -> Market:
+        """The market: that of the files, where `candles` are given, else the example."""
+        return read_own(asdict(self)) or load_example(self.case)
+
+    def _window(self) -> tuple[Any, Any]:
+        """What is shown where nothing else is said."""
+        if not self.candles:
+            return tuple(examples().loc[self.case, ["window_start", "window_end"]])
+        market = self.market
+        return max(market.start, market.end - max(pd.Timedelta(SHOWN), SHOWN_CANDLES * market.step)), market.end
 
     def to_yaml(self) -> str:
         """All parameters as the text of a case's file.
@@ -179,7 +212,8 @@ def read_case(name: str, **given: Any) -> Case:
         ``"my-case.yml"``. Also the name of an example, such as ``"btc-2024-05"``: then no file is read, and what is not
         given is empty.
     **given
-        Parameters of `Case` that take the place of the file's; None: as in the file.
+        Parameters of `Case` that take the place of the file's; None: as in the file. With ``candles`` of your own a
+        name stands for nothing: what is told of another market is not told of yours.
 
     Returns
     -------
@@ -198,7 +232,10 @@ def read_case(name: str, **given: Any) -> Case:
     >>> read_case("btc-2024-05", frozen=["2024-05-01 07:00"]).periods
     [['after the map was read', '2024-05-01 07:00', '2024-05-03 00:00']]
     """
-    values = {"case": name} if name in examples().index else _from_file(name)
+    if given.get("candles") and not name.endswith((".yml", ".yaml")):
+        values: dict[str, Any] = {"case": ""}
+    else:
+        values = {"case": name} if name in examples().index else _from_file(name)
     values |= {parameter: value for parameter, value in given.items() if value is not None}
     known = [each.name for each in fields(Case)]
     unknown = [parameter for parameter in values if parameter not in known]
@@ -217,9 +254,40 @@ def _from_file(name: str) -> dict[str, Any]:
         raise ValueError(f"no case is called {name!r}; {hint}there are: {', '.join(shipped)}; the path of a file like "
                          f"theirs (my-case.yml); and, without a story: {', '.join(examples().index)}")  # fmt: skip
     values = read_yaml(text_of(path), str(path))
-    if not isinstance(values, dict) or "case" not in values:
-        raise ValueError(f"{path} must hold `name: value` lines, and among them `case:` with a name from lq.examples()")
-    return values
+    if not isinstance(values, dict) or not ({"case", "candles"} & set(values)):
+        raise ValueError(f"{path} must hold `name: value` lines, and among them `case:` with a name from lq.examples() "
+                         "or `candles:` with the path of a file")  # fmt: skip
+    return {"case": "", **values}
+
+
+def read_own(values: Mapping[str, Any]) -> Market | None:
+    """The market of the files that a page's parameters name, or None where they name none.
+
+    Parameters
+    ----------
+    values : mapping
+        Parameters of a page; of those that `read` has, empty ones are left out.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        Where a table is given without candles, or a file is not what `read` takes.
+
+    Examples
+    --------
+    >>> read_own({"candles": "", "symbol": "BTC/USDT:USDT"}) is None
+    True
+    >>> read_own({"candles": "", "open_interest": "oi.csv"})
+    Traceback (most recent call last):
+    ValueError: open_interest is of files of your own, but candles is empty; give both, or neither
+    """
+    given = {name: values[name] for name in OWN if values.get(name)}
+    if "candles" not in given:
+        for name in ("open_interest", "funding_rate", "liquidations"):
+            if name in given:
+                raise ValueError(f"{name} is of files of your own, but candles is empty; give both, or neither")
+        return None
+    return read(**given)
 
 
 def text_of(path: Path) -> str:
@@ -261,6 +329,9 @@ def _check_kinds(case: Case) -> None:
 
 def _check_values(case: Case) -> None:
     """What the notebook cannot do without, and what contradicts itself."""
+    for name in ("open_interest", "symbol", "exchange", "timezone"):
+        if getattr(case, name) and not case.candles:
+            raise ValueError(f"{name} is of files of your own, but candles is empty; give both, or neither")
     if not case.frozen:
         raise ValueError("frozen is empty; give at least one moment [UTC] at which the map is read, such as "
                          f"frozen=['{case.start}'], between start {case.start} and end {case.end}")  # fmt: skip

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from liqlab.loaders.http_session import FetchError, checked_session, not_json, where
+from liqlab.loaders.http_session import NO_PROXY, FetchError, checked_session, not_json, where
 
 __all__ = [
     "Failure",
@@ -43,6 +43,9 @@ class RetryPolicy:
         Longest ``Retry-After`` that is waited for [s]; beyond it the error names the wait.
     connect, read : float
         Time-outs of a single wait [s].
+    reach : float
+        Longest wait for a connection to a host that has not answered yet [s]; without one for half of it, it is not
+        asked again: the network is not there, or the address is wrong.
     total : float
         Time of one request from its beginning to the last byte of its answer [s].
     largest, largest_file : int
@@ -54,6 +57,7 @@ class RetryPolicy:
     longest: float = 60.0
     obey: float = 600.0
     connect: float = 10.0
+    reach: float = 2.5
     read: float = 30.0
     total: float = 120.0
     largest: int = 50_000_000
@@ -64,7 +68,7 @@ class RetryPolicy:
         """The defaults, changed by the environment.
 
         LIQLAB_HTTP_ATTEMPTS, LIQLAB_HTTP_BACKOFF [s], LIQLAB_HTTP_TIMEOUT [s, a wait], LIQLAB_HTTP_TOTAL [s, a request]
-        and LIQLAB_HTTP_MAX_MB [MB, an answer or a file].
+        and LIQLAB_HTTP_MAX_MB [MB, an answer or a file]. Who sets the attempts wants them also without a network.
         """
         read = _positive("LIQLAB_HTTP_TIMEOUT", cls.read)
         first = _positive("LIQLAB_HTTP_BACKOFF", cls.first)
@@ -73,8 +77,9 @@ class RetryPolicy:
         largest, file = (
             int(1e6 * _positive("LIQLAB_HTTP_MAX_MB", size / 1e6)) for size in (cls.largest, cls.largest_file)
         )
-        return cls(attempts=max(attempts, 1), first=first, connect=min(cls.connect, read), read=read, total=total,
-                   largest=largest, largest_file=file)  # fmt: skip
+        reach = float("inf") if os.environ.get("LIQLAB_HTTP_ATTEMPTS") else cls.reach
+        return cls(attempts=max(attempts, 1), first=first, connect=min(cls.connect, read), reach=reach, read=read,
+                   total=total, largest=largest, largest_file=file)  # fmt: skip
 
 
 RETRY_POLICY: RetryPolicy | None = None  # tests put their own here; None: as the environment says
@@ -92,11 +97,14 @@ def _positive(name: str, default: float) -> float:
 
 
 class Failure(Exception):
-    """One attempt failed in a way that another may not: the reason, and how long the server asks to wait [s]."""
+    """One attempt failed in a way that another may not: the reason, and how long the server asks to wait [s].
 
-    def __init__(self, reason: str, *, status: int = 0, wait: float = 0.0) -> None:
+    `unreached`: there was no connection, and the host has not answered before.
+    """
+
+    def __init__(self, reason: str, *, status: int = 0, wait: float = 0.0, unreached: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.status, self.wait = reason, status, wait
+        self.reason, self.status, self.wait, self.unreached = reason, status, wait, unreached
 
 
 # A ban or a region block is not cured by asking on: few tries, then the remedy.
@@ -136,6 +144,8 @@ def retry(attempt: Callable[[], Any], what: str) -> Any:
 
     def stop(state: Any) -> bool:
         failure = state.outcome.exception()
+        if failure.unreached and state.seconds_since_start + state.upcoming_sleep > policy.reach / 2:
+            return True
         return state.attempt_number >= FEW.get(failure.status, policy.attempts) or failure.wait > policy.obey
 
     def wait(state: Any) -> float:
@@ -156,6 +166,9 @@ def retry(attempt: Callable[[], Any], what: str) -> Any:
 def _told(what: str, failure: Failure, times: int) -> str:
     """The message of the last failure: what was asked, what came, what to do."""
     remedy = REMEDIES.get(failure.status, "what has been stored stays; check the connection and run the same again")
+    if failure.unreached:
+        remedy = ("is there a network? Check it, the address and the proxy (HTTPS_PROXY), and run the same again; "
+                  "LIQLAB_HTTP_ATTEMPTS=8 in the environment asks for longer")  # fmt: skip
     asked = f", it asks to wait {failure.wait:.0f} s" if failure.wait else ""
     return f"{what}: {failure.reason}{asked} ({times} attempt(s)); {remedy}"
 
@@ -234,8 +247,10 @@ class translate_errors:
         if isinstance(error, wrong.SSLError):
             raise FetchError("the server's certificate is not trusted; behind a company's proxy point SSL_CERT_FILE or "
                              "REQUESTS_CA_BUNDLE to its certificate") from None  # fmt: skip
+        if isinstance(error, wrong.RequestException) and self.web.unreached:
+            raise Failure(self.web.unreached, unreached=True) from None
         if isinstance(error, wrong.ProxyError):
-            raise Failure("the proxy cannot be reached (HTTP_PROXY, HTTPS_PROXY)") from None
+            raise Failure(NO_PROXY) from None
         if isinstance(error, wrong.Timeout):
             raise Failure("no answer in time") from None
         if isinstance(error, wrong.RequestException):

@@ -11,9 +11,10 @@ from urllib.parse import urljoin, urlsplit
 
 from liqlab.loaders import bounded_http
 
-__all__ = ["FetchError", "bounded", "checked_session", "not_json", "where"]
+__all__ = ["NO_PROXY", "FetchError", "bounded", "checked_session", "not_json", "where"]
 
 MAX_REDIRECTS = 5
+NO_PROXY = "the proxy cannot be reached (HTTP_PROXY, HTTPS_PROXY)"
 
 
 class FetchError(RuntimeError):
@@ -29,7 +30,7 @@ def checked_session(policy: Callable[[], Any]) -> Any:
         Gives the `RetryPolicy` in force, asked before every request.
     """
     made = bounded(_session_class()())
-    made.policy, made.last_headers = policy, {}
+    made.policy, made.last_headers, made.answered = policy, {}, set()
     return made
 
 
@@ -50,11 +51,17 @@ def _session_class() -> type:
     import requests
 
     class CheckedSession(requests.Session):
-        """A session that takes an answer only if it is whole and JSON, and remembers the last one's head."""
+        """A session that takes an answer only if it is whole and JSON, and remembers the last one's head.
+
+        `unreached`: why there was no connection for the last request, where its host, unlike those in `answered`, has
+        never answered; else empty.
+        """
 
         policy: Callable[[], Any]
         last_status: int = 0
         last_headers: Mapping[str, str]
+        answered: set[str]
+        unreached: str = ""
 
         def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
             response = self.whole(method, url, *args, largest=self.policy().largest, **options)
@@ -68,11 +75,12 @@ def _session_class() -> type:
 
         def whole(self, method: Any, url: Any, *args: Any, largest: int, **options: Any) -> requests.Response:
             """An answer with its whole body, within the policy's total time and `largest` bytes."""
-            self.last_status, self.last_headers = 0, {}
-            policy = self.policy()
+            self.last_status, self.last_headers, self.unreached = 0, {}, ""
+            policy, host = self.policy(), urlsplit(url).netloc
+            connect = policy.connect if host in self.answered else min(policy.connect, policy.reach)
             if options.get("verify") is True:  # ccxt says so each time, which would hide the session's own bundle
                 del options["verify"]
-            options |= {"timeout": (policy.connect, policy.read), "stream": True, "allow_redirects": False}
+            options |= {"timeout": (connect, policy.read), "stream": True, "allow_redirects": False}
 
             def ask(url: str, options: dict[str, Any]) -> requests.Response:
                 return requests.Session.request(self, method, url, *args, **options)
@@ -87,6 +95,10 @@ def _session_class() -> type:
             except bounded_http.TooLargeError as error:
                 raise FetchError(f"{where(url)}: {error} (LIQLAB_HTTP_MAX_MB); is this the address of an exchange or "
                                  "archive? What has been stored stays") from None  # fmt: skip
+            except requests.exceptions.ConnectionError as error:
+                self.unreached = "" if host in self.answered else _not_connected(error)
+                raise
+            self.answered.add(host)
             self.last_status, self.last_headers = response.status_code, response.headers
             return response
 
@@ -95,6 +107,21 @@ def _session_class() -> type:
             return iter(())
 
     return CheckedSession
+
+
+def _not_connected(error: Exception) -> str:
+    """Why there was no connection at all; empty where there was one, and it broke."""
+    import requests.exceptions as wrong
+    from urllib3.exceptions import NameResolutionError, NewConnectionError
+
+    if isinstance(error, wrong.ProxyError):
+        return NO_PROXY
+    if isinstance(error, wrong.ConnectTimeout):
+        return "no connection in time"
+    cause = getattr(error.args[0] if error.args else None, "reason", None)
+    if isinstance(cause, NameResolutionError):
+        return "no address is known under this name"
+    return "nobody takes the connection" if isinstance(cause, NewConnectionError) else ""
 
 
 def _followed(ask: Callable[[str, dict[str, Any]], Any], target_of: Callable[[Any], str | None], url: str,

@@ -166,7 +166,8 @@ def build_page(
     from liqlab.report.single_page import write_page
     from liqlab.report.site import keep_failed, work_folder
 
-    (page,) = give([one_page(name, notebooks)], read_assignments(parameters))
+    values = read_assignments(parameters)
+    (page,) = give([one_page(name, notebooks, values)], values)
     target = Path(output or f"{page.name}.html").expanduser().resolve()
     _check_place(target, f"{page.name}.html", force=force)
     bounds = _bounds(time_limit, output_limit)

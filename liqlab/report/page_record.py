@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import math
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from liqlab.report.pages import Page
+from liqlab.report.parameters import declared_in
 
 REPORT = "report.json"
 _KEPT_WORDS = {"page", "picture", "key", "seconds"}  # of a page, for the next report
@@ -65,10 +65,8 @@ def versions() -> dict[str, str]:
 
 def parameters_used(notebook: Any, page: Page) -> dict[str, Any]:
     """All parameters of a page: the notebook's own defaults, and what differs from them."""
-    values: dict[str, Any] = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", ()):
-            values |= _assigned(cell.source)
+    known = declared_in(notebook.cells, page.name).values()
+    values = {each.name: each.default for each in known if each.literal}
     given = notebook.metadata.get("papermill", {}).get("parameters", {})
     return {**values, **dict(page.parameters), **given}
 
@@ -154,20 +152,6 @@ def _apart(path: Path) -> bool:
     """What has no part in what a notebook shows: the report's other files, and the command line."""
     others = path.parts[0] == "report" and path.name not in ("figures.py", "thumbnail.py")
     return others or path.parts[0] == "_shipped" or path.name.startswith("cli")
-
-
-def _assigned(source: str) -> dict[str, Any]:
-    """Names and literal values of a parameters cell."""
-    values = {}
-    for line in ast.parse(source).body:
-        target = line.target if isinstance(line, ast.AnnAssign) else getattr(line, "targets", [None])[0]
-        value = getattr(line, "value", None)
-        if isinstance(target, ast.Name) and value is not None:
-            try:
-                values[target.id] = ast.literal_eval(value)
-            except ValueError:
-                continue
-    return values
 
 
 def _as_yaml(value: Any) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.parameters import Parameter, ReportError, check_values, declared
+
 CASE_NOTEBOOK = "06_case_study"
 _NAME = re.compile(r"\w[\w.-]*")  # of a page: it stands in links and in the names of files
-
-
-class ReportError(Exception):
-    """A report that cannot be made; the message says what is wrong, what is allowed and what to do."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,11 @@ def choose(pages: Sequence[Page], only: Sequence[str]) -> list[Page]:
     return [page for page in pages if not only or page.name in only or (page.case and page.notebook.stem in only)]
 
 
-def one_page(name: str | Path, notebooks: str | Path | None = None) -> Page:
-    """The page of this name, or the one made from this file (``.ipynb``, or ``.yml`` for the case notebook)."""
+def one_page(name: str | Path, notebooks: str | Path | None = None, given: Collection[str] = ()) -> Page:
+    """The page of this name, or the one made from this file (``.ipynb``, or ``.yml`` for the case notebook).
+
+    `given` are the names of parameters: with a case or candles among them the case notebook's own name is a page.
+    """
     path = Path(name).expanduser()
     if path.suffix in (".ipynb", ".yml", ".yaml") and not path.is_file():
         raise ReportError(f"there is no file {path}; give a path that exists, or the name of a page without suffix")
@@ -88,8 +89,12 @@ def one_page(name: str | Path, notebooks: str | Path | None = None) -> Page:
             raise ReportError(f"there is no case notebook {notebook}, so {path.name} has nothing to be run with")
         return _case(path, notebook)
     found = choose(list_pages(notebooks), [str(name)])
+    if len(found) > 1 and {"case", "candles"} & set(given):
+        return Page(CASE_NOTEBOOK, found[0].notebook)
     if len(found) > 1:
-        raise ReportError(f"{name} is run once per case; choose one: {', '.join(page.name for page in found)}")
+        every = ", ".join(page.name for page in found)
+        raise ReportError(f"{name} is run once per case; choose one: {every}; or, for a "
+                          "market of your own, pass -p candles=my.csv")  # fmt: skip
     return found[0]
 
 
@@ -112,42 +117,41 @@ def read_assignments(parameters: Mapping[str, Any] | Sequence[str]) -> dict[str,
 
 def give(pages: Sequence[Page], values: Mapping[str, Any]) -> list[Page]:
     """Pages with these parameters, each to those that have it; refuses names that no page, or no notebook, knows."""
-    known = {page.name: parameters_of(page.notebook) for page in pages}
+    known = {page.name: declared(page.notebook) for page in pages}
     for page in pages:
-        _refuse_unknown(page.parameters, known[page.name], f"the case {page.name}")
+        _refuse_unknown(page.parameters, list(known[page.name]), f"the case {page.name}")
     for name in values:
         if not any(name in names for names in known.values()):
             lists = "\n".join(f"  {page}: {', '.join(names) or 'none'}" for page, names in known.items())
             raise ReportError(f"no chosen page has a parameter {name!r}; the parameters are\n{lists}")
-    return [
-        replace(page, parameters={**page.parameters, **{k: v for k, v in values.items() if k in known[page.name]}})
-        for page in pages
-    ]
+    return [_given(page, known[page.name], values) for page in pages]
+
+
+def _given(page: Page, known: Mapping[str, Parameter], values: Mapping[str, Any]) -> Page:
+    """The page with those values that it knows, each and all together checked."""
+    from liqlab.loaders.cases import read_case, read_own
+
+    given = check_values(page.name, known, {name: value for name, value in values.items() if name in known})
+    if given.get("candles") and page.parameters.get("case"):
+        raise ReportError(f"page {page.name} tells of {page.parameters['case']}, not of {given['candles']}; for your "
+                          f"own: liqlab page {CASE_NOTEBOOK} -p candles={given['candles']}")  # fmt: skip
+    page = replace(page, parameters={**page.parameters, **given})
+    whole = {**{name: each.default for name, each in known.items()}, **page.parameters}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the page says them
+            if {"case", "frozen"} <= set(known):
+                read_case(whole.pop("case"), **whole)
+            elif "candles" in known and known["candles"].meaning == "file":
+                read_own(whole)
+    except (ValueError, TypeError, OSError) as error:
+        raise ReportError(f"page {page.name}: {error}") from error
+    return page
 
 
 def parameters_of(notebook: Path) -> list[str]:
     """Names in the cell tagged ``parameters``."""
-    try:
-        import papermill
-    except ImportError as error:
-        raise ReportError("reports need further packages; pip install 'liqlab[report]'") from error
-    _check_notebook(notebook)
-    return list(papermill.inspect_notebook(str(notebook)))
-
-
-def _check_notebook(path: Path) -> None:
-    """Refuse what is no notebook before libraries, whose words are about themselves, read it."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReportError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path} is no notebook: not JSON ({error}); save it again in Jupyter") from error
-    cells = found.get("cells") if isinstance(found, dict) else None
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) and "cell_type" in cell for cell in cells):
-        raise ReportError(f"{path} is no notebook of format 4: it has no list of cells; save it again in Jupyter")
-    if not isinstance(found.get("metadata"), dict) or found.get("nbformat") != 4:
-        raise ReportError(f"{path} is no notebook of format 4: it lacks metadata or nbformat; save it again in Jupyter")
+    return list(declared(notebook))
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], what: str) -> None:

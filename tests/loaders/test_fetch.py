@@ -475,7 +475,7 @@ def test_errors_say_what_to_do(venue: Any, tmp_path: Path, given: dict[str, Any]
 
 def test_nobody_listening(tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIQLAB_BINANCEUSDM_URL", "http://127.0.0.1:9")
-    with pytest.raises(http.FetchError, match=r"the connection failed or broke \(6 attempt\(s\)\).*run the same again"):
+    with pytest.raises(http.FetchError, match=r"nobody takes the connection \(6 attempt\(s\)\).*run the same again"):
         get(tmp_path)
 
 

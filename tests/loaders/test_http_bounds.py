@@ -8,7 +8,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ def server() -> Iterator[Callable[[Say], str]]:
         threading.Thread(target=serve, daemon=True).start()
         return f"http://127.0.0.1:{door.getsockname()[1]}/x"
 
+    start.doors = listening  # type: ignore[attr-defined]
     yield start
     for door in listening:
         door.close()
@@ -192,6 +193,78 @@ def test_a_key_is_not_taken_to_another_host(server: Any) -> None:
 
     with pytest.raises(http.FetchError, match="redirects to http://localhost, which is not followed with keys"):
         http.get_json(http.session(), server(say), headers={"X-KEY": "secret"})
+
+
+# --- no network -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full() -> Iterator[str]:
+    """The address of a host that takes no more connections, as one behind a dead line."""
+    with ExitStack() as held:
+        door = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            guest = held.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(door.getsockname())
+        yield f"http://127.0.0.1:{door.getsockname()[1]}/x"
+
+
+@pytest.fixture
+def closed() -> str:
+    """The address of a port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        return f"http://127.0.0.1:{door.getsockname()[1]}/x"
+
+
+def ask(url: str, policy: http.RetryPolicy, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[float]]:
+    """What is said of an address, and the waits between the attempts [s]."""
+    waits: list[float] = []
+    monkeypatch.setattr(http, "RETRY_POLICY", policy)
+    monkeypatch.setattr(http, "wait_seconds", waits.append)
+    with pytest.raises(http.FetchError) as caught:
+        http.get_json(http.session(), url)
+    return str(caught.value), waits
+
+
+def test_no_network_is_said_soon(closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for url, words in ((closed, "nobody takes the connection"), ("http://x.invalid/x", "no address is known")):
+        said, waits = ask(url, http.RetryPolicy(first=2.0), monkeypatch)
+        assert f"{words} " in said.replace(" under this name", "") and "is there a network?" in said
+        assert all(wait <= http.RetryPolicy().reach / 2 for wait in waits)
+
+
+def test_a_connection_that_is_never_made_ends(full: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said, waits = ask(full, http.RetryPolicy(reach=0.3), monkeypatch)
+    assert "no connection in time (1 attempt(s))" in said and not waits
+
+
+def test_a_name_whose_look_up_hangs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    hang = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hang.wait())
+    said, _ = ask("http://slow.invalid/x", http.RetryPolicy(reach=0.3), monkeypatch)
+    hang.set()
+    assert "no connection in time (1 attempt(s))" in said
+
+
+def test_who_asks_for_attempts_gets_them_without_a_network_too(closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIQLAB_HTTP_ATTEMPTS", "5")
+    said, waits = ask(closed, http.RetryPolicy.usual(), monkeypatch)
+    assert "(5 attempt(s))" in said and len(waits) == 4
+
+
+def test_a_host_that_has_answered_is_asked_as_patiently_as_ever(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its first answer the connections are refused for a while: the network is there, so it is asked on."""
+    web, waits = http.session(), list[float]()
+    url = server(lambda guest: guest.sendall(HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\n[]"))
+    assert http.get_json(web, url) == []
+    monkeypatch.setattr(http, "RETRY_POLICY", http.RetryPolicy(attempts=6, first=60.0))
+    monkeypatch.setattr(http, "wait_seconds", waits.append)
+    server.doors[0].shutdown(socket.SHUT_RDWR)
+    server.doors[0].close()
+    with pytest.raises(http.FetchError, match=r"connection failed or broke \(6 attempt\(s\)\); what has been"):
+        http.get_json(web, url)
+    assert len(waits) == 5
 
 
 def test_limits_are_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

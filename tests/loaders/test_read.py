@@ -255,9 +255,12 @@ def test_sources_name_and_hash(tmp_path: Path) -> None:
     file = _write(tmp_path, "btc.csv", truth().to_csv())
     market = read(str(file), open_interest=SERIES["open_interest", "own"]())
     assert market.sources["candles"] == {
-        "file": "btc.csv", "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "kind": "own",
+        "exchange": "", "origin": "btc.csv", "file": "btc.csv",
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "kind": "own",
     }  # fmt: skip
-    assert market.sources["open_interest"] == {"kind": "own", "sides": "one, assumed"}
+    assert market.sources["open_interest"] == {
+        "exchange": "", "origin": "from memory", "kind": "own", "sides": "one, assumed",
+    }  # fmt: skip
 
 
 def test_input_is_left_as_it_was() -> None:

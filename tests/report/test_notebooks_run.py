@@ -30,13 +30,14 @@ EMPTY: dict[str, Any] = {"str": "", "list": []}
 SLOW = {"11"}  # a second whole run of these only with LIQLAB_LONG=1
 STORY = {"title": "", "answers": "", "story": "", "later_case": "", "periods": [], "squeeze": ""}
 PICTURE = {"start": "", "end": "", "lookback": "", "price_step": 0, "price_low": 0, "price_high": 0}
+FILES = {"candles": "", "open_interest": "", "symbol": "", "exchange": "", "timezone": ""}
 # The case study takes from the case's file what is None, so empty is something else there.
 OF_THE_CASE_STUDY = [
     {"case": ""}, {"model": ""}, {"frozen": []}, {"price_low": 0}, {"price_high": 0}, {"level_width": 0},
     {"swept_side": ""}, {"case": "btc-2024-05"},
 ]  # fmt: skip
 WHOLE_OF_THE_CASE_STUDY = [
-    {**STORY, **PICTURE}, {"levels": [], "level_width": 0},
+    {**STORY, **PICTURE, **FILES}, {"levels": [], "level_width": 0},
     {"case": "eth-2024-05", "frozen": ["2024-05-01 07:00"]}, {"case": "xrp-squeeze", "model": "volume"},
 ]  # fmt: skip
 

@@ -122,7 +122,8 @@ def call(link: Link, method: str, *args: Any) -> Any:
             return getattr(link.client, method)(*args)
         except ccxt.OperationFailed as error:
             status = link.web.last_status
-            raise Failure(_reason(error, status), status=status,
+            unreached = link.web.unreached
+            raise Failure(unreached or _reason(error, status), status=status, unreached=bool(unreached),
                           wait=http.retry_after(link.web.last_headers)) from None  # fmt: skip
         except ccxt.AuthenticationError:
             name = f"LIQLAB_{link.exchange.upper()}"
