@@ -90,7 +90,7 @@ def open_table(source: Any, table: str, said: Said) -> Opened:
             frame, origin = load(piece, table, said.exchange)
             files.append(origin.get("file", f"{table} (from memory)"))
             origins.append(origin)
-            if table == "liquidations" and _of_venue(frame, said.exchange):
+            if table == "liquidations" and _of_venue(frame, said.exchange or events.told_venue(frame)):
                 rows.append(frame)
                 continue
             parts.append(parse(frame, table, file=files[-1], now=said.now, symbol=said.symbol, exchange=said.exchange,
@@ -234,7 +234,8 @@ def _liquidations(
             claim = stated_units.liquidation_claim(part, said.units, size, known)
             found.append(events.archive_events(part, table.label, claim))
         known = stated_units.parse_symbol(said.symbol, said.exchange) if said.symbol else None
-        found += [events.venue_events(rows, said.exchange, known, size, table.label) for rows in table.rows]
+        found += [events.venue_events(rows, said.exchange or events.told_venue(rows), known, size, table.label)
+                  for rows in table.rows]  # fmt: skip
         table.notes.append("single events, summed to bars; 0 only from the first to the last that was recorded")
         return events.per_bar(list(zip(found, table.files, strict=True)), candles, step)
     part = table.parts[0]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.archive_files import snapshots
+from liqlab.loaders.found_tables import told_venue, with_stamps
 from liqlab.loaders.layouts import CANDLE_TABLES, EVENTS, LAYOUTS, METRICS, NEEDED, UNTOLD, VOLUMES, Layout, fold
 from liqlab.loaders.numerals import numbers_of
 from liqlab.loaders.timestamps import stamps
@@ -118,7 +119,7 @@ def parse(
     """
     if frame.empty:
         raise ValueError(f"{file}: no rows under the header {_listed(frame.columns)}; is the download complete?")
-    found = _with_index(frame)
+    found = with_stamps(frame, file)
     if table == "open_interest" and not unit:
         _refuse_unit(found, file)
     layout = recognise(found.columns, table, file)
@@ -150,6 +151,7 @@ def parse(
     clean = pd.DataFrame(columns, index=index, copy=False)  # the market copies what it keeps
     if layout.constants:
         clean = clean.assign(**dict(layout.constants))
+    venue = str(frame.attrs.get("venue", "")) or told_venue(found, exchange, file)
     ends = found.iloc[:, places["close_time"]] if "close_time" in places else None
     order = _order(index, file, newest_first=bool(frame.attrs.get("newest_first")))
     if order is not None:
@@ -157,8 +159,7 @@ def parse(
         ends = None if ends is None else ends.iloc[order]
     if layout.name == METRICS:
         clean = _without_holes(clean, file)
-    return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")),
-                  str(frame.attrs.get("venue", "")))  # fmt: skip
+    return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")), venue)
 
 
 def _without_holes(table: pd.DataFrame, file: str) -> pd.DataFrame:
@@ -187,11 +188,13 @@ def recognise(columns: Iterable[Any], table: str, file: str) -> Layout:
     """
     columns = list(columns)
     present = {fold(column) for column in columns}
+    exact = {str(column) for column in columns}  # of one letter t and T differ
     if any(_VOLUME_OF.fullmatch(name) for name in present):  # Volume BTC
         present.add("volume")
     known = [layout for layout in LAYOUTS if table in layout.tables]
     wanted = [_wanted(layout, table) for layout in known]
-    lacking = [[names[0] for names in needs if not present & set(map(fold, names))] for needs in wanted]
+    lacking = [[names[0] for names in needs if not any(name in exact if len(name) == 1 else fold(name) in present
+                                                       for name in names)] for needs in wanted]  # fmt: skip
     for layout, lacks in zip(known, lacking, strict=True):
         bars = layout.unit == UNTOLD and {"volume", "vol", "v"} & present  # candles of the price
         if not lacks and not bars:
@@ -229,26 +232,6 @@ def _listed(columns: Iterable[Any]) -> str:
 def fold_spaces(name: Any) -> str:
     """Names of our own tables: ``As of`` → ``as_of``."""
     return str(name).strip().lower().replace(" ", "_")
-
-
-def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """An index of times becomes the column ``time``, a named one a column of its name."""
-    index = frame.index
-    if isinstance(index, pd.RangeIndex) and index.name is None:
-        return frame
-    name = str(index.name) if index.name is not None else "time" if isinstance(index, pd.DatetimeIndex) else ""
-    if isinstance(index, pd.DatetimeIndex) and not _is_time(name):
-        name = "time"
-    if not name or fold(name) in {fold(column) for column in frame.columns}:
-        return frame.reset_index(drop=True)
-    found = frame.reset_index(drop=True)
-    found.insert(0, name, index)
-    return found
-
-
-def _is_time(name: str) -> bool:
-    return any(fold(name) == fold(theirs) for layout in LAYOUTS for theirs, ours in layout.columns.items()
-               if ours in ("time", "close_time"))  # fmt: skip
 
 
 def _places(found: pd.DataFrame, layout: Layout, file: str, needed: tuple[str, ...]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,44 +13,42 @@ from liqlab.loaders.exchanges import _ccxt_parse
 from liqlab.loaders.exchanges._ccxt_units import row_of
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import EVENTS
-from liqlab.loaders.stated_units import venue_item
+from liqlab.loaders.stated_units import TARDIS, venue_item
 from liqlab.loaders.volume_units import CONTRACTS, Claim
 from liqlab.market.clock import nanoseconds, timeframe_of
 from liqlab.market.instruments import Instrument, parse_symbol
 from liqlab.market.resample import bar_opens
 
-__all__ = ["archive_events", "per_bar", "venue_events"]
+__all__ = ["archive_events", "per_bar", "told_venue", "venue_events"]
 
 COINS, QUOTE = "coins", "quote"
-# What Tardis' amounts count, which are the venue's own: of linear and of inverse contracts; empty: not known.
-_TARDIS: Mapping[str, tuple[str, str]] = {
-    "binance-futures": (COINS, ""), "bybit": (COINS, QUOTE), "bitmex": ("", QUOTE), "deribit": (COINS, QUOTE),
-    "binance-delivery": ("", CONTRACTS), "okex-swap": (CONTRACTS, CONTRACTS), "okex-futures": (CONTRACTS, CONTRACTS),
-    "huobi-dm-linear-swap": (CONTRACTS, ""), "huobi-dm-swap": ("", CONTRACTS), "gate-io-futures": (CONTRACTS, ""),
-    "cryptofacilities": (COINS, QUOTE), "hyperliquid": (COINS, ""),
-}  # fmt: skip
 _DAY_OF = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)")
 
 
 def archive_events(parsed: Parsed, file: str, claim: Claim) -> pd.DataFrame:
     """Events of an archive's file → time, side (of the position), quantity [coins].
 
-    The side that stands in these files is that of the order: ``sell`` closes a long.
+    The side that stands in the archives is that of the order: ``sell`` closes a long; in our own it is the position's.
     """
     frame = parsed.frame
     side = pd.Series(frame["side"].to_numpy()).astype(str).str.lower().to_numpy()
-    odd = ~np.isin(side, ["buy", "sell"])
+    own = parsed.layout.name == EVENTS[2]
+    odd = ~np.isin(side, ["long", "short"] if own else ["buy", "sell"])
     if odd.any():
         row = int(np.flatnonzero(odd)[0])
-        raise ValueError(f"{file}: row {row} has the side {side[row]!r} ({int(odd.sum())} such row(s)); buy or sell is "
-                         "understood, the side of the order that liquidates")  # fmt: skip
+        words = ("long or short is understood, the side of the position; a buy or sell is the order's on one venue and "
+                 "the position's on another" if own else "buy or sell is understood, the side of the order that "
+                 "liquidates")  # fmt: skip
+        raise ValueError(f"{file}: row {row} has the side {side[row]!r} ({int(odd.sum())} such row(s)); {words}")
     quantity = frame["quantity"].to_numpy(float)
     unit, size = claim.unit, claim.size
-    if not unit and parsed.layout.name == EVENTS[0]:
+    if own and not unit:
+        unit = COINS
+    elif not unit and parsed.layout.name == EVENTS[0]:
         unit = CONTRACTS if parse_symbol(parsed.symbol).inverse else COINS
     elif not unit:
         venue = str(frame["venue"].iloc[0]).lower() if "venue" in frame else ""
-        unit = _TARDIS.get(venue, ("", ""))[bool(parse_symbol(parsed.symbol, venue).inverse) or claim.inverse]
+        unit = TARDIS.get(venue, ("", ""))[bool(parse_symbol(parsed.symbol, venue).inverse) or claim.inverse]
         if not unit:
             raise ValueError(f"{file}: nobody says what the amounts of {venue or 'this venue'} count; pass "
                              "units={'liquidations': 'coins'}, 'contracts' (with contract_size=), 'quote'")  # fmt: skip
@@ -67,7 +65,7 @@ def archive_events(parsed: Parsed, file: str, claim: Claim) -> pd.DataFrame:
     if not np.isfinite(quantity).all() or (quantity < 0).any():
         row = int(np.flatnonzero(~(quantity >= 0))[0])
         raise ValueError(f"{file}: row {row} ({frame.index[row]}) has no quantity >= 0; drop or correct the row")
-    sides = np.where(side == "sell", "long", "short")
+    sides = side if own else np.where(side == "sell", "long", "short")
     return pd.DataFrame({"time": frame.index, "side": sides, "quantity": quantity})
 
 
@@ -90,11 +88,21 @@ def venue_events(
 _CONTRACT_IS_COIN = ("binanceusdm", "bybit", "bitfinex")  # one contract of these is one coin, where it is linear
 
 
+def told_venue(found: pd.DataFrame) -> str:
+    """Binance, where rows are its messages of forced orders; else empty."""
+    if not {"e", "o"} <= set(map(str, found.columns)) or not (found["e"] == "forceOrder").all():
+        return ""
+    first = found["o"].iloc[0]
+    inverse = isinstance(first, dict) and "USD_" in str(first.get("s", ""))
+    return "binancecoinm" if inverse else "binanceusdm"
+
+
 def is_of_venue(columns: Sequence[str], exchange: str) -> bool:
     """Whether rows look like liquidations of the venue."""
     names = set(map(str, columns))
     return any(
-        {rule.side, rule.size} <= names or {"info", "o", "details"} & names for rule in row_of(exchange).liquidations
+        {rule.side, rule.size} <= names or {"info", "o", "details", "data"} & names
+        for rule in row_of(exchange).liquidations
     )
 
 

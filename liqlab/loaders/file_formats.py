@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import glob
 import hashlib
@@ -20,7 +19,7 @@ import pandas as pd
 
 from liqlab.loaders import bounded_streams
 from liqlab.loaders.archive_files import checksum
-from liqlab.loaders.replies import arranged, rows_of, table_of
+from liqlab.loaders.replies import arranged, holds_table, rows_of, table_of
 
 __all__ = ["load", "pieces"]
 
@@ -92,9 +91,8 @@ def load(source: Any, table: str, exchange: str = "") -> tuple[pd.DataFrame, dic
         return source, {"kind": "own"}
     if isinstance(source, list | tuple):
         return rows_of(source, table, f"{table} (from memory)", exchange), {"kind": "own"}
-    if isinstance(source, Mapping):
-        with contextlib.suppress(ValueError):  # an object without a table is of the wrong type
-            return _reply(source, table, f"{table} (from memory)", exchange), {"kind": "own"}
+    if isinstance(source, Mapping) and holds_table(source):
+        return _reply(source, table, f"{table} (from memory)", exchange), {"kind": "own"}
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"{table} must be a path, a DataFrame or a list of rows, got {type(source).__name__}")
     file = Path(source)

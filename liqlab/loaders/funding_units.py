@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab.loaders.column_names import Parsed
 from liqlab.loaders.interest_units import price_at
-from liqlab.loaders.layouts import UNTOLD
+from liqlab.loaders.layouts import UNTOLD, fold
 
 __all__ = ["FRACTION", "PERCENT", "fractions"]
 
@@ -45,6 +45,7 @@ def fractions(parsed: Parsed, frame: pd.DataFrame, candles: pd.DataFrame, step: 
     ValueError
         Where the layout leaves it open and the rates' size does not tell.
     """
+    said = said or (PERCENT if _named_percent(parsed) else "")
     bars = parsed.layout.unit == UNTOLD
     if bars:
         _refuse_prices(frame["funding_rate"], price_at(candles, frame.index, step), file)
@@ -57,6 +58,11 @@ def fractions(parsed: Parsed, frame: pd.DataFrame, candles: pd.DataFrame, step: 
         warnings.warn(f"{file}: rates of {middle:.4g} in the middle are per cent and were divided by 100; pass "
                       "units={'funding_rate': 'fraction'} if they are not", stacklevel=2)  # fmt: skip
     return frame.assign(funding_rate=frame["funding_rate"] / 100), "; ".join(filter(None, [note, "per cent ÷ 100"]))
+
+
+def _named_percent(parsed: Parsed) -> bool:
+    """Whether the name of the rates' column says so: ``Funding Rate (%)``."""
+    return any("%" in str(name) and fold(name) in ("fundingrate", "rate") for name in parsed.found.columns)
 
 
 def _has_signs(parsed: Parsed) -> bool:

@@ -99,14 +99,14 @@ def _all(role: str, *names: str) -> dict[str, str]:
 _TRADED = {
     **_all("volume", "volume", "vol"),
     **_all("base_volume", "base_volume", "base_vol", "home_notional", "base_token_volume", "volume_base",
-           "base_asset_volume", "volume_from"),
+           "base_asset_volume", "volume_from", "volume_traded"),
     **_all("either_volume", "either_volume", "vol_ccy", "amount", "volume_ccy"),
     **_all("quote_volume", "quote_volume", "quote_asset_volume", "quote_av", "quote_vol", "vol_quote",
            "vol_ccy_quote", "volume_ccy_quote", "volume_quote", "turnover", "foreign_notional", "usd_volume",
-           "volume_to", "sum", "cost"),
+           "volume_to", "volume_usd", "volume_notional", "sum", "cost"),
     **_all("trades", "trades", "count", "number_of_trades", "num_trades", "trade_count", "trades_count"),
-    **_all("taker_buy_volume", "taker_buy_volume", "taker_buy_base_asset_volume", "tb_base_av", "taker_base_vol",
-           "taker_buy_base_volume", "taker_buy_base", "buy_volume"),
+    **_all("taker_buy_volume", "taker_buy_base_asset_volume", "tb_base_av", "taker_base_vol", "taker_buy_base_volume",
+           "taker_buy_base", "taker_buy_volume", "buy_volume"),
     **_all("taker_buy_quote_volume", "taker_buy_quote_volume", "taker_buy_quote_asset_volume", "tb_quote_av",
            "taker_quote_vol", "taker_buy_quote", "buy_quote_volume"),
     **_all("close_time", "close_time", "close_timestamp", "time_close"),
@@ -114,12 +114,18 @@ _TRADED = {
            "contract_code"),
     **_all("vwap", "vwap", "volume_weighted_average", "weighted_average"),
 }  # fmt: skip
-_LONG = {**_same(*PRICES), **_all("open", "open_price"), **_all("high", "high_price", "max"),
-         **_all("low", "low_price", "min"), **_all("close", "close_price"), **_TRADED}  # fmt: skip
+_LONG = {**_same(*PRICES), **_all("open", "open_price", "price_open"),
+         **_all("high", "high_price", "price_high", "max"), **_all("low", "low_price", "price_low", "min"),
+         **_all("close", "close_price", "price_close"), **_TRADED}  # fmt: skip
 _TIMES = ("id", "time", "timestamp", "ts", "date", "datetime", "open_time")
 _HTX = {"amount": "volume", "trade_turnover": "quote_volume",  # vol counts contracts
         **{theirs: ours for theirs, ours in _LONG.items() if theirs not in ("amount", "vol")},
         **_all("time", *_TIMES)}  # fmt: skip
+# Of BitMEX volume counts contracts, and turnover satoshis or millionths of a dollar.
+_BITMEX = {
+    **{"timestamp": "time", "home_notional": "volume", "foreign_notional": "quote_volume"},
+    **{theirs: ours for theirs, ours in _LONG.items() if not ours.endswith("volume")},
+}
 _SHORT = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "T": "close_time", "s": "symbol",
           "n": "trades", "q": "quote_volume", "V": "taker_buy_volume", "Q": "taker_buy_quote_volume", "vw": "vwap",
           "sum": "quote_volume"}  # fmt: skip
@@ -156,9 +162,10 @@ def _events(name: str, columns: Mapping[str, str], **more: Any) -> Layout:
     return Layout(name, ("liquidations",), {**columns, **_all("symbol", "symbol")}, **more)
 
 
-EVENTS = ("Binance liquidation archive", "Tardis liquidations")
+EVENTS = ("Binance liquidation archive", "Tardis liquidations", "liqlab events")
 LAYOUTS: tuple[Layout, ...] = (
-    _candles("BitMEX buckets", "timestamp", stamp=CLOSE, marks=("home_notional", "foreign_notional")),
+    Layout("BitMEX buckets", CANDLE_TABLES, _BITMEX, stamp=CLOSE, marks=("home_notional", "foreign_notional")),
+    _candles("Yahoo", "date", "datetime", "time", marks=("adj_close",), unit=QUOTE),
     _candles("CoinMarketCap", "time_open", marks=("market_cap",), unit=QUOTE),
     _candles("CoinMarketCap, closes", "timestamp", stamp=CLOSE, marks=("market_cap",), unit=QUOTE),
     _candles("Binance klines", "open_time"),
@@ -169,13 +176,14 @@ LAYOUTS: tuple[Layout, ...] = (
     _candles("ccxt", "timestamp", unit=CCXT),
     _candles("freqtrade", "date"),
     _candles("others", "datetime", "start", "start_time", "started_at", "open_timestamp", "time_open",
-             "time_period_start", "ts", "ticks", "id", "bucket"),
-    Layout("venues' replies", CANDLE_TABLES, {"t": "time", **_SHORT}),
+             "time_period_start", "ts", "ticks", "id", "bucket", "mts", "exchange_timestamp"),
+    Layout("venues' replies", CANDLE_TABLES, {**_all("time", "t", *_TIMES), **_SHORT, **_TRADED}),
     _candles("stamped by closes", "close_time", "close_timestamp", "time_close", "time_period_end", "end_time",
              stamp=CLOSE),
     _interest(METRICS, "create_time", "sum_open_interest", zone="UTC", sides="one"),
     _interest("OKX", "ts", "oi_ccy", sides="one"),
     _interest("HTX", "ts", "volume", marks=("amount_type",), venue="htx"),
+    _interest("Tardis", "timestamp", "open_interest", marks=("local_timestamp",)),
     _interest("Binance openInterestHist", "timestamp", "sum_open_interest", sides="one"),
     _interest("ccxt", "timestamp", "open_interest_amount", unit=CCXT),
     _interest("liqlab", "time", "open_interest"),
@@ -212,6 +220,7 @@ LAYOUTS: tuple[Layout, ...] = (
                         "average_price": "price"}, unit=COINS, marks=("order_status",)),
     _events(EVENTS[1], {"timestamp": "time", "side": "side", "amount": "quantity", "price": "price",
                         "exchange": "venue"}, marks=("local_timestamp",)),
+    _events(EVENTS[2], _same("time", "side", "quantity", "price"), unit=COINS),
     Layout("liqlab", ("taker",), _same("time", "taker_buy_share")),
     Layout("liqlab", ("leverage_tiers",), _same(*TIER_COLUMNS)),
 )  # fmt: skip
@@ -245,6 +254,7 @@ ARRANGEMENTS: tuple[Arrangement, ...] = (
     Arrangement("Bitget spot", _order("t o h l c v - q"), ("bitget",)),
     Arrangement("Gate spot", _order("t q c h l o v -"), ("gate",)),
     Arrangement("OKX", _order("t o h l c v e q -"), ("okx", "myokx", "okxus")),
+    Arrangement("Phemex", _order("t - - o h l c v q symbol"), ("phemex",)),
     Arrangement("Binance klines", _order("t o h l c v T q n taker_buy_volume taker_buy_quote_volume -"),
                 ("binance", "binanceusdm", "binancecoinm")),
 )  # fmt: skip

@@ -17,6 +17,10 @@ def numbers_of(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> 
         return _as_hours(values) if name == "interval_hours" else values
     numbers = pd.to_numeric(column, errors="coerce")
     text = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.lower()
+    thousands = text.str.extract(r"^([+-]?[\d.]+)\s?([kmb])$")  # 12.5K, as some exports shorten
+    if name != "interval_hours" and thousands[1].notna().any():
+        factor = thousands[1].map({"k": 1e3, "m": 1e6, "b": 1e9})
+        numbers = numbers.fillna(pd.to_numeric(thousands[0], errors="coerce") * factor)
     percent = text.str.endswith("%")
     if percent.any():  # 0.0100%: a hundredth of what it says
         numbers = numbers.where(~percent, pd.to_numeric(text.str.rstrip("% "), errors="coerce") / 100)

@@ -27,11 +27,14 @@ _SUPPLY: Mapping[str, float] = {
 }  # fmt: skip
 _DOLLARS = ("USD", "USDT", "USDC", "FDUSD", "BUSD", "DAI", "USDE")
 _MOST_INTEREST = 3e11  # quote, where that is dollars: more than all venues together have ever had
-_MOST_TURNOVER = 2e12  # quote a day
+_MOST_TURNOVER = 1e12  # quote a day: all markets together have never had as much
 _TURNS = (1e-3, 3e3)  # daily volume ÷ open interest
 _SPIKE = 20.0  # times the rows around it
 _AROUND = 5  # rows on each side
 _FEWEST = 30
+_JUMP = 3.0  # times a price within a bar, or from bar to bar
+_PART = 1 << 15  # rows that a cache holds
+_OLD_NAMES = {"huobi": "htx", "huobipro": "htx", "okex": "okx", "okex5": "okx", "gateio": "gate"}
 _MOST_RATE = 2e-3  # a median funding rate above .2 % per interval is mostly one in per cent
 
 
@@ -68,9 +71,11 @@ def check_between(market: Market, label: Mapping[str, str]) -> dict[str, str]:
         if note:
             notes[name] = note
     _against_existence(market, label)
+    _jumps(market.candles, label["candles"])
     if market.open_interest is not None:
         _spikes(market.open_interest["open_interest"], label["open_interest"])
         _moves(market, label["open_interest"])
+        _stands_still(market, label["open_interest"])
     if market.liquidations is not None:
         _liquidated(market, label["liquidations"])
     for name in ("path", "mark_candles"):
@@ -133,6 +138,44 @@ def _against_existence(market: Market, label: Mapping[str, str]) -> None:
         raise ValueError(f"{label['open_interest']}: {daily:,.6g} coins a day were traded where {interest:,.6g} are "
                          f"open, {daily / interest:.3g} turns a day: one of the two is not in coins; say what they "
                          "count: units={'open_interest': …, 'volume': …} with contract_size=")  # fmt: skip
+
+
+def _jumps(candles: pd.DataFrame, file: str) -> None:
+    """Bars of a price that changes several times over, in the bar or since the one before."""
+    opens, high, low, close = (candles[name].to_numpy() for name in ("open", "high", "low", "close"))
+    odd: list[int] = []
+    for first in range(0, len(opens), _PART):
+        part = slice(first, first + _PART)
+        bars = high[part] > _JUMP * low[part]
+        before = close[max(first - 1, 0) : first + len(bars) - 1]  # the first part has one fewer
+        begin = opens[part][len(bars) - len(before) :]
+        bars[len(bars) - len(before) :] |= (begin > _JUMP * before) | (_JUMP * begin < before)
+        odd += (np.flatnonzero(bars) + first).tolist()
+    if odd:
+        row = odd[0]
+        since = f"after a close of {close[row - 1]:,.6g}" if row else "as the first"
+        warnings.warn(f"{file}: the bar at {candles.index[row]} runs from {low[row]:,.6g} to {high[row]:,.6g} {since}, "
+                      f"more than a factor of {_JUMP:g} ({len(odd)} such bar(s)): a wrong price there sweeps all "
+                      "levels between; compare it with another source, correct or drop the row",
+                      stacklevel=2)  # fmt: skip
+
+
+def _stands_still(market: Market, file: str) -> None:
+    """Open interest that stays the same to the last digit while much is traded was not updated."""
+    assert market.open_interest is not None
+    table = market.open_interest["open_interest"]
+    changed = np.flatnonzero(np.diff(table.to_numpy()) != 0)
+    edges = np.concatenate([[0], changed + 1, [len(table)]])
+    longest = int(np.argmax(np.diff(edges)))
+    first, last = edges[longest], edges[longest + 1] - 1
+    if last - first + 1 < _FEWEST:
+        return
+    candles = market.candles
+    volume = float(candles["volume"][(candles.index >= table.index[first]) & (candles.index < table.index[last])].sum())
+    if volume > 0.1 * table.iloc[first]:
+        warnings.warn(f"{file}: open interest is {table.iloc[first]:,.6g} in {last - first + 1} rows from "
+                      f"{table.index[first]} to {table.index[last]}, while {volume:,.6g} coins were traded: it was not "
+                      "updated there; drop the rows that repeat it", stacklevel=2)  # fmt: skip
 
 
 def _spikes(values: pd.Series, file: str) -> None:
@@ -274,6 +317,9 @@ def check_exchange(exchange: str, known: Iterable[str]) -> None:
     names = sorted(set(known))
     if not exchange or exchange in names:
         return
-    near = difflib.get_close_matches(exchange.lower(), names, n=3, cutoff=0.75)
+    name = exchange.lower()
+    near = [_OLD_NAMES[name]] if name in _OLD_NAMES else difflib.get_close_matches(name, names, n=3, cutoff=0.75)
+    if not near and not name.isalnum():  # binance futures: no name of ccxt's
+        near = [one for one in names if name.startswith(one)]
     if near:
         raise ValueError(f"exchange {exchange!r} is not known; did you mean {' or '.join(map(repr, near))}?")

@@ -12,7 +12,7 @@ from liqlab.loaders.layouts import ARRANGEMENTS, CANDLE_TABLES, POSITIONS, Arran
 from liqlab.loaders.volume_units import explains
 from liqlab.market.market import PRICES
 
-__all__ = ["arranged", "rows_of", "table_of"]
+__all__ = ["arranged", "holds_table", "rows_of", "table_of"]
 
 _SAMPLE = 500  # rows that decide on an order of columns
 _FEWEST = 20  # rows without which evidence alone decides nothing
@@ -63,6 +63,11 @@ def _parts(reply: Any) -> Iterator[Any]:
     yield reply
     for part in reply.values() if isinstance(reply, Mapping) else ():
         yield from _parts(part)
+
+
+def holds_table(reply: Mapping[str, Any]) -> bool:
+    """Whether there is a table in an object."""
+    return next(_tables(reply), None) is not None
 
 
 def _tables(reply: Mapping[str, Any], path: tuple[str, ...] = (), symbol: str = "") -> Iterator[tuple[Any, ...]]:

@@ -24,13 +24,20 @@ from liqlab.loaders.layouts import CCXT, COINS, QUOTE, UNTOLD
 from liqlab.loaders.volume_units import CONTRACTS, Claim, are_coins_and_turnover
 from liqlab.market.instruments import Instrument, parse_symbol
 
-__all__ = ["ASSUMED", "UNITS", "ccxt_interest", "check_units", "instrument_of", "interest_claim", "liquidation_claim",
-           "venue_item", "volume_claim"]  # fmt: skip
+__all__ = ["ASSUMED", "TARDIS", "UNITS", "ccxt_interest", "check_units", "instrument_of", "interest_claim",
+           "liquidation_claim", "venue_item", "volume_claim"]  # fmt: skip
 
 UNITS = (COINS, CONTRACTS, QUOTE)
 _TABLES = ("volume", "open_interest", "liquidations", "funding_rate")
 _RATES = (FRACTION, PERCENT)
 ASSUMED = "one, assumed"
+# What Tardis' amounts count, which are the venue's own: of linear and of inverse contracts; empty: not known.
+TARDIS: Mapping[str, tuple[str, str]] = {
+    "binance-futures": (COINS, ""), "bybit": (COINS, QUOTE), "bitmex": ("", QUOTE), "deribit": (COINS, QUOTE),
+    "binance-delivery": ("", CONTRACTS), "okex-swap": (CONTRACTS, CONTRACTS), "okex-futures": (CONTRACTS, CONTRACTS),
+    "huobi-dm-linear-swap": (CONTRACTS, ""), "huobi-dm-swap": ("", CONTRACTS), "gate-io-futures": (CONTRACTS, ""),
+    "cryptofacilities": (COINS, QUOTE), "hyperliquid": (COINS, ""),
+}  # fmt: skip
 
 
 def check_units(units: Mapping[str, str] | None, sides: Mapping[str, str] | None, contract_size: Any) -> None:
@@ -169,6 +176,9 @@ def interest_claim(
     told = _told("open_interest", parsed, units, size, known)
     rule = row_of(exchange).open_interest
     inverse = bool(known and known.inverse)
+    if told is None and parsed.layout.name == "Tardis" and "exchange" in parsed.found:
+        venue = str(parsed.found["exchange"].iloc[0]).lower()
+        told = Claim(TARDIS.get(venue, ("", ""))[inverse] or UNTOLD, f"Tardis' table of {venue}", size, inverse)
     if told is not None:
         return replace(told, sides=sides)
     if rule is None:

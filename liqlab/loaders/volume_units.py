@@ -219,10 +219,16 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
         raise ValueError(f"{file}: {numbers}nothing that is known: money and coin-margined contracts do not explain "
                          f"it, and no venue's contracts are of {ratio:.4g} coins; drop the column of the volume if the "
                          "other is surely the turnover (it becomes coins by the price of its bar), or drop that of the "
-                         "turnover if the volume counts coins")  # fmt: skip
+                         "turnover if the volume counts coins; where both are volumes, keep the one in coins and name "
+                         f"it volume{_doubled(ratio)}")  # fmt: skip
     words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
     few = f"; {traded} rows are too few to decide" if traded < _FEWEST and len(found) == 1 else ""
     raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {remedy_for('volume', works or found)}")
+
+
+def _doubled(ratio: float) -> str:
+    near = [factor for factor in (2.0, 0.5) if abs(ratio / factor - 1) < SHARP]
+    return f" ({near[0]:g} may be both sides in one column and one side in the other: halve the former)" if near else ""
 
 
 def _explained(frame: pd.DataFrame, unit: str, size: float) -> bool:
@@ -294,8 +300,8 @@ def _by_claim(frame: pd.DataFrame, pool: list[str], file: str, claim: Claim) -> 
     if unit == CONTRACTS:
         if claim.size is None:
             raise ValueError(f"{file}: {claim.by} says that volume counts contracts, and nothing tells their size; "
-                             "pass contract_size=0.0001 or what it is, or units={'volume': 'coins'} if it is in coins "
-                             "already")  # fmt: skip
+                             f"pass contract_size={'100' if claim.inverse else '0.0001'} or what it is, or "
+                             "units={'volume': 'coins'} if it is in coins already")  # fmt: skip
         worth = claim.size / frame["close"] if claim.inverse else claim.size
         note = f"volume: contracts of {claim.size:g} {'quote' if claim.inverse else 'coins'} each → coins"
         return _scaled(frame, worth), note

@@ -72,9 +72,12 @@ def parse_symbol(symbol: str, exchange: str = "") -> Instrument:
     ('future', True)
     """
     text = str(symbol).strip().upper()
+    text = re.sub(r"^([^-_/:]+)[-_]([^-_/:]+):(?=[^:]+$)", r"\1/\2:", text)  # BTC-USDT:USDT, as some write ccxt's
     ccxt = re.fullmatch(r"([^/:]+)/([^/:]+?)(?::([^/:-]+)(?:-(\d{6})(?:-([^:]*))?)?)?", text)
     if ccxt:
         return _of_ccxt(*ccxt.groups())
+    if exchange.lower() in _USDC_PERPETUALS:
+        text = re.sub(r"^(\w+?)-?PERP(?:-INTX)?$", r"\1-USDC-PERP", text)
     text = re.sub(r"^[A-Z]{3,}:", "", text)  # a listing's venue: BINANCE:BTCUSDT.P
     for pattern, kind, settle in _SPELLINGS:
         found = re.fullmatch(pattern, text)
@@ -82,6 +85,8 @@ def parse_symbol(symbol: str, exchange: str = "") -> Instrument:
             return _of_parts(found.groupdict(), kind, settle)
     base, quote = _split(text)
     if exchange.lower() == "bitmex" and quote == "USD" and base == "BTC":
+        return Instrument(base, quote, base, PERPETUAL)
+    if exchange.lower() == "bybit" and quote == "USD" and base:  # its linear ones are in USDT and USDC
         return Instrument(base, quote, base, PERPETUAL)
     if exchange.lower() == "htx" and "-" in text:  # its spot pairs have no hyphen
         return Instrument(base, quote, base if quote == "USD" else quote, PERPETUAL)
@@ -99,11 +104,26 @@ def contradiction(one: Instrument, other: Instrument) -> str:
     same_pair = one.quote and other.quote and one.base + one.quote == other.base + other.quote  # AR/BUSD is ARB/USD
     for name in ("kind", "settle", "expiry") if same_pair else ("base", "quote", "kind", "settle", "expiry"):
         mine, theirs = getattr(one, name), getattr(other, name)
-        if mine and theirs and mine != theirs and not (name == "expiry" and mine[-6:] == theirs[-6:]):
+        if mine and theirs and mine != theirs and not (name == "expiry" and _same_day(mine, theirs)):
             return f"{mine} against {theirs}"
     return ""
 
 
+def _same_day(one: str, other: str) -> bool:
+    """Whether two expiries can be one: ``241227``, ``20241227``, ``27DEC24``, and ``Z24`` of any day of its month."""
+    days = []
+    for text in (one, other):
+        if named := re.fullmatch(r"(\d{1,2})([A-Z]{3})(\d\d)", text):
+            days.append(f"{named[3]}{_MONTHS.index(named[2]) + 1:02}{named[1]:>02}" if named[2] in _MONTHS else text)
+        elif named := re.fullmatch(r"([FGHJKMNQUVXZ])(\d\d)", text):
+            days.append(f"{named[2]}{'FGHJKMNQUVXZ'.index(named[1]) + 1:02}")
+        else:
+            days.append(text[-6:])
+    return days[0].startswith(days[1]) or days[1].startswith(days[0])
+
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_USDC_PERPETUALS = ("bybit", "coinbase", "coinbaseinternational", "coinbaseadvanced")  # their BTCPERP, BTC-PERP
 _PAIR = r"(?P<pair>[^.:]+?)"
 # Spelling, kind, settle coin: "quote" or "base" of the pair; "usd": the base if the quote is USD, else the quote.
 _SPELLINGS: tuple[tuple[str, str, str], ...] = (

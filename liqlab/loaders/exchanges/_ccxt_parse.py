@@ -219,7 +219,8 @@ def _own_rows(rows: Sequence[Any]) -> Iterator[dict[str, Any]]:
         for part in parts:
             details = part.get("details")
             if not isinstance(details, list):
-                yield dict(part.get("o", part))
+                inner = part.get("o")  # of a flattened row it is the order's type
+                yield dict(inner if isinstance(inner, Mapping) else part)
             elif id(part) not in seen:  # ccxt may hand on one message once for each of its details
                 seen.add(id(part))
                 about = {name: value for name, value in part.items() if name != "details"}

@@ -1,0 +1,199 @@
+"""Exports of venues and vendors that were tried one after the other: read right, or refused with a way that works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from liqlab.loaders import read
+from liqlab.market.instruments import contradiction, parse_symbol
+from tests.loaders.tables import HOUR, OHLC, interest, market, ms
+
+TABLE = market()
+STAMPS = ms(TABLE)
+COINS, TURNOVER = TABLE["volume"], TABLE["quote_volume"]
+OPEN = interest(TABLE)["open_interest"]
+
+
+def frame(time: str = "time", prices: str = "{}", stamps: Any = STAMPS, **columns: Any) -> pd.DataFrame:
+    named = {prices.format(name): TABLE[name].to_numpy() for name in OHLC}
+    return pd.DataFrame({time: stamps, **named, **{name: np.asarray(x) for name, x in columns.items()}})
+
+
+def lists(make: Callable[[int, dict[str, float]], list[Any]]) -> list[list[Any]]:
+    return [make(t, row) for t, row in zip(STAMPS, TABLE.to_dict("records"), strict=True)]
+
+
+def clock(form: str) -> list[str]:
+    return TABLE.index.strftime(form).tolist()
+
+
+FLAT = TABLE[[*OHLC, "volume"]].rename(columns=str.capitalize)
+CANDLES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "Phemex": ({"code": 0, "data": {"rows": lists(lambda t, r: [
+        t // 1000, 3600, repr(r["open"]), *(repr(r[name]) for name in OHLC), repr(r["volume"]),
+        repr(r["quote_volume"]), "BTCUSDT"])}}, {}),
+    "BitMEX, linear": (frame("timestamp", stamps=[t + HOUR for t in STAMPS], volume=COINS * 1e6,
+                             turnover=TURNOVER * 1e6, homeNotional=COINS, foreignNotional=TURNOVER), {}),
+    "BitMEX, inverse": (frame("timestamp", stamps=[t + HOUR for t in STAMPS], volume=TURNOVER, turnover=COINS * 1e8,
+                              homeNotional=COINS, foreignNotional=TURNOVER), {"exchange": "bitmex"}),
+    "Binance COIN-M": (frame("open_time", volume=TURNOVER / 100, close_time=[t + HOUR - 1 for t in STAMPS],
+                             base_asset_volume=COINS, taker_buy_volume=TURNOVER / 200,
+                             taker_buy_base_asset_volume=COINS / 2), {"symbol": "BTC/USD:BTC"}),
+    "OKX, spot": (frame("ts", vol=COINS, volCcy=TURNOVER, volCcyQuote=TURNOVER).rename(
+        columns={name: name[0] for name in OHLC}), {"exchange": "okx", "symbol": "BTC/USDT"}),
+    "Amberdata": (frame("exchangeTimestamp", volume=COINS, volumeNotional=TURNOVER), {}),
+    "CoinAPI": (frame("time_period_start", "price_{}", TABLE.index.astype(str), volume_traded=COINS), {}),
+    "Bitfinex with a header": (frame("MTS", VOLUME=COINS).rename(columns=str.upper), {}),
+    "Binance Vision since 2025": (frame("open_time", stamps=[t * 1000 for t in STAMPS], volume=COINS,
+                                        close_time=[(t + HOUR) * 1000 - 1 for t in STAMPS], quote_volume=TURNOVER), {}),
+    "MetaTrader": (frame("<TIME>", stamps=clock("%H:%M:%S"), volume=COINS).assign(**{"<DATE>": clock("%Y.%m.%d")}),
+                   {"timezone": "UTC"}),
+    "yfinance": (FLAT.set_axis(pd.MultiIndex.from_product([FLAT.columns, ["BTC-USD"]]), axis=1), {}),
+    "in thousands": (frame(volume=[f"{x / 1000!r}K" for x in COINS.tolist()]), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CANDLES)
+def test_candles(name: str) -> None:
+    source, told = CANDLES[name]
+    candles = read(source, **told).candles
+    assert list(candles.index) == list(TABLE.index)
+    np.testing.assert_allclose(candles[OHLC], TABLE[OHLC])
+    np.testing.assert_allclose(candles["volume"], COINS)
+    if "taker_buy_volume" in candles:
+        np.testing.assert_allclose(candles["taker_buy_volume"], COINS / 2)
+
+
+def test_an_index_written_without_its_name(tmp_path: Path) -> None:
+    TABLE.rename_axis(None).to_csv(tmp_path / "x.csv")
+    np.testing.assert_array_equal(read(tmp_path / "x.csv").candles["volume"], COINS)
+
+
+def test_yahoo_counts_dollars() -> None:
+    days = market(40, step="1D")
+    source = days[OHLC].assign(adj_close=days["close"], volume=days["quote_volume"]).rename_axis("Date").reset_index()
+    with pytest.warns(UserWarning, match="volume is in quote and was divided by the middle price"):
+        found = read(source.rename(columns={"adj_close": "Adj Close"}))
+    np.testing.assert_allclose(found.candles["volume"], days["volume"], rtol=5e-3)
+
+
+def ticker(venue: str, symbol: str, amount: Any) -> pd.DataFrame:
+    """Tardis' derivative_ticker: the venue's own amounts beside its name."""
+    micros = [t * 1000 for t in STAMPS]
+    return pd.DataFrame({"exchange": venue, "symbol": symbol, "timestamp": micros, "local_timestamp": micros,
+                         "funding_rate": 1e-5, "open_interest": np.asarray(amount)})  # fmt: skip
+
+
+INTEREST: dict[str, tuple[Any, dict[str, Any]]] = {
+    "Tardis, Bybit": (ticker("bybit", "BTCUSDT", 2 * OPEN), {}),
+    "Tardis, Deribit": (ticker("deribit", "BTC-PERPETUAL", OPEN * TABLE["open"]), {}),
+    "Tardis, OKX": (ticker("okex-swap", "BTC-USDT-SWAP", OPEN / 0.01), {"contract_size": 0.01}),
+    "Tardis, Binance": (ticker("binance-futures", "BTCUSDT", OPEN), {}),
+    "Bybit, inverse": ({"retCode": 0, "result": {"symbol": "BTCUSD", "category": "inverse", "list": [
+        {"openInterest": repr(2 * x * p), "timestamp": str(t)}
+        for t, x, p in zip(STAMPS, OPEN.tolist(), TABLE["open"].tolist(), strict=True)][::-1]}}, {}),
+    "Binance COIN-M": (pd.DataFrame({"timestamp": STAMPS, "pair": "BTCUSD", "contractType": "PERPETUAL",
+                                     "sumOpenInterest": (OPEN * TABLE["open"] / 100).to_numpy(),
+                                     "sumOpenInterestValue": OPEN.to_numpy()}),
+                       {"units": {"open_interest": "contracts"}, "contract_size": 100, "symbol": "BTC/USD:BTC"}),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*value ÷ open interest")
+@pytest.mark.parametrize("name", INTEREST)
+def test_open_interest(name: str) -> None:
+    source, told = INTEREST[name]
+    found = read(TABLE, open_interest=source, **told)
+    np.testing.assert_allclose(found.open_interest["open_interest"], OPEN)  # type: ignore[index]
+    assert "assumed" not in found.sources["open_interest"].get("sides", "")
+
+
+def test_the_column_of_the_venue_is_heeded() -> None:
+    one = ticker("bybit", "BTCUSDT", 2 * OPEN)
+    with pytest.raises(ValueError, match=r"its column 'exchange' says 'bybit', but exchange says 'okx'"):
+        read(TABLE, open_interest=one, exchange="okx")
+    with pytest.raises(ValueError, match=r"rows of 2 venues, bybit, binance-futures; pass those of one"):
+        read(TABLE, open_interest=pd.concat([one, ticker("binance-futures", "BTCUSDT", OPEN)]))
+
+
+def test_rates_whose_header_says_per_cent() -> None:
+    rates = pd.DataFrame({"Time": STAMPS[::8], "Funding Rate (%)": 0.01, "Funding Interval": "480m"})
+    found = read(TABLE, funding_rate=rates).funding_rate
+    assert found is not None and set(found["funding_rate"]) == {0.0001} and set(found["interval_hours"]) == {8.0}
+
+
+FORCED = [{"e": "forceOrder", "E": 1, "o": {"s": "BTCUSDT", "S": side, "o": "LIMIT", "z": size, "ap": "60000",
+                                           "T": STAMPS[row] + 9}}
+          for row, side, size in ((4, "SELL", "0.5"), (6, "BUY", "0.25"))]  # fmt: skip
+LIQUIDATIONS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "Binance's messages": (FORCED, {}),
+    "flattened": (pd.DataFrame([row["o"] for row in FORCED]), {"exchange": "binanceusdm"}),  # type: ignore[index]
+    "Bybit's message": ([{"topic": "allLiquidation.BTCUSDT", "type": "snapshot", "ts": 1, "data": [
+        {"T": STAMPS[4] + 9, "s": "BTCUSDT", "S": "Buy", "v": "0.5", "p": "60000"},
+        {"T": STAMPS[6] + 9, "s": "BTCUSDT", "S": "Sell", "v": "0.25", "p": "60000"}]}], {"exchange": "bybit"}),
+    "our own events": (pd.DataFrame({"time": [STAMPS[4], STAMPS[6]], "side": ["long", "short"],
+                                     "price": 60_000.0, "quantity": [0.5, 0.25]}), {}),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*liquidations covers")
+@pytest.mark.parametrize("name", LIQUIDATIONS)
+def test_single_liquidations(name: str) -> None:
+    source, told = LIQUIDATIONS[name]
+    found = read(TABLE, liquidations=source, symbol="BTC/USDT:USDT", **told).liquidations
+    assert found is not None and found.to_numpy().tolist() == [[0.5, 0.0], [0.0, 0.0], [0.0, 0.25]]
+    assert list(found.index) == list(TABLE.index[4:7])
+
+
+def test_sides_of_orders_and_of_positions_are_not_confused() -> None:
+    events = pd.DataFrame({"time": [STAMPS[4]], "side": ["sell"], "price": 60_000.0, "quantity": [0.5]})
+    with pytest.raises(ValueError, match="long or short is understood, the side of the position"):
+        read(TABLE, liquidations=events)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "theirs", "exchange", "why"),
+    [
+        ("BTC/USDC:USDC", "BTCPERP", "bybit", ""), ("BTC/USDC:USDC", "BTC-PERP-INTX", "coinbase", ""),
+        ("BTC/USD:BTC", "BTCUSD", "bybit", ""), ("BTC/USD:BTC", "BTC-USD", "htx", ""),
+        ("BTC/USD:BTC-241227", "XBTZ24", "bitmex", ""), ("BTC/USD:BTC-241227", "BTC-27DEC24", "deribit", ""),
+        ("BTC/USD:BTC-240927", "XBTZ24", "bitmex", "240927 against Z24"), ("BTC/USDT:USDT", "BTC-USDT:USDT", "", ""),
+        ("BTC/USDT", "BTC-USDT", "htx", "spot against perpetual"),
+        ("BTC/USD:USD", "BTCUSD", "bybit", "USD against BTC"),
+    ],
+)  # fmt: skip
+def test_spellings(symbol: str, theirs: str, exchange: str, why: str) -> None:
+    assert contradiction(parse_symbol(symbol, exchange), parse_symbol(theirs, exchange)) == why
+
+
+@pytest.mark.parametrize(("exchange", "near"), [("huobi", "htx"), ("okex", "okx"), ("binance futures", "binance")])
+def test_old_and_spoken_names_of_venues(exchange: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f"'{exchange}' is not known; did you mean .*'{near}'"):
+        read(TABLE, exchange=exchange)
+
+
+def test_a_wrong_price_is_said() -> None:
+    wick = TABLE.assign(high=TABLE["high"].where(np.arange(48) != 20, TABLE["high"] * 10))
+    with pytest.warns(UserWarning, match=r"the bar at 2024-05-01 20:00.* more than a factor of 3 \(1 such bar"):
+        read(wick)
+    later = TABLE[OHLC].div(np.where(np.arange(48) < 24, 1, 100), axis=0).assign(volume=COINS)
+    with pytest.warns(UserWarning, match=r"the bar at 2024-05-02 00:00.* after a close of .* \(1 such bar"):
+        read(later)
+
+
+def test_open_interest_that_is_not_updated_is_said() -> None:
+    stuck = interest(TABLE)
+    stuck.iloc[10:] = stuck.iloc[10]
+    with pytest.warns(UserWarning, match=r"in 38 rows from 2024-05-01 10:00.*coins were traded: it was not updated"):
+        read(TABLE, open_interest=stuck)
+
+
+def test_a_reply_without_a_known_order_is_refused_for_what_it_is() -> None:
+    with pytest.raises(ValueError, match="without column names, 4 column"):
+        read({"code": 0, "data": {"rows": [[1714521600, 1, 2, 3]] * 30}})
