@@ -78,6 +78,11 @@ def bars(figures: pd.DataFrame) -> pd.DataFrame:
     return figures[[column for column in (*CANDLES, "long", "short") if column in figures]]
 
 
+def hours(figures: pd.DataFrame) -> pd.DataFrame:
+    """Finer candles -> complete hours."""
+    return to_hours(figures)
+
+
 def instants(figures: pd.DataFrame) -> pd.DataFrame:
     """Open interest or funding as it is: one value, true at its stamp."""
     return figures[[column for column in ("open_interest", "funding_rate") if column in figures]]
@@ -106,7 +111,7 @@ def hours_with_taker(fine: pd.DataFrame, taker: pd.DataFrame) -> pd.DataFrame:
 
 
 RECIPES: dict[str, Callable[..., pd.DataFrame]] = {
-    recipe.__name__: recipe for recipe in (bars, instants, stand_in, hour_ends, hours_with_taker)
+    recipe.__name__: recipe for recipe in (bars, hours, instants, stand_in, hour_ends, hours_with_taker)
 }
 
 

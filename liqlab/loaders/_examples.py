@@ -35,7 +35,8 @@ def examples() -> pd.DataFrame:
     DataFrame (case,)
         symbol, exchange, timeframe; start, end [UTC, half-open]: all there is; window_start, window_end [UTC]: the part
         worth looking at first, what lies before it is warm-up; has: the tables of the market, a proxy with the exchange
-        it comes from; lacks: the tables that it has not; teaches: one sentence.
+        it comes from; lacks: the tables that it has not; teaches: one sentence; in_claims: whether it is one of the
+        markets that the table of `claims` was made of.
 
     Examples
     --------
@@ -120,6 +121,7 @@ def describe_cases(root: Path) -> pd.DataFrame:
             "symbol": case["symbol"], "exchange": case["exchange"], "timeframe": case["timeframe"],
             "start": start, "end": end, "window_start": window_start, "window_end": window_end,
             "has": ", ".join(has), "lacks": ", ".join(lacks), "teaches": case["teaches"],
+            "in_claims": case.get("in_claims", True),
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("case")
 

@@ -50,7 +50,15 @@ def copy(tmp_path: Path) -> Path:
 def test_the_cases_are_all_there() -> None:
     may, july = ["btc", "eth", "sol", "xrp", "ada"], ["btc", "eth"]
     october = ["btc", "eth", "sol", "xrp", "ada", "avax", "doge", "ena", "tia"]
-    expected = {"tia-2023", "avax-2026-02", "ena-2025-02", "alt-2025-02"}
+    expected = {
+        "btc-2024-08",
+        "btc-2025-12-binance",
+        "btc-2025-12-hyperliquid",
+        "tia-2023",
+        "avax-2026-02",
+        "ena-2025-02",
+        "alt-2025-02",
+    }
     expected |= {f"{coin}-2024-05" for coin in may} | {f"{coin}-2024-07" for coin in july}
     expected |= {f"{coin}-2025-10" for coin in october} | {f"{coin}-2025-12" for coin in july}
     assert set(NAMES) == expected

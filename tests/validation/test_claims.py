@@ -284,7 +284,7 @@ def test_a_small_rerun_agrees_with_the_table_that_ships() -> None:
 
 
 def test_there_is_a_part_for_every_example() -> None:
-    for case in lq.examples().index:
+    for case in lq.examples().query("in_claims").index:
         assert len(lq.claims(case)) == len(definitions.CLAIMS)
     with pytest.raises(ValueError, match=r"the table of claims has no part 'btc'; it has all, btc-2024-05"):
         lq.claims("btc")
@@ -292,7 +292,7 @@ def test_there_is_a_part_for_every_example() -> None:
 
 def test_what_two_cases_have_in_common_counts_once() -> None:
     """Cases of one symbol whose candles overlap: the later one starts where the earlier one ends, or after it."""
-    table = lq.examples()
+    table = lq.examples().query("in_claims")
     for name, start in START.items():
         others = table[
             (table["symbol"] == table.loc[name, "symbol"])

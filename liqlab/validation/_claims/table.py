@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     target = Path(given[0]) if given else folder("data") / FILE
     parts: dict[str, Any] = {}
-    for name in examples().index:
+    for name in examples().query("in_claims").index:
         parts[name] = _samples_of(name, load_example(name), 0)
         sys.stderr.write(f"{name}: {len(parts[name]['trials'])} trials\n")
     write(parts, target)
