@@ -137,7 +137,7 @@ def _candles(name: str, *times: str, **more: Any) -> Layout:
 
 METRICS = "Binance metrics archive"
 _VALUE = _all("value", "open_interest_value", "sum_open_interest_value", "open_interest_usd", "oi_usd",
-              "open_interest_in_usd", "open_interest_quote", "value")  # fmt: skip
+              "open_interest_in_usd", "open_interest_quote", "value_usd", "value")  # fmt: skip
 _SYMBOL = _all("symbol", "symbol", "instrument_name", "inst_id", "contract", "contract_code", "ticker", "pair",
                "coin")  # fmt: skip
 _INTERVAL = _all("interval_hours", "interval_hours", "funding_interval_hours", "funding_interval",
@@ -193,6 +193,9 @@ LAYOUTS: tuple[Layout, ...] = (
     _interest("others", "datetime", "open_interest"),
     _interest("Coinalyze, Coinglass", "t", "o", unit=UNTOLD),
     _interest("Coinalyze, Coinglass", "time", "open", unit=UNTOLD, marks=("high", "low", "close")),
+    *(Layout("in quote", ("open_interest",), {time: "time", **_all("open_interest", *list(_VALUE)[:-1]), **_SYMBOL},
+             stamp=INSTANT, unit=QUOTE)
+      for time in ("timestamp", "time", "date", "datetime", "ts", "create_time", "t")),
     _funding("Kraken", "timestamp", "relative_funding_rate", constants={"interval_hours": 1.0}),
     _funding("Deribit", "timestamp", "interest_1h", constants={"interval_hours": 1.0}),
     _funding("Deribit", "timestamp", "interest_8h", constants={"interval_hours": 8.0}),

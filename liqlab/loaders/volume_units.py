@@ -19,7 +19,7 @@ from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD, VOLUMES
 __all__ = ["BOTH", "CONTRACTS", "HALVED", "NEAR", "SHARP", "STRAYS", "Claim", "are_coins_and_turnover",
            "candle_volume", "explains", "readings", "remedy_for"]  # fmt: skip
 
-CONTRACTS, INVERSE, BOTH = "contracts", "inverse", "both"
+CONTRACTS, INVERSE, FACES, BOTH = "contracts", "inverse", "faces", "both"
 _FEWEST = 20  # rows from which a factor is believed
 NEAR = 1.2  # two readings within this ratio cannot be told apart
 SHARP = 0.02  # so near to a round size a factor must lie
@@ -205,7 +205,7 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
     )
     numbers = (f"quote_volume/volume is {mean:.6g} where the price is {price:.6g}, in {int(bad.sum())} of {traded} "
                "bars: volume looks like ")  # fmt: skip
-    found = readings(ratio, price)
+    found = [one for one in readings(ratio, price) if one[2] != FACES or _explained(frame, *one[2:])]
     if claim.sure and claim.unit == QUOTE and any(unit == QUOTE for *_, unit, _ in found):
         return _by_claim(frame, ["volume"], file, claim)
     works = [one for one in found if _explained(frame, one[2], one[3])]
@@ -235,6 +235,9 @@ def _explained(frame: pd.DataFrame, unit: str, size: float) -> bool:
     """Whether a reading brings volume and turnover together in the bars."""
     if unit == QUOTE:
         return True
+    if unit == FACES:
+        on = frame["volume"] > 0
+        return bool((np.abs(frame["quote_volume"][on] / frame["volume"][on] / size - 1) < SHARP).mean() >= 1 - STRAYS)
     scaled = frame.assign(volume=frame["volume"] * size)
     pair = ("volume", "quote_volume") if unit == CONTRACTS else ("quote_volume", "volume")
     return are_coins_and_turnover(scaled, *pair)
@@ -243,11 +246,11 @@ def _explained(frame: pd.DataFrame, unit: str, size: float) -> bool:
 def _stated(frame: pd.DataFrame, claim: Claim, works: list[tuple[str, str, str, float]]) -> tuple[str, float] | None:
     """Unit and size as caller or venue state them, where the bars agree."""
     if claim.unit == CONTRACTS and claim.size is not None:
-        told = [(unit, claim.size) for unit in ((INVERSE,) if claim.inverse else (CONTRACTS, INVERSE))]
+        told = [(unit, claim.size) for unit in (CONTRACTS, INVERSE, FACES)[claim.inverse :]]
         return next((one for one in told if _explained(frame, *one)), None)
     if claim.unit == CONTRACTS or claim.inverse:
-        mine = INVERSE if claim.inverse else CONTRACTS
-        return next((one[2:] for one in works if one[2] == mine and len(works) == 1), None)
+        mine = (INVERSE, FACES) if claim.inverse else (CONTRACTS,)
+        return next((one[2:] for one in works if one[2] in mine and len(works) == 1), None)
     return None
 
 
@@ -255,6 +258,8 @@ def _converted(frame: pd.DataFrame, unit: str, size: float, file: str, numbers: 
     if unit == CONTRACTS:
         warnings.warn(f"{file}: {numbers}contracts of {size:g} coins each; multiplied by {size:g}", stacklevel=2)
         return _scaled(frame, size), f"volume: contracts of {size:g} coins each → coins"
+    if unit == FACES:
+        return _by_claim(frame.assign(volume=frame["quote_volume"]), ["volume"], file, Claim(QUOTE, "its turnover"))
     warnings.warn(f"{file}: {numbers}coin-margined contracts of {size:g} USD, and quote_volume like coins; the latter "
                   "is taken for the volume", stacklevel=2)  # fmt: skip
     money = frame["volume"] * size
@@ -273,6 +278,9 @@ def readings(ratio: float, price: float) -> list[tuple[str, str, str, float]]:
         candidates.append((ratio / size, f"contracts of {ratio:.4g} coins each", "contracts × size", CONTRACTS, size))
     candidates.append((ratio * price, "the quote currency", "volume ÷ price", QUOTE, 1.0))
     for worth in _INVERSE_SIZES:
+        if worth != 1:  # that is the quote currency
+            candidates.append((ratio * price / worth, f"coin-margined contracts of {worth} USD beside their turnover",
+                               "turnover ÷ price", FACES, float(worth)))  # fmt: skip
         candidates.append((ratio * price**2 / worth, f"coin-margined contracts of {worth} USD",
                            "contracts × size ÷ price", INVERSE, float(worth)))  # fmt: skip
     return [one[1:] for one in candidates if 1 / NEAR < one[0] < NEAR]

@@ -124,6 +124,29 @@ def test_coin_margined_contracts_are_refused_and_the_remedy_takes_the_coins() ->
         np.testing.assert_allclose(found["taker_buy_volume"], table["volume"] / 3)
 
 
+def test_coin_margined_contracts_beside_their_turnover() -> None:
+    """Contracts of 100 USD and USD: nothing counts coins, the price of the bar makes them."""
+    table = market()
+    frame = table[OHLC].assign(volume=table["quote_volume"] / 100, quote_volume=table["quote_volume"])
+    with pytest.raises(ValueError, match=r"contracts of 100 USD beside their turnover.*contract_size=100"):
+        read(frame)
+    for told in ({"units": {"volume": "contracts"}, "contract_size": 100}, {"symbol": "BTC/USD:BTC"}):
+        with pytest.warns(UserWarning, match="divided by the middle price"):
+            found = read(frame, **told).candles
+        np.testing.assert_allclose(found["volume"], table["volume"], rtol=5e-3)
+        np.testing.assert_allclose(found["quote_volume"], table["quote_volume"])
+
+
+@pytest.mark.filterwarnings("ignore:.*one side is assumed")
+@pytest.mark.parametrize("name", ["openInterestValue", "sumOpenInterestValue", "openInterestUsd", "oi_usd"])
+def test_a_value_alone_by_the_price_of_its_instant(name: str) -> None:
+    table = market()
+    coins = interest(table)["open_interest"]
+    frame = pd.DataFrame({"timestamp": ms(table), name: (coins * table["open"]).to_numpy()})
+    found = read(table, open_interest=frame, units={"open_interest": "quote"})
+    np.testing.assert_allclose(found.open_interest["open_interest"], coins)
+
+
 def test_a_claim_against_the_evidence_is_refused() -> None:
     frame = market()[[*OHLC, "volume", "quote_volume"]]
     with pytest.raises(
