@@ -134,7 +134,8 @@ def _quick(values: pd.Series) -> pd.DatetimeIndex | None:
             text = pa.array(values)
             if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
                 return None
-            return pd.DatetimeIndex(text.cast(kind).to_pandas())
+            moments = text.cast(kind).cast(pa.int64()).to_numpy(zero_copy_only=False).view("datetime64[us]")
+            return pd.DatetimeIndex(moments).tz_localize("UTC" if kind.tz else None)
     return None
 
 

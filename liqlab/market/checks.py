@@ -68,11 +68,10 @@ def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
     if index.tz is None:
         raise ValueError(f"{name}: the index has no time zone, so its hours are a guess; use "
                          "frame.tz_localize('UTC') if they are UTC")  # fmt: skip
-    if index.hasnans:
-        raise ValueError(
-            f"{name}: the index holds {int(np.asarray(index.isna()).sum())} missing time(s); drop these rows"
-        )
-    if not index.is_monotonic_increasing:
+    if not index.is_monotonic_increasing:  # nor is it with a missing time in it
+        if index.hasnans:
+            missing = int(np.asarray(index.isna()).sum())
+            raise ValueError(f"{name}: the index holds {missing} missing time(s); drop these rows")
         row = int(np.flatnonzero(np.diff(index.as_unit("ns").asi8) < 0)[0]) + 1
         raise ValueError(f"{name}: row {row} ({index[row]}) stands before the row above it ({index[row - 1]}); "
                          "use frame.sort_index()")  # fmt: skip
