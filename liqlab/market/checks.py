@@ -14,6 +14,7 @@ from liqlab.market.clock import distances, nanoseconds, timeframe_of
 PRICES = ("open", "high", "low", "close")
 TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
                 "max_leverage", "maintenance_amount")  # fmt: skip
+_RUN = 10  # distances that are alike, from which they are no gaps
 OPTIONAL_TIER_COLUMNS = ("whole_position", "reference_price")
 
 
@@ -148,9 +149,21 @@ def report_gaps(table: pd.DataFrame, name: str) -> None:
         first = table.index[int(np.flatnonzero(gaps)[0])]
         warnings.warn(
             f"{name}: {int(gaps.sum())} gap(s), {int((distance[gaps] // step - 1).sum())} row(s) missing in all, "
-            f"the first after {first}; nothing was filled in",
+            f"the first after {first}; nothing was filled in{_other_length(table.index, distance, step)}",
             stacklevel=2,
         )
+
+
+def _other_length(index: pd.Index, distance: np.ndarray, step: int) -> str:
+    """Words for rows that lie farther apart on a step of their own: bars of another length, not gaps."""
+    edges = np.flatnonzero(np.diff(distance, prepend=-1, append=-1))
+    runs = np.diff(edges) * (distance[edges[:-1]] > step)
+    longest = int(np.argmax(runs))
+    if runs[longest] < _RUN:
+        return ""
+    apart = timeframe_of(pd.Timedelta(int(distance[edges[longest]]), unit="ns"))
+    return (f"; but from {index[edges[longest]]} on {runs[longest] + 1} rows are {apart} apart: if these bars are "
+            "longer than the others, make two tables of it")  # fmt: skip
 
 
 def report_pauses(table: pd.DataFrame, name: str) -> None:

@@ -187,6 +187,12 @@ def test_a_wrong_price_is_said() -> None:
         read(later)
 
 
+def test_bars_of_two_lengths_are_said() -> None:
+    longer = market(24, step="4h", start="2024-05-03")
+    with pytest.warns(UserWarning, match=r"23 gap\(s\).* from 2024-05-03 00:00.* on 24 rows are 4h apart: if these"):
+        read(pd.concat([TABLE, longer]))
+
+
 def test_open_interest_that_is_not_updated_is_said() -> None:
     stuck = interest(TABLE)
     stuck.iloc[10:] = stuck.iloc[10]
