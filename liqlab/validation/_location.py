@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
+from liqlab.maps.arguments import check_same_market
 from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
@@ -66,7 +67,7 @@ class Location:
 @checked()
 def location(
     heat: xr.Dataset,
-    events: pd.DataFrame,
+    events: pd.DataFrame | Market,
     *,
     by: str = "events",
     floor: float = FLOOR,
@@ -81,9 +82,10 @@ def location(
     ----------
     heat : Dataset
         From `liqlab.heatmap`; its columns are the moments of freezing, ``time_step="4h"`` is a sensible width.
-    events : DataFrame (time,)
-        One row per liquidation, stamped when it happened: side, price [quote], quantity [coins]. Or, where prices are
-        not known, side, low, high [quote], quantity from `bar_events`: then the event is the stretch low … high.
+    events : DataFrame (time,) or Market
+        One row per liquidation, stamped when it happened: side, price [quote], quantity [coins]. Or a market with
+        ``liquidation_events``, as `liqlab.load` gives it of what was recorded. Or, where prices are not known, side,
+        low, high [quote], quantity from `bar_events`: then the event is the stretch low … high.
     by : 'events' or 'quantity'
         Every event counts alike, or as much as its share of the quantity liquidated after the same freeze.
     floor : float
@@ -100,13 +102,15 @@ def location(
     Raises
     ------
     ValueError
-        No event inside any reached range, columns that are missing, an unknown `by`.
+        No event inside any reached range, columns that are missing, an unknown `by`, a market without single events.
 
     Assumptions
     -----------
     - Longs can fall between the close at the freeze and the low of the next column, shorts between it and the high.
       Positions opened after the freeze are liquidated there too; no frozen map knows them.
     - The heatmap's bins are the resolution; within a bin nothing is told apart.
+    - What forecasts share is how far price went and how far levels usually stand: ``map`` ahead of ``distance law`` is
+      what the map knows at the same distance.
     - Forecasts: ``map``; ``uniform``; ``distance law`` (mean of the map's own profile by distance, over the freezes
       before: what is left of a map when all it knows of *this* price is taken away); ``volatility`` (half a normal
       distribution, width from the columns' last day); ``volume profile`` (volume by price of the last seven days);
@@ -123,6 +127,8 @@ def location(
         raise ValueError(f"by must be 'events' or 'quantity', got {by!r}")
     if not 0 < floor < 1:
         raise ValueError(f"floor must lie in (0, 1), got {floor!r}; 0.05 spreads a twentieth evenly")
+    if isinstance(events, Market):
+        events = _events_of(events, heat)
     history = History.of(heat, lag=lag, seed=seed)
     table, outside = _judged(history, _checked(events), floor)
     if by == "quantity":
@@ -156,6 +162,15 @@ def bar_events(observed: pd.DataFrame, market: Market) -> pd.DataFrame:
         part = pd.DataFrame({"side": side, "low": low, "high": high, "quantity": observed[side]})
         parts.append(part[(part["quantity"] > 0) & part["low"].notna()])
     return pd.concat(parts).sort_index(kind="stable")
+
+
+def _events_of(market: Market, heat: xr.Dataset) -> pd.DataFrame:
+    """The forced orders of the market that the map was made from."""
+    check_same_market(market, heat)
+    if market.liquidation_events is None:
+        raise ValueError("the market has no liquidation_events; liqlab record brings them and lq.load gives them. For "
+                         "liquidations per bar pass bar_events(market.liquidations, market)")  # fmt: skip
+    return market.liquidation_events
 
 
 def _checked(events: pd.DataFrame) -> pd.DataFrame:

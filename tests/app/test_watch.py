@@ -21,6 +21,7 @@ from liqlab.app import Alert, _watch, deliveries, to_command, to_log, to_webhook
 from liqlab.cli import app as command_line
 from liqlab.loaders import posting
 from liqlab.loaders.http import FetchError
+from tests import stream_server as server
 
 KEY = "a-very-secret-key"
 ALERT = Alert(pd.Timestamp("2025-10-10 21:20", tz="UTC"), "BTC/USDT:USDT", "binanceusdm", "a cluster is swept", "long",
@@ -248,3 +249,26 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ):
         done = CliRunner().invoke(command_line, wrong)
         assert done.exit_code == 1 and message in done.stderr and KEY not in done.output
+
+
+# --- over a socket ------------------------------------------------------------------------------------------------
+
+
+def test_a_stream_that_loses_bars_is_told(
+    venue: server.StreamVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exchange's history lacks what the stream did not tell whole: the share of received bars falls."""
+    monkeypatch.setattr(server.StreamVenue, "_klines", lambda *_: iter(()))
+    said: list[str] = []
+    got: list[Alert] = []
+
+    async def first() -> Alert:
+        watching = lq.watch("BTC/USDT:USDT", timeframe="1m", rules="received bars fall below 95%", to=got.append,
+                            store=tmp_path, tell=said.append)  # fmt: skip
+        alert = await anext(watching)
+        await watching.aclose()
+        return alert
+
+    alert = asyncio.run(first())
+    assert got == [alert] and alert.share < 0.95 and alert.symbol == "BTC/USDT:USDT"
+    assert "of the last day's bars were received" in alert.text and any("stay missing" in text for text in said)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -483,6 +484,13 @@ def test_a_loaded_market_is_scored_and_located(tmp_path: Path) -> None:
     heat = lq.heatmap(market, time_step="1h")
     found = lq.validation.location(heat, market.liquidation_events, resamples=20)
     assert found.about["events"] + found.about["outside"] == 300 and found.about["events"] > 50
+    pd.testing.assert_frame_equal(lq.validation.location(heat, market, resamples=20).table, found.table)
+    with pytest.raises(ValueError, match="the market has no liquidation_events; liqlab record brings them"):
+        lq.validation.location(heat, replace(market, liquidation_events=None))
+    with pytest.raises(ValueError, match="pass the market that it was made from"):
+        lq.validation.location(heat, replace(market, exchange="bybit"))
+    fitted = lq.calibrate(market, resamples=2, share_of_volume=(0.1,))
+    assert lq.expected_liquidations(market, law=fitted.law).to_numpy().sum() > 0
     scores = lq.score(lq.expected_liquidations(market), market.liquidations, market=market, resamples=20)
     assert scores.table["spearman"].notna().any() if "spearman" in scores.table else len(scores.table)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_code_is_short_and_prose_goes_with_it(notebook: Path) -> None:
     code = [cell for cell in cells(notebook, "code") if not is_prose(cell)]
     prose = [cell for cell in cells(notebook) if is_prose(cell)]
     for cell in cells(notebook, "code"):
-        compile(text(cell), notebook.name, "exec")
+        compile(text(cell), notebook.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         assert max(map(len, text(cell).splitlines())) <= MAX_LINE, "longer lines are cut off in JupyterLab"
     assert 6 <= len(code) <= 14
     assert len(prose) >= len(code)
