@@ -119,7 +119,13 @@ class _BoundedRun:
             def execute_managed_notebook(
                 cls, nb_man: Any, kernel_name: str, *, start_timeout: float = 60, **_: Any
             ) -> Any:
-                return Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, timeout=None).execute()
+                # papermill would write all that is shown so far before and after every cell; it writes at the end
+                path, nb_man.output_path = nb_man.output_path, None
+                try:
+                    client = Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, timeout=None)
+                    return client.execute()
+                finally:
+                    nb_man.output_path = path
 
         return Engine
 

@@ -8,15 +8,16 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from liqlab.report.kernels import Bounds, allowed, execute, watch_parent
 from liqlab.report.pages import Page, ReportError
+from liqlab.report.warm_kernels import WarmKernels, warm_kernels
 
 KERNEL = "liqlab-report"
 
@@ -48,8 +49,13 @@ def run_pages(pages: Sequence[Page], *, folder: Path, jobs: int, bounds: Bounds 
         environment = _environment(Path(private))
         workers = min(jobs, len(pages))
         spawn = multiprocessing.get_context("spawn")  # a forked kernel client inherits locks
-        shared = (environment, spawn.RLock(), spawn.Value("i", 1))
-        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_enter, initargs=shared) as pool:
+        with (
+            _warm(pages, environment, spawn) as warm,
+            ProcessPoolExecutor(
+                workers, mp_context=spawn, initializer=_enter,
+                initargs=(environment, spawn.RLock(), spawn.Value("i", 1), warm),
+            ) as pool,
+        ):  # fmt: skip
             try:
                 _collect(pool, pages, folder, bounds or Bounds(), runs)
             except BaseException:
@@ -70,6 +76,13 @@ def _collect(pool: Any, pages: Sequence[Page], folder: Path, bounds: Bounds, run
             runs[page.name] = _outcome(done, page, folder)
             bar.update()
             bar.set_postfix_str(page.name)
+
+
+def _warm(pages: Sequence[Page], environment: Mapping[str, str], spawn: Any) -> Any:
+    """Imports that pages share are worth a process of their own from the second page on."""
+    if sum("holoviews" in page.notebook.read_text(encoding="utf-8", errors="replace") for page in pages) < 2:
+        return nullcontext()
+    return warm_kernels(allowed({**os.environ, **environment}, network=False), spawn)
 
 
 @contextmanager
@@ -104,11 +117,15 @@ def _environment(private: Path) -> dict[str, str]:
     }
 
 
-def _enter(environment: dict[str, str], lock: Any, rows: Any) -> None:
+def _enter(environment: dict[str, str], lock: Any, rows: Any, warm: WarmKernels | None) -> None:
     """In a worker process, once: its surroundings, and the row of the console where its progress stands."""
     from tqdm.auto import tqdm
 
     watch_parent()
+    if warm is not None:
+        from liqlab.report.forked_kernels import connect
+
+        connect(warm)
     tqdm.set_lock(lock)
     with rows.get_lock():
         _ROW.append(rows.value)

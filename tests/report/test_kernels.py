@@ -27,6 +27,7 @@ SEED = "seed: int = 1  # told"
 TELL = "import os, pathlib\npathlib.Path(os.environ.get('LIQLAB_TOLD', 'pid') + str(os.getpid())).touch()"
 HANG = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
 HANG += "import pathlib\npathlib.Path(f'pid{child.pid}').touch()\nwhile True: pass"
+FORKED = "# where two pages name holoviews, their kernels are forked"
 pytestmark = [pytest.mark.skipif(sys.platform == "win32", reason="process groups"), pytest.mark.timeout(300)]
 
 
@@ -53,8 +54,10 @@ def test_what_hangs_shouts_or_crashes_ends_and_leaves_nothing(tmp_path: Path, mo
     write_notebook(notebooks / "00_plain.ipynb", "# What is plain?", SEED, "print(seed)")
     build_site("site", notebooks=notebooks)
     before = (tmp_path / "site" / "report.json").read_bytes()
-    write_notebook(notebooks / "01_hangs.ipynb", "# What hangs?", SEED, TELL, HANG)
-    write_notebook(notebooks / "02_shouts.ipynb", "# What shouts?", SEED, TELL, "while True: print('x' * 100_000)")
+    write_notebook(notebooks / "01_hangs.ipynb", "# What hangs?", SEED, TELL, HANG, FORKED)
+    write_notebook(
+        notebooks / "02_shouts.ipynb", "# What shouts?", SEED, TELL, "while True: print('x' * 100_000)", FORKED
+    )
     write_notebook(notebooks / "03_crashes.ipynb", "# What crashes?", SEED, TELL, "os._exit(7)")
     began = time.monotonic()
     with pytest.raises(ReportError) as error:
@@ -69,18 +72,21 @@ def test_what_hangs_shouts_or_crashes_ends_and_leaves_nothing(tmp_path: Path, mo
     assert not list(tmp_path.glob(".site-*"))
 
 
+@pytest.mark.parametrize("forked", [False, True], ids=["started", "forked"])
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
-def test_a_report_that_is_stopped_takes_its_kernels_along(by: signal.Signals, tmp_path: Path) -> None:
+def test_a_report_that_is_stopped_takes_its_kernels_along(by: signal.Signals, forked: bool, tmp_path: Path) -> None:
     notebooks = tmp_path / "notebooks"
-    write_notebook(notebooks / "01_hangs.ipynb", "# What hangs?", SEED, TELL, HANG)
-    command = [sys.executable, "-m", "liqlab.cli", "report", "--notebooks", str(notebooks)]
+    more = (FORKED,) if forked else ()
+    write_notebook(notebooks / "01_hangs.ipynb", "# What hangs?", SEED, TELL, HANG, *more)
+    write_notebook(notebooks / "02_waits.ipynb", "# What waits?", SEED, *more)
+    command = [sys.executable, "-m", "liqlab.cli", "report", "--jobs", "1", "--notebooks", str(notebooks)]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as report:
         deadline = time.monotonic() + 120
         while len(list(tmp_path.glob("pid*"))) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert len(alive(tmp_path)) == 2
         report.send_signal(by)
-        code = report.wait(30)
+        code = report.wait(90)
         said = report.stderr.read() if report.stderr else ""
     assert gone(tmp_path)
     assert code == (143 if by == signal.SIGTERM else -signal.SIGKILL), said
