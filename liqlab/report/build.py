@@ -49,7 +49,8 @@ def build_site(
     Parameters
     ----------
     output : path
-        Folder of the site. A site that is already there is replaced in one step, once everything has succeeded.
+        Folder of the site. A site that is already there is replaced in one step, once everything has succeeded; where
+        nothing has changed since, and all its files are what was written, it stays.
     only : sequence of str, optional
         Pages to look at. Those of an earlier build whose executed notebooks are still in ``<output>/_notebooks`` stay.
     parameters : mapping or sequence of ``name=value``, optional
@@ -76,7 +77,7 @@ def build_site(
     ReportError
         Where a name is unknown or a notebook fails; the site that was there is left as it was.
     """
-    from liqlab.report.page_record import key_of, read_report, write_report
+    from liqlab.report.page_record import key_of, layout_key, read_report, stands, write_report
     from liqlab.report.run import run_pages
     from liqlab.report.site import keep_failed, replace_site, work_folder, write_site
 
@@ -85,26 +86,35 @@ def build_site(
     chosen = give(choose(every, only), read_assignments(parameters))
     target = Path(output).expanduser().resolve()
     keys = {page.name: key_of(page) for page in chosen}
+    known = {page.name: page for page in chosen}
+    pages = [known.get(page.name, page) for page in every]
+    layout = layout_key(pages)
     with work_folder(target) as work:
-        kept = _kept(target, read_report(target), keys, rerun=rerun)
+        earlier = read_report(target)
+        kept = _kept(target, earlier, keys, rerun=rerun)
         stale = [page for page in chosen if page.name not in kept]
+        if not stale and stands(target, layout):
+            return [_row(entry, target, None) for entry in earlier.values()]
+        # the longest first, so that none is left alone at the end; what is not known yet from the last chapter on, for
+        # later chapters compute more
+        stale.reverse()
+        stale.sort(key=lambda page: -(earlier.get(page.name, {}).get("seconds") or float("inf")))
         runs = run_pages(stale, folder=work / "executed", jobs=os.cpu_count() or 1 if jobs is None else jobs,
                          bounds=bounds)  # fmt: skip
-        failed = [run for run in runs if run.error]
+        failed = sorted((run for run in runs if run.error), key=lambda run: list(keys).index(run.name))
         if failed:
             raise ReportError(keep_failed(failed, target))
-        known = {page.name: page for page in chosen}
-        pages = [known.get(page.name, page) for page in every]
         table = write_site(pages, work=work, keys=keys, earlier=kept, old=target)
         seconds = {run.name: round(run.seconds, 2) for run in runs}
         told = [{**row, "seconds": seconds.get(row["page"], row["seconds"])} for row in table]
         made = datetime.now(UTC).isoformat(timespec="seconds")
-        write_report(work / "html", told, made)
+        write_report(work / "html", told, made, layout=layout)
         replace_site(work / "html", target)
-    return [
-        {"page": row["page"], "seconds": seconds.get(row["page"]), "bytes": row["bytes"], "path": target / row["file"]}
-        for row in table
-    ]
+    return [_row(row, target, seconds.get(row["page"])) for row in table]
+
+
+def _row(entry: Mapping[str, Any], target: Path, seconds: float | None) -> dict[str, Any]:
+    return {"page": entry["page"], "seconds": seconds, "bytes": entry["bytes"], "path": target / entry["file"]}
 
 
 def _bounds(time_limit: float, output_limit: float) -> Bounds:

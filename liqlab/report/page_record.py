@@ -83,16 +83,29 @@ def command(page: Page, parameters: Mapping[str, Any]) -> str:
 
 def data_used(notebook: Any, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
     """Shipped files of the examples that a page names, in its code, parameters or what it says, with their sha256."""
-    from liqlab.loaders._examples import examples, load_example
-
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     told = ("".join(o.get("data", {}).get("text/markdown", "")) for cell in code for o in cell.get("outputs", ()))
     text = " ".join([*(cell.source for cell in code), *told, json.dumps(dict(parameters), default=str)])
     files: dict[str, str] = {}
-    for name in examples().index:
+    for name in _example_names():
         if any(f"{quote}{name}{quote}" in text for quote in "\"'`"):
-            files |= {source["file"]: source["sha256"] for source in load_example(name).sources.values()}
+            files |= _files_of(name)
     return [{"file": file, "sha256": files[file]} for file in sorted(files)]
+
+
+@cache
+def _example_names() -> tuple[str, ...]:
+    from liqlab.loaders._examples import examples
+
+    return tuple(examples().index)
+
+
+@cache
+def _files_of(example: str) -> dict[str, str]:
+    """The shipped files of an example with their sha256."""
+    from liqlab.loaders._examples import load_example
+
+    return {source["file"]: source["sha256"] for source in load_example(example).sources.values()}
 
 
 def figures_shown(notebook: Any) -> list[dict[str, Any]]:
@@ -108,13 +121,44 @@ def figures_shown(notebook: Any) -> list[dict[str, Any]]:
     return [{"number": number, **figure} for number, figure in enumerate(found, start=1)]
 
 
-def write_report(folder: Path, pages: Sequence[Mapping[str, Any]], made: str) -> None:
-    """Write `report.json`: what a program may want to know of the site."""
+def write_report(folder: Path, pages: Sequence[Mapping[str, Any]], made: str, *, layout: str = "") -> None:
+    """Write `report.json`: what a program may want to know of the site; `layout` is its `layout_key`."""
     import liqlab
 
-    told = {"liqlab": liqlab.__version__, "made": made, "versions": versions(), "pages": list(pages)}
+    site = {"layout": layout, "files": _files_key(folder)}
+    told = {"liqlab": liqlab.__version__, "made": made, "versions": versions(), "site": site, "pages": list(pages)}
     text = json.dumps(_finite(told), indent=1, ensure_ascii=False, default=str, allow_nan=False)
     (folder / REPORT).write_text(text + "\n", encoding="utf-8")
+
+
+def layout_key(pages: Sequence[Page]) -> str:
+    """sha256 of what a site is made from besides what its pages showed: the whole package, versions, the notebooks."""
+    import liqlab
+
+    digest = hashlib.sha256(_surroundings().encode())
+    package = Path(liqlab.__file__).parent
+    sources = [path for path in sorted(package.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    for path in [*sources, *(page.notebook for page in pages)]:
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    digest.update(json.dumps([(page.name, page.case) for page in pages]).encode())
+    return digest.hexdigest()
+
+
+def stands(site: Path, layout: str) -> bool:
+    """Whether the site was made with this `layout_key`, and each of its files is what was written."""
+    try:
+        told = json.loads((site / REPORT).read_text(encoding="utf-8"))["site"]
+        return told == {"layout": layout, "files": _files_key(site)}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _files_key(site: Path) -> str:
+    """sha256 of the names and bytes of all files but the report itself."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in site.rglob("*") if path.is_file() and path != site / REPORT):
+        digest.update(path.relative_to(site).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _finite(value: Any) -> Any:
@@ -150,7 +194,7 @@ def _is_file(text: str) -> bool:
 
 def _apart(path: Path) -> bool:
     """What has no part in what a notebook shows: the report's other files, and the command line."""
-    others = path.parts[0] == "report" and path.name not in ("figures.py", "thumbnail.py")
+    others = path.parts[0] == "report" and path.name not in ("figures.py", "thumbnails.py")
     return others or path.parts[0] == "_shipped" or path.name.startswith("cli")
 
 

@@ -149,7 +149,11 @@ def test_only_what_has_changed_is_run(tmp_path: Path) -> None:
 
     assert ran() == ["00_a", "01_b"]
     first = {path.name: path.read_bytes() for path in site.glob("*.html")}
-    assert ran() == []
+    whole = {path: path.stat().st_mtime_ns for path in site.rglob("*")}
+    assert ran() == [] and {path: path.stat().st_mtime_ns for path in site.rglob("*")} == whole  # it stays
+    (site / "01_b.html").write_text("damaged")
+    (site / "index.html").unlink()
+    assert ran() == [] and {path.name: path.read_bytes() for path in site.glob("*.html")} == first
     write_notebook(notebooks / "01_b.ipynb", *PLAIN, "*A sentence more.*")
     assert ran() == ["01_b"]
     assert "A sentence more." in (site / "01_b.html").read_text(encoding="utf-8")
@@ -187,6 +191,7 @@ def test_figures_are_the_same_apart_from_ids(tmp_path: Path) -> None:
         pages.append((tmp_path / "site" / "00_a.html").read_text(encoding="utf-8"))
     one, two = (re.sub(r'"(id|root_ids|roots|docid|token)":("[^"]*"|\[[^\]]*\])', "", page) for page in pages)
     assert one == two
+    (tmp_path / "site" / "00_a.html").unlink()
     build_site(tmp_path / "site", notebooks=tmp_path / "n")  # from what was kept
     assert (tmp_path / "site" / "00_a.html").read_text(encoding="utf-8") == pages[1]
     assert (tmp_path / "site" / "_static" / "00_a.png").read_bytes().startswith(b"\x89PNG")
