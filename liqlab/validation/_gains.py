@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
 from liqlab.validation.batch_scores import partial_batch
-from liqlab.validation.resampling import Days, Drawn, each, interval
+from liqlab.validation.resampling import Days, Drawn, interval
 
 __all__ = ["gains"]
 
@@ -66,7 +65,7 @@ def gains(
         code = np.tile(days.code, 2) if side == "both" else days.code
         maps = {name: _rows(forecasts[name], side) for name, kind in kinds.items() if kind == "map"}
         made = list(maps.values())
-        left = each(days.draws, code, partial(partial_batch, made, y, z))
+        left = partial_batch(made, y, z, Drawn(days.draws, code))
         for k, (name, x) in enumerate(maps.items()):
             measures = {"partial_spearman": left[k], **_out_of_block(x, y, z, code, days)}
             rows += [(side, name, best, what, *interval(values, level)) for what, values in measures.items()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from liqlab.validation._baselines import baselines as _baselines
 from liqlab.validation._gains import gains
 from liqlab.validation.align import amounts, in_coins, missing_bars, on_step, price_of
 from liqlab.validation.batch_scores import batch
-from liqlab.validation.resampling import Days, days_of, each, interval
+from liqlab.validation.resampling import Days, Drawn, days_of, interval
 from liqlab.validation.score_functions import SCORES, calibration_curve
 
 __all__ = ["Scores", "score"]
@@ -233,7 +232,7 @@ def _table(forecasts: dict[str, pd.DataFrame], seen: pd.DataFrame, days: Days, l
         y = rows_of(seen, side)
         code = np.tile(days.code, 2) if side == "both" else days.code
         made = [rows_of(x, side) for x in forecasts.values()]
-        values = dict(zip(forecasts, each(days.draws, code, partial(batch, made, y)), strict=True))
+        values = dict(zip(forecasts, batch(made, y, Drawn(days.draws, code)), strict=True))
         for name, scores in values.items():
             for k, what in enumerate(SCORES):
                 lead = interval(values[first][k] - scores[k], level) if name != first else (np.nan,) * 3

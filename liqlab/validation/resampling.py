@@ -6,19 +6,16 @@ that each day was drawn: weights instead of copies, so that a thousand resamples
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from liqlab.market.clock import nanoseconds
 
-__all__ = ["Days", "Drawn", "days_of", "each", "interval"]
+__all__ = ["Days", "Drawn", "days_of", "interval"]
 
 DAY = 86_400 * 10**9
-MAX_WEIGHT_CELLS = 4_000_000  # of a matrix of weights: 32 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +93,6 @@ def days_of(index: pd.Index, *, resamples: int = 1_000, seed: int = 0) -> Days:
     count = int(code.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples).T
     return Days(code.astype(np.int64), np.column_stack([np.ones(count), drawn]))
-
-
-def each(draws: np.ndarray, code: np.ndarray, function: Callable[[Drawn], Any]) -> np.ndarray:
-    """Apply a function of the weights to stretches of resamples, so that memory stays flat.
-
-    The function returns an array whose last axis is the resample.
-    """
-    width = max(MAX_WEIGHT_CELLS // max(len(code), 1), 1)
-    parts = [np.asarray(function(Drawn(draws[:, k : k + width], code))) for k in range(0, draws.shape[1], width)]
-    return np.concatenate(parts, axis=-1)
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import liqlab as lq
 from liqlab.validation import placebos
 from liqlab.validation import score_functions as s
 from liqlab.validation.batch_scores import batch, partial_batch
-from liqlab.validation.resampling import Drawn, days_of, each, interval
+from liqlab.validation.resampling import Drawn, days_of, interval
 
 LONG = os.environ.get("LIQLAB_LONG") == "1"
 # ten hours by hand: estimates with two ties, observations with one
@@ -129,7 +129,7 @@ def test_weights_are_literal_resamples(name: str) -> None:
     x, y = np.round(table["long"].to_numpy()), np.round(table["long"].to_numpy() + table["short"].to_numpy())
     days = days_of(table.index, resamples=20, seed=3)
     score = s.SCORES[name]
-    values = each(days.draws, days.code, lambda w: score(x, y, w))
+    values = score(x, y, Drawn(days.draws, days.code))
     assert values[0] == pytest.approx(score(x, y), abs=1e-12)
     if "skill" in name:
         return
@@ -161,20 +161,16 @@ def test_days_are_drawn_whole_and_seeded() -> None:
     assert not np.array_equal(days.draws, days_of(index, resamples=200, seed=6).draws)
 
 
-def test_resamples_in_stretches_give_the_same(monkeypatch: Any) -> None:
-    days = days_of(hours(240), resamples=50)
-    x, y = amounts(240).to_numpy().T
-    whole = each(days.draws, days.code, lambda w: s.spearman(x, y, w))
-    monkeypatch.setattr("liqlab.validation.resampling.MAX_WEIGHT_CELLS", 1000)
-    assert np.array_equal(whole, each(days.draws, days.code, lambda w: s.spearman(x, y, w)))
-
-
-def test_a_thousand_resamples_of_forty_days_take_less_than_a_second() -> None:
-    x, y = amounts(960).to_numpy().T
-    days = days_of(hours(960), resamples=1_000)
-    began = time.process_time()
-    each(days.draws, days.code, lambda w: s.spearman(x, y, w))
-    assert time.process_time() - began < 1.0
+def test_a_thousand_resamples_hold_no_table_of_rows_and_resamples() -> None:
+    x, y = amounts(4_800).to_numpy().T
+    days = days_of(hours(4_800), resamples=1_000)
+    drawn = Drawn(days.draws, days.code)
+    batch([x], y, drawn)  # compiled
+    tracemalloc.start()
+    batch([x], y, drawn)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < x.nbytes * 1_000 / 4
 
 
 def test_intervals_cover_the_truth_of_a_process_with_memory() -> None:
