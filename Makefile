@@ -42,13 +42,13 @@ lint: $(READY)  ## style and types
 	$(BIN)/mypy
 
 test: lint  ## style, types, tests and doctests, with reduced counts
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-base: $(READY)  ## the wheel without extras in an empty environment, and the README's calls in it
 	$(BIN)/python -m tests.base_install
 
 test-all: lint  ## the same with long counts
-	LIQLAB_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	LIQLAB_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 bench: $(READY)  ## how fast the ledger and the maps are here
 	$(BIN)/python -m bench

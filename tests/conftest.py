@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 LONG = os.environ.get("LIQLAB_LONG") == "1"
@@ -18,3 +19,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("liqlab")
+
+SPREAD = {"test_notebooks_run.py"}  # their tests share nothing, so any worker may take any of them
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--dist loadgroup`` the tests of a file stay together, as they share what its fixtures make."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if item.path.name not in SPREAD:
+                item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
+import pytest
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 SETUP = """import holoviews as hv
 import numpy as np
@@ -116,6 +124,21 @@ def build(folder: Path) -> Path:
     from liqlab.report.build import build_site
 
     build_site(folder / "site", notebooks=write_notebooks(folder / "notebooks"))
+    return folder / "site"
+
+
+def shared(factory: pytest.TempPathFactory) -> Path:
+    """The small site, built by the worker that asks first; the others wait for it. Nobody writes into it."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of all workers of this run
+    folder = root / "small-site"
+    with (root / "small-site.lock").open("w") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "site").is_dir():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            build(folder)
     return folder / "site"
 
 

@@ -28,7 +28,8 @@ def changed(patch: Path) -> list[str]:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree with all patches applied."""
     folder = tmp_path_factory.mktemp("copy")
-    apart = shutil.ignore_patterns("__pycache__", "_shipped", ".ipynb_checkpoints")
+    # compiled kernels come along: a copied file keeps the time by which numba knows it
+    apart = shutil.ignore_patterns("*.pyc", "_shipped", ".ipynb_checkpoints")
     for name in COPIED:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=apart)

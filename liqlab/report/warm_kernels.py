@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-__all__ = ["WarmKernels", "serve", "warm_kernels"]
+__all__ = ["WarmKernels", "import_all", "serve", "warm_kernels"]
 
 # what pages import; not hvplot.pandas, which acts on the notebook that imports it, nor pyplot, which hooks into it
 WARM = ("ipykernel.kernelapp", "ipykernel.zmqshell", "numpy", "pandas", "numba", "xarray", "scipy.stats",
@@ -85,7 +85,7 @@ def warm_kernels(environment: Mapping[str, str], context: Any) -> Iterator[WarmK
 def serve() -> None:
     """Import, then fork a kernel per request, until nobody can ask any more; in a child, be that kernel."""
     requests, answers = (Connection(int(text)) for text in sys.argv[2:4])
-    hooks = _import_all()
+    hooks = import_all()
     kernels: set[int] = set()
     while True:
         try:
@@ -131,7 +131,7 @@ def _as_in_a_notebook() -> Iterator[_Shell]:
         del builtins.__IPYTHON__, builtins.get_ipython  # type: ignore[attr-defined]
 
 
-def _import_all() -> list[tuple[str, Any]]:
+def import_all() -> list[tuple[str, Any]]:
     """Import what pages do, the whole of liqlab, and its compiled kernels; returns hooks into a notebook's shell."""
     with _as_in_a_notebook() as shell:
         for name in WARM:

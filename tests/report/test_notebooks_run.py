@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
-import subprocess
-import sys
+from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import liqlab as lq
 from liqlab.report.page_record import key_of, read_report
 from liqlab.report.pages import Page
+from tests.bare import main
 from tests.conftest import LONG
 from tests.report.test_notebooks import NOTEBOOKS, ROOT, parameters
 
@@ -49,15 +51,29 @@ def was_run_bare(notebook: Path) -> bool:
     return built.get("key") == key_of(Page(notebook.stem, notebook))
 
 
-def run(notebook: Path, changes: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Any]:
+    """Where a process comes from that has imported all that notebooks do."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.warm"])
+    with pytest.MonkeyPatch.context() as patch:
+        paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+        patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")  # a pool of threads does not survive a fork
+        forkserver.ensure_running()
+    yield context
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  else it lives on to the end of the run
+
+
+def run(notebook: Path, changes: list[dict[str, Any]], folder: Path, forks: Any) -> list[dict[str, Any]]:
     """How the notebook ended with each change, and bare at last; the working folder is none of the project's."""
-    whole = "part" if was_run_bare(notebook) else "whole"
-    command = [sys.executable, "-m", "tests.bare", str(notebook), json.dumps(changes), whole]
-    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    surroundings = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "IPYTHONDIR": str(folder / "ipython")}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=surroundings, check=False)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    process = forks.Process(target=main, args=(str(notebook), changes, str(folder)),
+                            kwargs={"whole": not was_run_bare(notebook)})  # fmt: skip
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return [json.loads(line) for line in (folder / "ends").read_text(encoding="utf-8").splitlines()]
 
 
 def asked_for(end: dict[str, Any]) -> bool:
@@ -83,10 +99,10 @@ def empties(notebook: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n.stem != "06_case_study"], ids=lambda n: n.stem)
-def test_runs_bare_and_asks_for_what_is_empty(notebook: Path, tmp_path: Path) -> None:
+def test_runs_bare_and_asks_for_what_is_empty(notebook: Path, tmp_path: Path, forks: Any) -> None:
     allowed, asked = empties(notebook)
     changes = [allowed, *asked] if allowed and (LONG or notebook.stem[:2] not in SLOW) else asked
-    *changed, bare = run(notebook, changes, tmp_path)
+    *changed, bare = run(notebook, changes, tmp_path, forks)
     assert bare["error"] is None, bare
     assert len(changed) == len(changes)
     for end in changed:
@@ -96,10 +112,10 @@ def test_runs_bare_and_asks_for_what_is_empty(notebook: Path, tmp_path: Path) ->
             assert end["error"] is not None and asked_for(end), end
 
 
-def test_case_study_runs_bare_and_with_what_may_be_empty(tmp_path: Path) -> None:
+def test_case_study_runs_bare_and_with_what_may_be_empty(tmp_path: Path, forks: Any) -> None:
     """Without told levels, story or periods, and for a bare market, it is whole; without a map it asks."""
     notebook = next(n for n in NOTEBOOKS if n.stem == "06_case_study")
-    *changed, bare = run(notebook, [*OF_THE_CASE_STUDY, *WHOLE_OF_THE_CASE_STUDY], tmp_path)
+    *changed, bare = run(notebook, [*OF_THE_CASE_STUDY, *WHOLE_OF_THE_CASE_STUDY], tmp_path, forks)
     assert bare["error"] is None, bare
     assert len(changed) == len(OF_THE_CASE_STUDY) + len(WHOLE_OF_THE_CASE_STUDY)
     for end in changed:

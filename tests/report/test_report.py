@@ -34,7 +34,7 @@ from liqlab.report.page_record import command, data_used, key_of
 from liqlab.report.pages import Page, choose, give, one_page, parameters_of, read_assignments
 from liqlab.report.run import Run
 from liqlab.report.single_page import write_page
-from tests.small_site import BOKEH, build, requests_in, write_notebook, write_notebooks
+from tests.small_site import BOKEH, requests_in, shared, write_notebook, write_notebooks
 
 PLAIN = ("# What is plain?", "seed: int = 1  # told below\ncoin: str = 'BTC'", "print('seed', seed, coin)")
 FAILING = ("# What fails?", "seed: int = 1", "level = 1 / (seed - 1)\nprint(level)")
@@ -42,7 +42,7 @@ FAILING = ("# What fails?", "seed: int = 1", "level = 1 / (seed - 1)\nprint(leve
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("report"))
+    return shared(tmp_path_factory)
 
 
 @pytest.fixture

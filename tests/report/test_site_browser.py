@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.small_site import build
+from tests.small_site import shared
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium to run these")
@@ -48,7 +48,7 @@ PAINTED = """() => {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("browser"))
+    return shared(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
