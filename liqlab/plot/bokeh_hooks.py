@@ -131,11 +131,19 @@ def below(plot: Any, element: Any) -> None:
 
 
 def use_bokeh() -> None:
-    """Bokeh as the backend, without touching what a notebook has loaded already."""
+    """Bokeh as the backend, without touching what a notebook has loaded already.
+
+    From then on the wheel over a figure scrolls the notebook, as it does a page, and a drag selects nothing: zoom and
+    pan wait in the toolbar until they are chosen. Whoever wants another beginning says so, ``active_tools=[…]``.
+    """
     import holoviews as hv
 
     if "bokeh" not in hv.Store.registry or hv.Store.current_backend != "bokeh":
         hv.extension("bokeh", logo=False)
+    from holoviews.plotting.bokeh.element import ElementPlot
+
+    if ElementPlot.active_tools is None:
+        ElementPlot.active_tools = []
 
 
 def is_figure(thing: Any) -> bool:
