@@ -17,6 +17,8 @@ if "NUMBA_CACHE_DIR" not in os.environ and not os.access(Path(__file__).parent, 
 import numba
 from numba.core import event
 
+COMPILES = "liqlab compiles its kernels once, about 10 s …"
+
 
 class _Say(event.Listener):
     """One line on stderr before the first kernel is compiled, so that nobody waits without knowing for what."""
@@ -27,7 +29,7 @@ class _Say(event.Listener):
         function = getattr(event.data.get("dispatcher"), "py_func", None)
         if not self.said and getattr(function, "__module__", "").startswith("liqlab."):
             self.said = True
-            print("liqlab compiles its kernels once, about 10 s …", file=sys.stderr, flush=True)
+            print(COMPILES, file=sys.stderr, flush=True)
 
     def on_end(self, event: event.Event) -> None:
         """Nothing: the map that follows says that it is done."""

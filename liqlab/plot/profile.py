@@ -72,7 +72,7 @@ def liquidation_map(
             "height": 440,
         }
     else:
-        look = {"title": f"\n\n\nmap at its close\n{closed}", "yaxis": None, "width": width, "height": HEIGHT,
+        look = {"title": f"\n\n\n\nmap at its close\n{closed}", "yaxis": None, "width": width, "height": HEIGHT,
                 "xlabel": f"[{quote} per {bin_of(table):g}]",
                 "hooks": [bokeh_hooks.si_axis("x"), bokeh_hooks.below]}  # fmt: skip
     return hv.Overlay(parts).opts(

@@ -43,13 +43,13 @@ def _interest(use: OpenInterestUse, narrow: bool) -> str:
 
 
 def heading(heat: xr.Dataset, title: str | None) -> str:
-    """Five short lines, so that a phone shows them whole."""
+    """Six short lines, so that a phone shows them whole."""
     a = heat.attrs
     window = f"opened within {a['lookback']}" if a["lookback"] else "all positions"
     window += " (history is shorter)" if "lookback_held" in a else ""
     first = title or "Estimated liquidation heatmap"
     who = f"{a['symbol'] or 'no symbol'} · {a['exchange'] or 'no exchange'} · {a['timeframe']}"
-    return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window} · OI {interest(heat)}"
+    return f"{first}\n{who}\nmodel {a['model']}\nlaw {a['law']}\n{window}\nOI {interest(heat)}"
 
 
 def raw(text: str) -> str:

@@ -239,7 +239,7 @@ def confluence(table: pd.DataFrame, *, ylim: tuple[float, float] | None = None, 
     layers = ", ".join(table.attrs["layers"])
     look: dict[str, Any] = {**WIDE, "height": 440} if width is None else {"width": width, "height": HEIGHT}
     look |= {"title": raw(f"{_words(table, 'Confluence of the estimated map')}\nlayers {layers}"),
-             "ylabel": f"price [{quote}]"} if width is None else {"title": f"\n\n\nmeeting of\n{layers}",
+             "ylabel": f"price [{quote}]"} if width is None else {"title": f"\n\n\n\nmeeting of\n{layers}",
                                                                   "yaxis": None}  # fmt: skip
     return hv.Overlay(parts).opts(hv.opts.Overlay(
         ylim=(low, high), xlim=(0, 1), xlabel="score [0..1]", fontsize=FONT, legend_position="bottom_right",

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from liqlab.engine.jit import COMPILES
 from liqlab.report.pages import ReportError
 from liqlab.report.texts import defuse_tex
 
@@ -32,7 +33,10 @@ _WIDE = 400  # [px] from which a plot of fixed width stretches, also beside othe
 
 
 def without_loaders(notebook: Any) -> Any:
-    """The notebook without the libraries that ``hv.extension`` and widgets write into it (3 MB each time)."""
+    """The notebook without the libraries that ``hv.extension`` and widgets write into it (3 MB each time).
+
+    Nor does a page say that its machine had to compile.
+    """
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -105,7 +109,7 @@ def _script_of(data: Any) -> str:
 def _is_loader(output: Any) -> bool:
     """Whether an output shows nothing: it loads a library, keeps a session, or is empty."""
     if output.get("output_type") not in ("display_data", "execute_result"):
-        return False
+        return "".join(output.get("text", "")).strip() == COMPILES
     data = output.get("data", {})
     script = _script_of(data)
     if not data or any(kind in data for kind in _LOADERS):

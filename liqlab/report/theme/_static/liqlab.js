@@ -80,6 +80,20 @@
 
   // --- drawing -------------------------------------------------------------------------------------------------------
 
+  function stack(grid) { // on a phone: what stood side by side, one below the other, the map and its strip first
+    const parts = [...grid.children].sort((a, b) => a[2] - b[2] || a[1] - b[1]);
+    if (!parts.some((part) => part[2] > 0)) return;
+    for (const [plot, , column] of parts) {
+      if (!column || !(plot instanceof Bokeh.Models.get("Plot"))) continue;
+      plot.setv({width: null, min_width: 0, sizing_mode: "stretch_width", height: Math.min(plot.height ?? 300, 320),
+        min_border_bottom: 40});
+      if (plot.title?.text) plot.title.text = plot.title.text.trim();
+      for (const axis of plot.left) axis.visible = true; // it has no neighbour any more that lends it one
+    }
+    grid.cols = null;
+    grid.children = parts.map(([plot], row) => [plot, row, 0]);
+  }
+
   async function draw(data) {
     if (data.dataset.done) return;
     data.dataset.done = "yes";
@@ -91,6 +105,7 @@
         if (slim && model instanceof Bokeh.Models.get("ContinuousTicker")) {
           model.desired_num_ticks = model instanceof Bokeh.Models.get("DatetimeTicker") ? 4 : 3;
         }
+        if (slim && model instanceof Bokeh.Models.get("GridPlot")) stack(model);
         if (touch && model instanceof Bokeh.Models.get("Tool") && (model.event_types ?? []).includes("pan")) {
           model.active = false; // a finger scrolls the page
         }
@@ -104,6 +119,7 @@
     drawn.push(figure);
     paint(figure);
     const box = data.closest(".lq-figure");
+    if (slim) box.querySelector(".lq-plot").style.minWidth = 0;
     box.lqRoots = roots;
     box.dataset.drawn = "yes";
   }
