@@ -26,7 +26,8 @@ def glossary() -> str:
             links = ", ".join(f"[`{user}`](#{anchor(user)})" for user in names[:6])
             more = f" and {len(names) - 6} more" if len(names) > 6 else ""
             users = f"\n\n  {{.lq-tags}}\n  used by {links}{more}" if links else ""
-            parts.append(f"{name}{f' [{unit}]' if unit else ''}\n: {meaning}{users}\n")
+            spot = f'<span id="{word_id(word)}"></span>'
+            parts.append(f"{spot}{name}{f' [{unit}]' if unit else ''}\n: {meaning}{users}\n")
     body = "\n".join(parts)
     return f"""# Glossary
 
@@ -34,6 +35,15 @@ The words of this field, spelled as in the code, in the order in which a reader 
 never called *observed*. *Education, not advice.*
 
 {body}"""
+
+
+def word_id(word: str) -> str:
+    """Where the glossary has a word.
+
+    >>> word_id("swing high, swing low")
+    'word-swing-high-swing-low'
+    """
+    return "word-" + re.sub(r"[^\w]+", "-", word)
 
 
 def words() -> dict[str, dict[str, dict[str, str]]]:

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.index_page import in_markdown
 from liqlab.report.kept_pages import read_kept
 from liqlab.report.mathml import mathml
 from liqlab.report.pages import Page
-from liqlab.report.site import THEME, copy_bokeh, describe, in_markdown, with_title
+from liqlab.report.site import THEME, copy_bokeh, describe, with_title
 from liqlab.report.texts import texts_of, with_texts_as_text
 
 _CSS = """
@@ -22,11 +23,13 @@ main { max-width: 58rem; margin: 0 auto; padding: 0 0.75rem; }
 def write_page(executed: Path, *, page: Page, folder: Path) -> Path:
     """Write the page into `folder` and return the file."""
     from liqlab.report.figures import with_plain_figures
+    from liqlab.report.page_form import published
     from liqlab.report.page_record import parameters_used
 
     notebook = read_kept(executed)
     told = describe(notebook, page)
     with_texts_as_text(with_plain_figures(notebook, name=page.name), texts_of(parameters_used(notebook, page)))
+    published(notebook)
     with_title(notebook, in_markdown(told, "title", case=page.case))
     notebook.metadata["title"] = told["title"]
     html = _exporter().from_notebook_node(notebook, resources=_resources(notebook, folder))[0]
@@ -74,7 +77,10 @@ def _exporter() -> Any:
     def markdown2html(text: str) -> str:
         return MarkdownWithMath(renderer=Renderer(escape=False, anchor_link_text="")).render(text)
 
+    from traitlets.config import Config
+
     exporter = HTMLExporter(
+        config=Config(TagRemovePreprocessor={"enabled": True, "remove_input_tags": {"remove-input"}}),
         template_name="onefile",
         extra_template_basedirs=[str(THEME)],
         embed_images=True,

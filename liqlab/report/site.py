@@ -17,10 +17,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.index_page import in_markdown, own_pages
 from liqlab.report.kept_pages import KEPT, keep, kept_file, read_kept, timeless
 from liqlab.report.pages import Page, ReportError
 from liqlab.report.run import Run
-from liqlab.report.texts import as_text, one_line, texts_of, with_texts_as_text
+from liqlab.report.texts import one_line, texts_of, with_texts_as_text
 
 try:
     import fcntl
@@ -29,7 +30,6 @@ except ImportError:  # Windows
 
 THEME = Path(__file__).parent / "theme"
 _LOCK = ".in-use"  # in a temporary folder
-_TOLD = ("title", "answers")
 _H1 = re.compile(r"^#[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 
 
@@ -142,7 +142,7 @@ def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], ea
         if executed.is_file():
             entry = _write_entry(read_kept(executed), page, source=source, html=html)
             entries.append({**entry, "key": keys.get(page.name) or before.get("key"), "seconds": before.get("seconds")})
-    for name, text in _own_pages(entries).items():
+    for name, text in own_pages(entries).items():
         (source / f"{name}.md").write_text(text, encoding="utf-8")
     copy_bokeh(source / "_static")
     _sphinx(source, html, work / "doctrees")
@@ -172,11 +172,6 @@ def describe(notebook: Any, page: Page) -> dict[str, Any]:
     return {"name": page.name, "title": title, "answers": answers, "minutes": about.get("minutes")}
 
 
-def in_markdown(entry: Mapping[str, Any], name: str, *, case: bool) -> str:
-    """Title or answers of a page, for Markdown: those of a case are data, those of a notebook are Markdown."""
-    return as_text(entry[name]) if case else str(entry[name])
-
-
 def with_title(notebook: Any, title: str) -> Any:
     """The notebook with this H1; changes and returns it."""
     for cell in notebook.cells:
@@ -193,6 +188,8 @@ def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict
     import nbformat
 
     from liqlab.report.figures import with_plain_figures
+    from liqlab.report.glossary_links import with_linked_words
+    from liqlab.report.page_form import published
     from liqlab.report.page_record import command, data_used, figures_shown, parameters_used
     from liqlab.report.thumbnails import draw_thumbnail
 
@@ -205,6 +202,7 @@ def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict
     foot = _foot(page.name, command(page, entry["parameters"]))
     plain = with_texts_as_text(with_plain_figures(notebook, name=page.name), texts_of(entry["parameters"]))
     keep(plain, html, page.name)
+    with_linked_words(published(plain))
     with_title(plain, in_markdown(entry, "title", case=page.case))
     entry["figures"] = figures_shown(plain)
     plain.cells.append(nbformat.v4.new_markdown_cell(foot))
@@ -226,92 +224,6 @@ def _foot(name: str, command: str) -> str:
 <p><button type="button" class="lq-copy">Copy the parameters</button>
 <a class="lq-download" href="{KEPT}/{name}.ipynb" download>Download this notebook, to run it yourself</a></p>
 </div>"""
-
-
-def _own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The pages that are no notebooks, in MyST Markdown, by name."""
-    from liqlab.report.api_pages import reference
-    from liqlab.report.glossary_page import glossary
-    from liqlab.report.units_page import venue_units_page
-
-    pages = {"index": _index(entries), "glossary": glossary(), "units": venue_units_page(), "api": reference()}
-    cases = [entry for entry in entries if entry["case"]]
-    return {**pages, "cases": _gallery(cases)} if cases else pages
-
-
-def _index(entries: Sequence[dict[str, Any]]) -> str:
-    """The index in MyST Markdown: what this is, one card per page in reading order, and the contents for Sphinx."""
-    import liqlab
-
-    minutes = sum(entry["minutes"] or 0 for entry in entries)
-    cases = any(entry["case"] for entry in entries)
-    names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + ["glossary", "units", "api"]
-    more = "[the cases](cases.md) side by side, " if cases else ""
-    titles = {entry["name"]: f"{_place(entry['name'])}{entry['title']} <{entry['name']}>" for entry in entries}
-    lines = "\n".join(titles.get(name, name) for name in names)
-    return f"""# Liquidation heatmaps, worked through
-
-Where would leveraged positions be closed by force, and what can a map of these prices know? Each page asks one
-question and answers it with code that you can run, change and check. What the maps show is **estimated** from market
-data; nobody's account was read. *Education, not advice.*
-
-Read in this order{f", {minutes} minutes in all" if minutes else ""}, or pick a question. Also here: {more}the
-[glossary](glossary.md), [what venues count](units.md), the [API](api.md).
-
-{_cards(entries)}
-
-Made with liqlab {liqlab.__version__} and Python {sys.version.split()[0]}. Every page ends with its own parameters, \
-versions and checksums; <a href="report.json">report.json</a> holds them for programs.
-
-```{{toctree}}
-:hidden:
-:titlesonly:
-
-{lines}
-```
-"""
-
-
-def _gallery(cases: Sequence[dict[str, Any]]) -> str:
-    """The cases alone: one notebook, asked of several days."""
-    return f"""# Cases
-
-One notebook, asked of several markets and days: what stood on the map before, what the price then did, and what the
-data say of the story that is told. The maps are **estimated**. *Education, not advice.*
-
-{_cards(cases)}
-
-A case is one file of parameters. To add your own, copy one of `notebooks/cases/*.yml`, change what differs, and run
-
-```
-liqlab page my-case.yml
-```
-"""
-
-
-def _cards(entries: Sequence[dict[str, Any]]) -> str:
-    cards = "\n\n".join(_card(entry) for entry in entries)
-    return f"::::{{container}} lq-cards\n{cards}\n::::"
-
-
-def _place(name: str) -> str:
-    """The number by which pages call each other, from the notebook's name; a case has none.
-
-    >>> _place("05_reading_a_heatmap"), _place("tia-reversal")
-    ('5. ', 'Case: ')
-    """
-    return f"{int(name[:2])}. " if name[:2].isdigit() else "Case: "
-
-
-def _card(entry: dict[str, Any]) -> str:
-    name, title, answers = entry["name"], *(in_markdown(entry, each, case=entry["case"]) for each in _TOLD)
-    picture = f"[![{title}](_static/{name}.png)]({name}.ipynb)\n\n" if entry["picture"] else ""
-    minutes = f" *{entry['minutes']} minutes*" if entry["minutes"] else ""
-    return f""":::{{container}} lq-card
-{picture}**{_place(name)}[{title}]({name}.ipynb)**
-
-{answers}{minutes}
-:::"""
 
 
 def _sphinx(source: Path, html: Path, doctrees: Path) -> None:

@@ -1,0 +1,96 @@
+"""The form of a published page, made from an executed notebook: its answer first, one cell of parameters.
+
+A notebook computes in its own order, and papermill writes the parameters given into a cell of their own. A reader wants
+the answer at the top and each parameter once, with its value and what it means.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import pprint
+import re
+from typing import Any
+
+__all__ = ["published"]
+
+_WIDTH = 96  # signs in a line of code that the column shows whole
+_PARAMETER = re.compile(r"^(\w+): (\w+) = (.+?)  # (.*)$")
+_TITLE = re.compile(r"\A(#[ \t]+.+?)[ \t]*\n")
+
+
+def published(notebook: Any) -> Any:
+    """The notebook in the form of a page; changes and returns it. Doing it again changes nothing."""
+    _merge_parameters(notebook)
+    _put_answer_first(notebook)
+    return notebook
+
+
+def _tagged(notebook: Any, tag: str) -> list[Any]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", ())]
+
+
+def _merge_parameters(notebook: Any) -> None:
+    """The values that papermill has set, in the cell that says what each parameter is."""
+    given = [cell for cell in _tagged(notebook, "injected-parameters") if _values(cell.source) is not None]
+    values = {name: value for cell in given for name, value in (_values(cell.source) or {}).items()}
+    notebook.cells = [cell for cell in notebook.cells if not any(cell is other for other in given)]
+    for cell in _tagged(notebook, "parameters"):
+        cell.source = "\n".join(_with_value(line, values) for line in cell.source.splitlines())
+        if len(cell.source.splitlines()) > 20 and "hide-input" not in cell.metadata["tags"]:
+            cell.metadata["tags"].append("hide-input")
+
+
+def _values(source: str) -> dict[str, Any] | None:
+    """What the cell sets; None where a value cannot be written down: nan is none."""
+    try:
+        return {ast.unparse(line.targets[0]): ast.literal_eval(line.value) for line in ast.parse(source).body
+                if isinstance(line, ast.Assign)}  # fmt: skip
+    except ValueError:
+        return None
+
+
+def _with_value(line: str, values: dict[str, Any]) -> str:
+    """A line of the parameters cell with the value that was used.
+
+    >>> _with_value('case: str = "btc"  # the market', {"case": "eth"})
+    'case: str = "eth"  # the market'
+    """
+    found = _PARAMETER.match(line)
+    if not found or found[1] not in values:
+        return line
+    name, kind, _, words = found.groups()
+    short = f"{name}: {kind} = {_literal(values[name])}"
+    if len(short) + len(words) + 4 <= _WIDTH:
+        return f"{short}  # {words}"
+    if len(short) <= _WIDTH:
+        return f"# {words}\n{short}"
+    return f"# {words}\n{name}: {kind} = (\n{_indented(pprint.pformat(values[name], width=_WIDTH - 6))}\n)"
+
+
+def _literal(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _indented(text: str) -> str:
+    lines = text[1:-1].splitlines() if text.startswith("('") else text.splitlines()  # a text in pieces has its own
+    return "\n".join(f"    {line.strip() if text.startswith('(') else line}" for line in lines)
+
+
+def _put_answer_first(notebook: Any) -> None:
+    """What the cell tagged ``answer`` says stands below the title; its code stays where it is computed."""
+    import nbformat
+
+    head = notebook.cells[0] if notebook.cells else None
+    for cell in _tagged(notebook, "answer")[:1]:
+        if head is None or head.cell_type != "markdown" or _tagged(notebook, "answer-first"):
+            return
+        top = copy.deepcopy(cell)
+        top["id"] = f"{cell['id']}-first"
+        top.metadata["tags"] = ["answer-first", "remove-input"]
+        cell.outputs = []
+        title = _TITLE.match(head.source)
+        rest = head.source[title.end() :].lstrip("\n") if title else ""
+        first = [nbformat.v4.new_markdown_cell(title[1] if title else head.source), top]
+        notebook.cells[:1] = [*first, nbformat.v4.new_markdown_cell(rest)] if rest else first
