@@ -235,7 +235,7 @@ def watch(
     ] = "4h",
     timeframe: Annotated[str, typer.Option(help="Of the bars: 1m, 5m, 15m …")] = "5m",
     history: Annotated[str, typer.Option(help="How much is fetched first.")] = "30d",
-    model: Annotated[str, typer.Option(help="open_interest, volume or decay.")] = "open_interest",
+    model: Annotated[str, typer.Option(help="A name of lq.models.names(), such as open_interest.")] = "open_interest",
     replay: Annotated[str | None, typer.Option(metavar="CASE", help="An embedded case instead of a stream.")] = None,
     speed: Annotated[
         float, typer.Option(help="Of a replay: seconds of the market in a second; 0 does not wait.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from liqlab.engine.grid import STEP, cell_of
 from liqlab.engine.intrabar import split_candles
 from liqlab.engine.records import Ladder, Steps
 from liqlab.margin import tier_history
+from liqlab.market.arguments import warn
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.market.provenance import OpenInterestUse, TakerUse, TierUse, TouchUse
@@ -99,7 +99,7 @@ def _ladder(market: Market, law: Law, position_notional: float) -> tuple[Ladder,
     history = tier_history(market.exchange, market.symbol, market.start, market.end,
                            leverage_tiers=market.leverage_tiers)  # fmt: skip
     if history[0][1].proxy and market.leverage_tiers is None and "BTC/USDT:USDT" in history[0][1].proxy:
-        warnings.warn(f"{history[0][1].proxy}; pass leverage_tiers= to Market or read", stacklevel=5)
+        warn(f"{history[0][1].proxy}; pass leverage_tiers= to Market or read")
     leverage_levels: list[tuple[np.ndarray, np.ndarray]] = []
     tier_version = np.zeros(len(market.candles), np.int64)
     opens, first = nanoseconds(market.candles.index), float(market.candles["open"].iloc[0])

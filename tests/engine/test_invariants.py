@@ -301,7 +301,8 @@ def test_other_prices_shift_the_map(model: str, cells: int) -> None:
         )
         for shift in (0, cells)
     )
-    pd.testing.assert_frame_equal(*(lq.balance(m, model) for m in (here, there)), check_exact=True)
+    pd.testing.assert_frame_equal(*(lq.balance(m, model) for m in (here, there)), check_exact=True,
+                                  obj="The sheet (a model rounds ratios of prices, see CONTRIBUTING.md)")  # fmt: skip
     quote = [lq.expected_liquidations(m, model, law={125: 1}) for m in (here, there)]
     assert quote[0].to_numpy().sum() > 0
     close(quote[1], quote[0] * np.exp(cells * STEP))

@@ -19,12 +19,13 @@ from liqlab.loaders import http
 from liqlab.loaders._fetch import with_intervals
 from liqlab.loaders.exchanges import _ccxt
 from liqlab.loaders.exchanges import _ccxt_parse as parse
-from liqlab.loaders.exchanges._ccxt_units import row_of
+from liqlab.loaders.exchanges._ccxt_units import EXCHANGES, row_of
 from liqlab.loaders.exchanges._instruments import Instrument
 
 START = pd.Timestamp("2024-05-01", tz="UTC")
 T0 = START.value // 10**6
 HOUR = 3_600_000
+NO_ROW = next(name for name in ("phemex", "toobit", "xt", "deepcoin", "bitrue") if name not in EXCHANGES)
 Routes = dict[str, Callable[[dict[str, str]], Any]]
 
 
@@ -367,13 +368,15 @@ def test_order_books_become_coins(venue: Any) -> None:
 def test_an_unknown_unit_is_refused_and_can_be_told(venue: Any, tmp_path: Path) -> None:
     """A venue that liqlab has no rule for, whose contracts are not coins."""
     rows = [[T0 + k * HOUR, *candle(k), 30.0] for k in range(3)]
-    item = Instrument("phemex", "BTC/USDT:USDT", "BTCUSDT", contract_size=0.001)
-    assert row_of("phemex").volume.of(item) == ""
+    item = Instrument(NO_ROW, "BTC/USDT:USDT", "BTCUSDT", contract_size=0.001)
+    assert row_of(NO_ROW).volume.of(item) == ""
     assert parse.parse_candles(rows, item, "contracts")["volume"].tolist() == [0.03] * 3
     assert parse.parse_candles(rows, item, "quote")["volume"].iloc[0] == 30.0 / candle(0)[3]
-    venue("phemex", {}, id="BTCUSDT", contractSize=0.001)
-    with pytest.raises(ValueError, match=r"volumes of BTC/USDT:USDT on phemex .*pass volume_unit='coins', 'contracts'"):
-        get(tmp_path, "phemex", 3, kinds=["candles"])
+    venue(NO_ROW, {}, id="BTCUSDT", contractSize=0.001)
+    with pytest.raises(
+        ValueError, match=rf"volumes of BTC/USDT:USDT on {NO_ROW} .*pass volume_unit='coins', 'contracts'"
+    ):
+        get(tmp_path, NO_ROW, 3, kinds=["candles"])
 
 
 def test_errors_of_ccxt_show_no_address_and_no_key(venue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,7 +436,7 @@ def test_open_interest_is_coins_of_one_side(item: Instrument, row: dict[str, Any
         (OKX, {"oi": "1"}, r"okx: .* has dict where 4 are read"),
         (OKX, [str(T0), "280000", "28000", "1"], r"280000 contracts of 0.01 is not 28000 coins; the reply has changed"),
         (HTX, {"volume": "1", "amount_type": "3"}, r"htx: open interest has amount_type='3', where 1, 2 are known"),
-        (Instrument("phemex", "BTC/USDT:USDT", ""), {}, r"open interest of phemex counts is not known to liqlab"),
+        (Instrument(NO_ROW, "BTC/USDT:USDT", ""), {}, rf"open interest of {NO_ROW} counts is not known to liqlab"),
     ],
 )
 def test_a_reply_of_another_shape_is_refused(item: Instrument, info: Any, message: str) -> None:
@@ -505,9 +508,7 @@ def test_all_fills_of_an_okx_message_count_once() -> None:
         assert parse.parse_liquidations(rows, OKX)[["side", "quantity"]].values.tolist() == wanted
 
 
-@pytest.mark.parametrize(
-    ("exchange", "unit"), [("hibachi", "quote"), ("btse", "quote"), ("paradex", ""), ("toobit", "")]
-)
+@pytest.mark.parametrize(("exchange", "unit"), [("hibachi", "quote"), ("btse", "quote"), ("paradex", ""), (NO_ROW, "")])
 def test_a_contract_of_one_coin_does_not_mean_volumes_in_coins(exchange: str, unit: str) -> None:
     assert row_of(exchange).volume.of(Instrument(exchange, "BTC/USDT:USDT", "BTC")) == unit
 

@@ -114,6 +114,8 @@ class Row:
         Rows of one request for funding rates.
     newest : mapping
         Kind → rows that the venue keeps.
+    read, tested : str
+        Day on which the sources were read; versions of ccxt that the row was tested with.
     """
 
     exchanges: tuple[str, ...]
@@ -127,6 +129,8 @@ class Row:
     rate_hours: int = 0
     funding_limit: int = 100
     newest: Mapping[str, int] = field(default_factory=dict)
+    read: str = READ
+    tested: str = TESTED
 
 
 _USUAL = ("5m", "15m", "30m", "1h", "4h", "1d")
@@ -212,6 +216,7 @@ ROWS = (
     Row(("btse",), "BTSE, candles: volume in quote currency, spot too", Count(QUOTE, spot=QUOTE)),
     Row(("paradex",), "Paradex, markets/klines: the document does not tell the unit of the volume", Count()),
     Row(("kraken",), "Kraken spot, OHLC: volume in coins", Count(), newest={"candles": 720}),
+    # a further venue: one row above this line, with `read` and `tested` of its own
 )  # fmt: skip
 _BY_EXCHANGE = {name: row for row in ROWS for name in row.exchanges}
 EXCHANGES = tuple(_BY_EXCHANGE)
@@ -249,7 +254,7 @@ def units(exchange: str) -> tuple[Unit, ...]:
     row = row_of(exchange)
     if row is UNKNOWN:
         return ()
-    about = {"source": row.source, "read": READ, "tested": TESTED}
+    about = {"source": row.source, "read": row.read, "tested": row.tested}
     found = [Unit("candles", row.volume.linear, row.volume.inverse, row.volume.sides, "open", **about)]
     if row.open_interest is not None:
         rule = row.open_interest
