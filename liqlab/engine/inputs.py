@@ -10,6 +10,7 @@ import numpy as np
 from liqlab import models
 from liqlab.engine.grid import STEP, cell_of
 from liqlab.engine.intrabar import split_candles
+from liqlab.engine.jit import jit
 from liqlab.engine.records import Ladder, Steps
 from liqlab.margin import tier_history
 from liqlab.market.arguments import warn
@@ -144,8 +145,8 @@ def _with_close_rates(ladder: Ladder, flow: models.Flow) -> Ladder:
 def _steps(
     market: Market, flow: models.Flow, tier_version: np.ndarray, entries: str
 ) -> tuple[Steps, np.ndarray, TouchUse]:
-    """One step per candle, or, where a finer path covers it, one per segment of the path."""
-    segments = split_candles(market, typical=entries == "vwap")
+    """One step per candle, or where a finer path or its likely order cuts it, one per piece."""
+    segments = split_candles(market, typical=entries == "vwap", ordered=entries == "ordered")
     bar = segments.bar
     low, high = cell_of(segments.low), cell_of(segments.high)
     same = segments.touch_low is segments.low
@@ -153,7 +154,8 @@ def _steps(
     opened, target = flow.opened, flow.open_interest
     fade = flow.fade
     if len(bar) != len(market.candles):
-        opened, target = opened[:, bar] * segments.weight, _open_interest_path(target, bar, segments.weight)
+        before = np.concatenate([target[:1], target[:-1]])
+        opened, target = opened[:, bar] * segments.weight, open_interest_path(target, before, bar, segments.weight)
         fade = None if fade is None else fade[bar] * segments.weight
     steps = Steps(*touch, low, high, opened, target, tier_version[bar], fade)
     if segments.typical is not None:
@@ -164,14 +166,30 @@ def _steps(
     return steps, bar, segments.touch_use
 
 
-def _open_interest_path(open_interest: np.ndarray, bar: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Open interest after each segment: inside a candle it passes from the old to the new in step with the volume."""
-    final = np.append(bar[1:] != bar[:-1], True)
-    so_far = np.cumsum(weight)
-    done = so_far - np.concatenate([[0.0], so_far[final]])[np.cumsum(np.concatenate([[0], final[:-1]]))]
-    before = np.concatenate([open_interest[:1], open_interest[:-1]])[bar]
-    after = open_interest[bar]
-    return np.where(final | np.isnan(before), after, before + done * (after - before))
+def open_interest_path(
+    open_interest: np.ndarray, before: np.ndarray, bar: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Open interest after each piece: inside a candle it passes from the old to the new in step with the volume.
+
+    Parameters
+    ----------
+    open_interest, before : ndarray (candle,)
+        At its close, and at that of the candle before [coins].
+    bar, weight : ndarray (piece,)
+        Candle of the piece, and its share of the candle's volume.
+    """
+    final, old, new = np.append(bar[1:] != bar[:-1], True), before[bar], open_interest[bar]
+    return np.where(final | np.isnan(old), new, old + _so_far_nb(bar, weight) * (new - old))
+
+
+@jit
+def _so_far_nb(bar: Any, weight: Any) -> Any:
+    """Sum of the weights of a candle's pieces up to each; candle by candle, so that it depends on nothing before."""
+    done, total = np.empty(weight.size), 0.0
+    for k in range(weight.size):
+        total = total + weight[k] if k > 0 and bar[k] == bar[k - 1] else weight[k]
+        done[k] = total
+    return done
 
 
 def _split_at_extremes(steps: Steps) -> Steps:

@@ -12,7 +12,10 @@ from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
 from liqlab.market.provenance import TouchUse
 
-__all__ = ["CandleSegments", "split_candles"]
+__all__ = ["CandleSegments", "cut_candles", "split_candles"]
+
+Extremes = tuple[np.ndarray, np.ndarray]  # low and high
+LEG = 0.003  # longest piece of an ordered candle [log price]: below the distance of every level that venues allow
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +48,13 @@ class CandleSegments:
     touch_use: TouchUse
 
 
-def split_candles(market: Market, *, typical: bool = False) -> CandleSegments:
+def split_candles(market: Market, *, typical: bool = False, ordered: bool = False) -> CandleSegments:
     """Cut a market's candles along its finer path, find the prices that liquidate and, if asked for, the typical ones.
 
     The path says in which *order* prices were reached. What was reached is said by the candle: segments are clipped to
     its range, and the segment with the path's extreme takes the candle's, for the path may be another venue's. Where
-    there is a mark candle of the same time, it says what could liquidate, in the same manner.
+    there is a mark candle of the same time, it says what could liquidate, in the same manner. `ordered`: candles, of
+    the path where it covers them, are cut further along the order of their prices that `_legs` takes for likely.
     """
     candles = market.candles
     middle = _typical(candles) if typical else None
@@ -62,14 +66,64 @@ def split_candles(market: Market, *, typical: bool = False) -> CandleSegments:
         mark = np.where(known, mark[0], low), np.where(known, mark[1], high)
         use = TouchUse(len(candles), mark_bars=int(known.sum()))
     if market.path is None:
-        return CandleSegments(
-            np.arange(len(candles)), low, high, middle, *(mark or (low, high)), np.ones(len(candles)), use
-        )
-    bar, segment_low, segment_high, middle, weight = _along(market, market.path, middle)
+        first, last = candles["open"].to_numpy(), candles["close"].to_numpy()
+        bar, traded, touched, weight = cut_candles(first, low, high, last, mark, ordered=ordered)
+        return CandleSegments(bar, *traded, middle, *touched, weight, use)
+    bar, (first, segment_low, segment_high, last), middle, weight = _along(market, market.path, middle)
     use = replace(use, path_bars=int((np.bincount(bar) > 1).sum()))
+    if ordered:
+        bar, segment_low, segment_high, weight = _legs(bar, first, segment_low, segment_high, last, weight)
     traded = _within(bar, segment_low, segment_high, low, high)
     touched = _within(bar, segment_low, segment_high, *mark) if mark else traded
     return CandleSegments(bar, *traded, None if middle is None else np.clip(middle, *traded), *touched, weight, use)
+
+
+def cut_candles(
+    first: np.ndarray, low: np.ndarray, high: np.ndarray, last: np.ndarray, mark: Extremes | None, *, ordered: bool
+) -> tuple[np.ndarray, Extremes, Extremes, np.ndarray]:
+    """Candle, traded range, range that liquidates and weight of each piece of candles without a finer path.
+
+    Parameters
+    ----------
+    first, low, high, last : ndarray (candle,)
+        Prices [quote].
+    mark : (low, high) or None
+        Range of the mark price in every candle [quote].
+    ordered : bool
+        Along their likely order; else every candle is one piece.
+    """
+    bar, weight = np.arange(len(low)), np.ones(len(low))
+    if not ordered:
+        return bar, (low, high), mark or (low, high), weight
+    bar, piece_low, piece_high, weight = _legs(bar, first, low, high, last, weight)
+    traded = _within(bar, piece_low, piece_high, low, high)
+    return bar, traded, _within(bar, piece_low, piece_high, *mark) if mark else traded, weight
+
+
+def _legs(
+    bar: np.ndarray, first: np.ndarray, low: np.ndarray, high: np.ndarray, last: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Candle, low, high and weight of each piece of a likely path through candles, in its order.
+
+    A candle that closes at or above its open is taken to have gone open → low → high → close, another one open → high →
+    low → close: of the two orders the one with the shorter way. Its volume is spread evenly over that way [log price].
+    What spans at most `LEG` stays whole: no leverage level is so near that the order inside would matter.
+    """
+    rise = last >= first
+    corner = np.log(np.stack([first, np.where(rise, low, high), np.where(rise, high, low), last]))
+    length = np.abs(np.diff(corner, axis=0))
+    whole = corner.max(axis=0) - corner.min(axis=0) <= LEG
+    count = np.where(whole, [[1], [0], [0]], np.ceil(length / LEG)).astype(np.int64)
+    segment, leg = np.divmod(np.repeat(np.arange(count.size), count.T.ravel()), 3)
+    parts = count.T.ravel()
+    place = np.arange(len(segment)) - np.repeat(np.cumsum(parts) - parts, parts)
+    parts = np.repeat(parts, parts)
+    begin, move = corner[leg, segment], corner[leg + 1, segment] - corner[leg, segment]
+    ends = np.exp(np.stack([begin + move * (place / parts), begin + move * ((place + 1) / parts)]))
+    uncut = whole[segment]
+    piece_low, piece_high = np.where(uncut, [low[segment], high[segment]], [ends.min(axis=0), ends.max(axis=0)])
+    share = np.where(uncut, 1.0, length[leg, segment] / parts / np.maximum(length.sum(axis=0), LEG)[segment])
+    return bar[segment], piece_low, piece_high, weight[segment] * share
 
 
 def _typical(candles: pd.DataFrame) -> np.ndarray:
@@ -93,7 +147,7 @@ def _mark(market: Market) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _along(market: Market, path: pd.DataFrame, typical: np.ndarray | None) -> tuple[Any, ...]:
-    """Candle, low, high, typical price and weight of each segment; candles that the path does not cover stay whole."""
+    """Candle, prices, typical price and weight of each segment; candles that the path does not cover stay whole."""
     candles, step, finer = market.candles, market.step.as_unit("ns").value, step_of(path).as_unit("ns").value
     opens, stamps = nanoseconds(candles.index), nanoseconds(path.index)
     of = np.searchsorted(opens, stamps, side="right") - 1
@@ -106,13 +160,13 @@ def _along(market: Market, path: pd.DataFrame, typical: np.ndarray | None) -> tu
         return np.concatenate([fine[row], coarse[bare]])[order]
 
     bar = both(of, np.arange(len(opens)))
-    low, high = (both(path[x].to_numpy(), candles[x].to_numpy()) for x in ("low", "high"))
+    prices = tuple(both(path[x].to_numpy(), candles[x].to_numpy()) for x in ("open", "low", "high", "close"))
     middle = None if typical is None else both(path[["high", "low", "close"]].mean(axis=1).to_numpy(), typical)
     volume = both(path["volume"].to_numpy() if "volume" in path else np.ones(len(path)), np.ones(len(opens)))
     first, segments = _groups(bar)
     total = np.repeat(np.add.reduceat(volume, first), segments)
     weight = np.divide(volume, total, out=1.0 / np.repeat(segments, segments), where=total > 0)
-    return bar, low, high, middle, weight
+    return bar, prices, middle, weight
 
 
 def _within(

@@ -18,13 +18,13 @@ from liqlab.engine.ledger import grow, make_workspace, run_steps
 from liqlab.engine.records import Columns, Ladder, State, Steps
 from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.heatmaps import dataset, edges_for, provenance
-from liqlab.maps.live_bars import MAX_KEPT, Kept, check_reach, columns_of, kept_of, opened_at_of
+from liqlab.maps.live_bars import MAX_KEPT, Kept, check_reach, columns_of, kept_of, opened_at_of, steps_of
 from liqlab.maps.live_state import read_state, write_state
 from liqlab.market import checks
 from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
-from liqlab.models import Assumptions, Bars, Flow
+from liqlab.models import Assumptions, Bars
 from liqlab.models._bars import is_hole, window_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "live", "load_live"]
 
+LIVE_ENTRIES = ("spread", "ordered")
 SPARE = 2_000  # cells of grid, 10 %, kept ready beyond the prices seen
 
 
@@ -127,7 +128,8 @@ class Live:
         opened_at = opened_at_of(candle, time, memory.last, memory.count)
         grown, bars = _next(memory, values, opened_at + memory.last.step, open_interest)
         flow = self._model(bars)
-        steps = _steps(flow, grown, memory.level, mark, int(self._ladder.tier_version.max()))
+        steps = steps_of(flow, grown.last, grown.since, memory.level, mark, int(self._ladder.tier_version.max()),
+                         ordered=self._about["entries"] == "ordered")  # fmt: skip
         self._make_room(steps)
         self._shown = run_steps(self._workspace, steps, self._column(len(steps)), same_bar_share=self._same_bar_share)
         self._memory = replace(grown, level=float(flow.open_interest[-1]))
@@ -218,7 +220,7 @@ def live(
     market : Market
         The history so far; it warms the ledger.
     model, assumptions, price_range, price_step, **options
-        As in `heatmap`; positions open evenly over a bar's range (``entries="spread"``).
+        As in `heatmap`; of `entries` only ``spread`` and ``ordered``.
 
     Returns
     -------
@@ -240,8 +242,9 @@ def live(
     ('2024-05-01 00:15:00+00:00', ('price', 'side'))
     """
     assumed = Assumptions.given(assumptions, model, options)
-    if assumed.entries != "spread":
-        raise ValueError("a live map opens positions evenly over a bar's range; leave entries at 'spread'")
+    if assumed.entries not in LIVE_ENTRIES:
+        raise ValueError(f"a live map takes entries {' or '.join(map(repr, LIVE_ENTRIES))}, got {assumed.entries!r}; "
+                         "leave it out for the first")  # fmt: skip
     if market.path is not None:
         raise ValueError("a live map takes one bar at a time and knows no finer path; make the finer candles the "
                          "market's candles, or leave path out (dataclasses.replace(market, path=None))")  # fmt: skip
@@ -323,21 +326,6 @@ def _next(memory: Memory, values: dict[str, float], close: int, open_interest: f
         "after_gap": after_gap,
     })  # fmt: skip
     return Memory(bars.part(1, 2), volume, seen, memory.level, stamps, since), bars
-
-
-def _steps(flow: Flow, memory: Memory, level: float, mark: tuple[float, float] | None, tier_version: int) -> Steps:
-    """The last bar's step, and one more for openings that a coarser open interest reports only now; as in `steps`."""
-    low, high = int(cell_of(memory.last.low[0])), int(cell_of(memory.last.high[0]))
-    touch_low, touch_high = (low, high) if mark is None else (int(cell_of(mark[0])), int(cell_of(mark[1])))
-    opened, target, n = flow.opened[:, -1:], flow.open_interest[-1:], 1
-    entry, fade = [(low, high)], None if flow.fade is None else flow.fade[-1:]
-    if flow.late is not None and (late := flow.late[:, -1:]).any():
-        at_once = np.divide(opened - late, opened, out=np.ones_like(opened), where=opened > 0)
-        opened, target, n = np.hstack([opened * at_once, late]), np.array([level, target[0]]), 2
-        entry.append((memory.since[1], memory.since[2]))
-    lows, highs = np.array(entry).T.copy()
-    touch = np.full(n, touch_low), np.full(n, touch_high)
-    return Steps(*touch, lows, highs, opened, target, np.full(n, tier_version), fade)
 
 
 def _still(state: State, memory: Memory, ladder: Ladder) -> Steps:

@@ -35,6 +35,7 @@ BIN = 5e-4
 # Bins reach far enough below and above the candles for every level from 3x on.
 BELOW, ABOVE = 0.65, 1.45
 MAX_COLUMNS, MAX_BINS = 2_000, 2_500
+VENDOR_LOOKBACK = "24h"
 
 
 @checked()
@@ -42,6 +43,7 @@ def heatmap(
     market: Market,
     model: str | None = None,
     *,
+    preset: str | None = None,
     assumptions: Assumptions | Any = None,
     start: Any = None,
     end: Any = None,
@@ -60,6 +62,10 @@ def heatmap(
         Everything in it before `start` warms the ledger.
     model : str, optional
         ``open_interest`` (default), ``volume``, ``decay``; see `liqlab.models`.
+    preset : 'fitted' or 'vendor', optional
+        Assumptions by one word, see `liqlab.Assumptions.preset`; ``vendor`` draws the positions of the last 24 hours
+        unless `lookback` is given. Its bands are crisp because four leverages and one entry price per bar are assumed,
+        not because more is known. What is given beside it takes precedence.
     assumptions : Assumptions or Calibration, optional
         Everything that is assumed, in one value, instead of `model` and the options.
     start, end : time-like, optional
@@ -106,6 +112,11 @@ def heatmap(
     >>> heat["notional"].dims, heat.sizes["time"]
     (('time', 'price', 'side'), 96)
     """
+    if preset is not None:
+        if assumptions is not None or model is not None:
+            raise TypeError("give preset= or model and assumptions=, not both: a preset is a model and assumptions")
+        assumptions, options = Assumptions.preset(preset).replace(**options), {}
+        lookback = VENDOR_LOOKBACK if preset == "vendor" and lookback is None else lookback
     run = ledger_run(market, Assumptions.given(assumptions, model, options))
     inputs = run.inputs
     last, width, frame = _columns(market, start, end, time_step)

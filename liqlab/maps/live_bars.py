@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.records import Record
+from liqlab.engine.grid import cell_of
+from liqlab.engine.inputs import open_interest_path
+from liqlab.engine.intrabar import cut_candles
+from liqlab.engine.records import Record, Steps
 from liqlab.maps.arguments import moment_text
 from liqlab.market.clock import timeframe_of, utc
 from liqlab.models import Bars, Flow
 
-__all__ = ["MAX_KEPT", "Kept", "check_reach", "columns_of", "kept_of", "opened_at_of"]
+__all__ = ["MAX_KEPT", "Kept", "check_reach", "columns_of", "kept_of", "opened_at_of", "steps_of"]
 
 OHLCV = ("open", "high", "low", "close", "volume")
 CHECKED_BARS = 10  # of a history, on which a model is asked whether it looks further back than a live map remembers
@@ -91,3 +94,36 @@ def check_reach(model: partial[Flow], bars: Bars) -> None:
                 raise ValueError(f"the model {model.func.__name__!r} cannot be carried on bar by bar: its {name} of "
                                  f"the bar that closes at {closed} depends on more than that bar and the one before "
                                  "it; use what Bars carries, such as recent_volume, or lq.heatmap")  # fmt: skip
+
+
+def steps_of(
+    flow: Flow,
+    last: Bars,
+    since: Sequence[int],
+    level: float,
+    mark: tuple[float, float] | None,
+    tier_version: int,
+    *,
+    ordered: bool,
+) -> Steps:
+    """The last bar's steps, and one more for openings that a coarser open interest reports only now; as in `inputs`.
+
+    `since` holds the bars since the report before, and their lowest and highest cells; `level` is the open interest
+    before.
+    """
+    opened, target = flow.opened[:, -1:], flow.open_interest[-1:]
+    liquidating = None if mark is None else (np.array([mark[0]]), np.array([mark[1]]))
+    bar, traded, touched, weight = cut_candles(last.open, last.low, last.high, last.close, liquidating, ordered=ordered)
+    late = np.zeros_like(opened) if flow.late is None else flow.late[:, -1:]
+    at_once = np.divide(opened - late, opened, out=np.ones_like(late), where=opened > 0)
+    held = open_interest_path(target, np.array([level]), bar, weight)
+    if late.any():
+        held = np.full(len(bar), level)
+    cells = [cell_of(prices) for prices in (*touched, *traded)]
+    parts, fade = opened * weight * at_once, None if flow.fade is None else flow.fade[-1:] * weight
+    if late.any():
+        ends = cells[0][-1], cells[1][-1], since[1], since[2]
+        cells = [np.append(one, end) for one, end in zip(cells, ends, strict=True)]
+        parts, held = np.hstack([parts, late]), np.append(held, target)
+    low, high, entry_low, entry_high = cells
+    return Steps(low, high, entry_low, entry_high, parts, held, np.full(len(held), tier_version), fade)

@@ -19,7 +19,16 @@ from liqlab.models._law import law as law_of
 
 __all__ = ["ENTRIES", "Assumptions"]
 
-ENTRIES = ("spread", "vwap", "extremes")
+ENTRIES = ("spread", "ordered", "vwap", "extremes")
+VENDOR = np.array([10.0, 25.0, 50.0, 100.0])
+PRESETS: dict[str, dict[str, Any]] = {
+    "fitted": {"law": "fitted", "entries": "ordered", "share_of_volume": 0.2, "closing": "mostly_short"},
+    "vendor": {
+        "model": "volume",
+        "law": Law("vendor 10x 25x 50x 100x", VENDOR, np.ones(4), np.ones(4), "what vendors draw; no evidence"),
+        "entries": "vwap",
+    },
+}
 SHARED = ("law", "entries", "position_notional")
 
 
@@ -37,9 +46,11 @@ class Assumptions:
         ``open_interest`` (default), ``volume``, ``decay``; see `liqlab.models`.
     law : str, Law, Calibration, mapping {leverage: share} or sequence of leverages
         How far from their entries positions are liquidated; see `liqlab.law`.
-    entries : 'spread', 'vwap' or 'extremes'
-        Where in the bar positions open: evenly over its range in log price (default); at its volume-weighted price,
-        where that is known, else at (high + low + close) / 3; half at its low and half at its high.
+    entries : 'spread', 'ordered', 'vwap' or 'extremes'
+        Where in the bar positions open. ``spread`` (default): evenly over its range in log price, in no order.
+        ``ordered``: evenly along open → low → high → close where it closed at or above its open, else open → high → low
+        → close; levels are reached in that order. ``vwap``: at its volume-weighted price, where that is known, else at
+        (high + low + close) / 3. ``extremes``: half at its low and half at its high.
     position_notional : float
         Notional [quote] of one typical position: it decides the maintenance tier.
     same_bar_share : float
@@ -119,6 +130,37 @@ class Assumptions:
             raise TypeError(f"assumptions must be Assumptions or a Calibration, got {type(assumptions).__name__}; "
                             "lq.Assumptions(model, law=…, …) makes some")  # fmt: skip
         return found
+
+    @classmethod
+    def preset(cls, name: str) -> Assumptions:
+        """Assumptions by one word.
+
+        Parameters
+        ----------
+        name : str
+            ``fitted``: those that were chosen by how they rank published liquidations and simulated positions
+            (``docs/default-map.md``, ``data/default.csv``). ``vendor``: the picture that vendors commonly draw, all of
+            a bar's positions at its mean price, a quarter each at 10x, 25x, 50x and 100x, none ever closed; of their
+            window `liqlab.heatmap` knows.
+
+        Returns
+        -------
+        Assumptions
+
+        Raises
+        ------
+        ValueError
+            An unknown name.
+
+        Examples
+        --------
+        >>> Assumptions.preset("vendor").law
+        Law 'vendor 10x 25x 50x 100x' (long/short): 10x 25.0%/25.0%, 25x 25.0%/25.0%, 50x 25.0%/25.0%, 100x 25.0%/25.0%
+        """
+        if name not in PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {name!r}; leave it out for "
+                             "the default")  # fmt: skip
+        return cls(**PRESETS[name])
 
     @classmethod
     def of(cls, heat: Any) -> Assumptions:

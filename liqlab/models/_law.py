@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import erfc
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ __all__ = ["PRESETS", "Law", "distances", "law"]
 LEVERAGES = (2.0, 3.0, 5.0, 10.0, 20.0, 25.0, 50.0, 75.0, 100.0, 125.0)
 # Distance entry → liquidation [fraction of entry] of 243,028 isolated Hyperliquid positions: p10, median, p90.
 MEASURED = {"long": (0.053, 0.223, 0.472), "short": (0.019, 0.079, 0.325)}
+NEAR_LEVERAGE = 50.0  # from here on a law's near part
+# Median distance, its standard deviation [log], near part: of research/fit_default.py, with its evidence in
+# data/default.csv.
+FITTED, FITTED_ON = (0.2, 0.8, 0.05), "2026-11"
 # Leverage levels of the measured law lie at most so far apart [fraction of entry].
 MAX_LEVEL_GAP = 0.01
 # Nothing trades e^12 times away from its entry: a long at 1x, which only a price of zero liquidates, is put there.
@@ -131,11 +136,12 @@ def law(law: str | Law | Mapping[float, float] | Sequence[float] | Any = "measur
     Parameters
     ----------
     law : str, Law, Calibration, mapping {leverage: share} or sequence of leverages
-        ``measured`` (the default of every model): the distances measured on isolated Hyperliquid positions, long
-        and short apart, put on the leverages that traders name. ``retail``: a mix with much high leverage, as maps
-        of vendors commonly assume it. ``uniform``: every leverage of the presets alike. A mapping gives your own
-        shares, for both sides, and is normalised; a sequence of leverages gives them equal shares. A calibration
-        gives the law that it fitted.
+        ``measured`` (the default of every model): the distances measured on isolated Hyperliquid positions, long and
+        short apart, put on the leverages that traders name. ``fitted``: log-normal distances, the same for both sides,
+        chosen by their ranking of observed liquidations and of simulated positions. ``retail``: a mix with much
+        high leverage, as maps of vendors commonly assume it. ``uniform``: every leverage of the presets alike. A
+        mapping gives your own shares, for both sides, and is normalised; a sequence of leverages gives them equal
+        shares. A calibration gives the law that it fitted.
 
     Returns
     -------
@@ -148,9 +154,10 @@ def law(law: str | Law | Mapping[float, float] | Sequence[float] | Any = "measur
 
     Assumptions
     -----------
-    ``measured`` describes positions *standing* on one venue in 2025; positions opened elsewhere, earlier and in cross
-    margin differ, and short-lived high leverage is under-represented among standing positions. ``retail`` and
-    ``uniform`` rest on no measurement.
+    ``fitted``: published liquidations of three weeks tell of distances up to a few percent; the rest is what simulated
+    markets ask for, and no account was read: ``data/default.csv``. ``measured`` describes positions *standing* on one
+    venue in 2025; positions opened elsewhere, earlier and in cross margin differ, and short-lived high leverage is
+    under-represented among standing positions. ``retail`` and ``uniform`` rest on no measurement.
 
     Examples
     --------
@@ -240,10 +247,44 @@ def _measured() -> Law:
         "1.9/7.9/32.5 %; github min66633/liquidation-cascade-research, unreviewed): the only measured law in public"
     )
     long, short = (_from_quantiles(MEASURED[side]) for side in ("long", "short"))
-    # the evidence is of distances, not of leverages: classes are spread, so that no gap is claimed between them
+    return spread_out("measured", long, short, reason)
+
+
+def spread_out(name: str, long: np.ndarray, short: np.ndarray, reason: str) -> Law:
+    """A law of distances on `LEVERAGES`: its classes are spread, so that no gap is claimed between them."""
     low, high = _limits(np.array(LEVERAGES))
     spread = np.maximum(np.ceil((1 / low - 1 / high) / MAX_LEVEL_GAP).astype(int), 2)
-    return Law("measured", np.array(LEVERAGES), long, short, reason, spread=tuple(spread.tolist()))
+    return Law(name, np.array(LEVERAGES), long, short, reason, spread=tuple(spread.tolist()))
+
+
+def lognormal_shares(median: float, sigma: float, near: float) -> np.ndarray:
+    """Share of each leverage under a log-normal law of distances 1/L with a near part.
+
+    Parameters
+    ----------
+    median : float
+        Median distance [fraction of entry] of the broad part.
+    sigma : float
+        Its standard deviation [log distance].
+    near : float
+        Share [0..1] of positions beside it that are opened at the highest leverages, spread evenly in log leverage from
+        50x on.
+    """
+    edge = np.log(np.sqrt(np.array(LEVERAGES[1:]) * np.array(LEVERAGES[:-1])))
+    below = np.array([0.5 * erfc((x + np.log(median)) / sigma / np.sqrt(2)) for x in edge])  # of distances up to 1/L
+    broad = np.diff(np.concatenate([[0.0], 1 - below, [1.0]]))
+    close = np.array(LEVERAGES) >= NEAR_LEVERAGE
+    return (1 - near) * broad + near * close / close.sum()
+
+
+def _fitted() -> Law:
+    share = lognormal_shares(*FITTED)
+    reason = (
+        "log-normal distances (median 20 %, sigma 0.8) and 5 % from 50x on, chosen in November 2026 by how they rank "
+        "the liquidations that Binance published of BTC and ETH from 19 June to 8 July 2024, and simulated positions: "
+        "data/default.csv"
+    )
+    return spread_out(f"fitted {FITTED_ON}", share, share, reason)
 
 
 def _retail() -> Law:
@@ -287,4 +328,4 @@ def _shares(share: Any, leverage: np.ndarray, side: str) -> np.ndarray:
     return weight / weight.sum()
 
 
-PRESETS = {"measured": _measured, "retail": _retail, "uniform": _uniform}
+PRESETS = {"measured": _measured, "fitted": _fitted, "retail": _retail, "uniform": _uniform}

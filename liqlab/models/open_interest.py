@@ -11,7 +11,11 @@ from liqlab.models._flow import Flow
 from liqlab.models.volume import check_share
 
 # Share of openings, and how fast they close.
-COHORTS = {"by_age": ((0.5, 10.0), (0.5, 0.1)), "proportional": ((1.0, 1.0),)}
+COHORTS = {
+    "mostly_short": ((0.8, 10.0), (0.2, 0.1)),
+    "by_age": ((0.5, 10.0), (0.5, 0.1)),
+    "proportional": ((1.0, 1.0),),
+}
 
 
 def open_interest(
@@ -44,9 +48,10 @@ def open_interest(
     days_of_volume : float
         Where no open interest is known: the size assumed for it, in days of the mean volume seen so far (at most the
         last 30 days).
-    closing : 'by_age' or 'proportional'
+    closing : 'by_age', 'mostly_short' or 'proportional'
         Who closes. ``by_age`` (default): half of all openings are short-lived and close a hundred times as fast as the
-        other half, so what has stood for long is likely to stand on. ``proportional``: everybody alike.
+        other half, so what has stood for long is likely to stand on. ``mostly_short``: four fifths of them, as
+        `Assumptions.preset` ``"fitted"`` has it. ``proportional``: everybody alike.
 
     Returns
     -------

@@ -141,8 +141,8 @@ def law(law: Any = "measured", *, tiers: Tiers | None = None, position_notional:
     bokeh_hooks.use_bokeh()
     tiers = tiers or tiers_for("binanceusdm", "BTC/USDT:USDT")
     chosen = named(law)
-    others = [named(name) for name in PRESETS if name != chosen.name]
-    hues = ("#999999", "#cc79a7", "#009e73")
+    others = [each for each in map(named, PRESETS) if each.name != chosen.name]
+    hues = ("#999999", "#cc79a7", "#009e73", "#56b4e9")
     panels = []
     for row, (side, colour) in enumerate((("long", LONG), ("short", SHORT))):
         curves = []

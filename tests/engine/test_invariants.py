@@ -254,12 +254,27 @@ def test_openings_respect_the_accounting_identity(market: Market, kappa: float) 
 @few(6)
 @given(market=markets(finer=False))
 def test_nothing_stands_where_the_newest_bars_have_traded(model: str, law: str, market: Market) -> None:
-    """Bins inside a bar's range, above it for longs and below it for shorts hold exactly 0.0 at its close."""
+    """Bins inside a bar's range, above it for longs and below it for shorts hold exactly 0.0 at its close.
+
+    Ordered, that is true of the last leg's range: what opened after the bar's first extreme may stand inside its wick.
+    """
     price_step = 2e-5 * float(market.candles["open"].iloc[0])
-    heat = lq.heatmap(market, model, law=LAWS[law], time_step=market.timeframe, price_step=price_step,
-                      price_range=(0.97 * market.candles["low"].min(), 1.03 * market.candles["low"].min()))  # fmt: skip
+    bins = {"price_step": price_step, "time_step": market.timeframe,
+            "price_range": (0.97 * market.candles["low"].min(), 1.03 * market.candles["low"].min())}  # fmt: skip
+    candles = market.candles
+    rise = candles["close"] >= candles["open"]
+    ends = {
+        "spread": (candles["low"], candles["high"]),
+        "ordered": (candles["low"].where(~rise, candles["close"]), candles["high"].where(rise, candles["close"])),
+    }
+    for entries, (lows, highs) in ends.items():
+        heat = lq.heatmap(market, model, law=LAWS[law], entries=entries, **bins)
+        _dark(heat, lows, highs)
+
+
+def _dark(heat: Any, lows: Any, highs: Any) -> None:
     low_edge, high_edge = heat["price_edge"].values[:-1], heat["price_edge"].values[1:]
-    for k, (low, high) in enumerate(zip(market.candles["low"], market.candles["high"], strict=True)):
+    for k, (low, high) in enumerate(zip(lows, highs, strict=True)):
         above, below = low_edge >= low * (1 + STEP), high_edge <= high * (1 - STEP)
         assert (heat["notional"].sel(side="long")[k, above] == 0.0).all()
         assert (heat["notional"].sel(side="short")[k, below] == 0.0).all()

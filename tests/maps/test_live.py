@@ -46,18 +46,20 @@ def same(ledger: Live, market: Market, model: str, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("model", models.names())
-@pytest.mark.parametrize("case", ["btc-2024-05", "btc-2025-12"])
-def test_a_ledger_fed_bar_by_bar_is_one_run_bit_for_bit(model: str, case: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("case", "entries"), [("btc-2024-05", "spread"), ("btc-2024-05", "ordered"), ("btc-2025-12", "spread")]
+)
+def test_a_ledger_fed_bar_by_bar_is_one_run_bit_for_bit(model: str, case: str, entries: str, tmp_path: Path) -> None:
     """Hourly open interest on quarter hours, and one for every candle; saved and read again half-way."""
     whole = lq.load_example(case)
     begin = whole.candles.index[len(whole.candles) // 2]
     market = part(whole, str(begin), str(begin + pd.Timedelta("6D")))
     cut, middle = begin + pd.Timedelta("3D"), begin + pd.Timedelta("4D 05:00:00")
-    ledger = live(market.until(str(cut)), model, **BINS)
+    ledger = live(market.until(str(cut)), model, entries=entries, **BINS)
     fed(ledger, market.until(str(middle)), cut)
     carried = load_live(ledger.save(tmp_path / "ledger.npz"))
     assert repr(carried) == repr(ledger) and sorted(p.name for p in tmp_path.iterdir()) == ["ledger.npz"]
-    same(fed(carried, market, middle), market, model)
+    same(fed(carried, market, middle), market, model, entries=entries)
 
 
 def test_a_history_without_open_interest_is_carried_on_with_the_assumed_one() -> None:
@@ -127,7 +129,7 @@ def test_a_bar_that_is_none_changes_nothing(candle: dict[str, float], more: dict
 
 def test_a_live_map_says_what_it_cannot() -> None:
     market = part(lq.load_example("btc-2024-05"), "2024-04-27", "2024-04-28")
-    with pytest.raises(ValueError, match="leave entries at 'spread'"):
+    with pytest.raises(ValueError, match="a live map takes entries 'spread' or 'ordered'"):
         live(market, entries="vwap")
     with pytest.raises(ValueError, match="knows no finer path"):
         live(replace(market, path=market.candles))

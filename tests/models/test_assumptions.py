@@ -91,7 +91,7 @@ def test_what_is_no_assumptions_is_refused() -> None:
     [
         ({"model": "crystal"}, ValueError, "no model is called 'crystal'; there are: decay, .*volume"),
         ({"half_life": "1d"}, TypeError, "model 'open_interest' has no option 'half_life'; it has share_of_volume, "),
-        ({"entries": "close"}, ValueError, "entries must be one of spread, vwap, extremes, got 'close'"),
+        ({"entries": "close"}, ValueError, "entries must be one of spread, ordered, vwap, extremes, got 'close'"),
         ({"position_notional": 0}, ValueError, "position_notional must be > 0 quote, got 0; 10_000 is the default"),
         ({"same_bar_share": 1.1}, ValueError, r"same_bar_share is a share in \[0, 1\], got 1.1"),
         ({"law": "own"}, ValueError, "no law is called 'own'"),

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import liqlab as lq
+from liqlab.loaders._examples import folder
 from liqlab.margin import liquidation_price, tiers_for
-from liqlab.models._law import LEVERAGES, MAX_LOG_DISTANCE, MEASURED, PRESETS, Law, distances
+from liqlab.models._law import FITTED, LEVERAGES, MAX_LOG_DISTANCE, MEASURED, PRESETS, Law, distances
 from tests.markets import tiers
 
 TABLE = tiers_for("binanceusdm", "BTC/USDT:USDT", "2024-04-25")
@@ -57,8 +58,18 @@ def test_the_measured_law_has_the_measured_quantiles() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_law_with_a_reason(name: str) -> None:
     law = lq.law(name)
-    assert law.name == name and len(law.reason) > 20
+    assert law.name.split()[0] == name and len(law.reason) > 20
     assert [law.long.sum(), law.short.sum()] == pytest.approx([1, 1])
+
+
+def test_the_fitted_preset_is_the_fit_that_is_told() -> None:
+    """The parameters in the code are those of the table that research/fit_default.py wrote."""
+    table = pd.read_csv(folder("data") / "default.csv", index_col="name")["value"]
+    assert [float(table[name]) for name in ("median", "sigma", "near")] == list(FITTED)
+    kept = lq.Assumptions.preset("fitted")
+    assert kept.law.name.startswith("fitted") and (kept.law.long == kept.law.short).all() and kept.entries == "ordered"
+    assert kept.options["share_of_volume"] == float(table["share_of_volume"])
+    assert kept.options["closing"] == table["closing"]
 
 
 def test_a_list_of_leverages_shares_alike() -> None:
@@ -66,7 +77,7 @@ def test_a_list_of_leverages_shares_alike() -> None:
 
 
 def test_shorts_stand_nearer_than_longs_in_the_measured_law() -> None:
-    law = lq.law()
+    law = lq.law("measured")
     assert (np.cumsum(law.long) >= np.cumsum(law.short) - 1e-12).all(), (
         "at every leverage more of the longs are at or below it"
     )
