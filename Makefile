@@ -50,8 +50,9 @@ test-base: $(READY)  ## the wheel without extras in an empty environment, and th
 test-all: lint  ## the same with long counts
 	LIQLAB_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-bench: $(READY)  ## how fast the ledger and the maps are here
+bench: $(READY)  ## how fast the ledger and the maps are here, and other programs where their sources are named
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.peers
 
 api: $(READY)  ## record the public names and signatures, after a change that is meant: tests/api.json
 	$(BIN)/python -m research.api_snapshot tests/api.json

@@ -93,7 +93,7 @@ def frame_of(candles: pd.DataFrame) -> dict[str, Any]:
     return {"price_range": (first * step, (first + PRICES) * step), "price_step": step, "time_step": column, "law": LAW}
 
 
-def bare(whole: lq.Market, model: str, options: dict[str, Any]) -> Callable[[], Any]:
+def bare(whole: lq.Market, model: str | None, options: dict[str, Any]) -> Callable[[], Any]:
     """The ledger alone, on the very steps and columns of the map: what is left of a call if its steps are written."""
     from liqlab.engine import ledger, shared_run
 
@@ -205,6 +205,17 @@ def reading(candles: pd.DataFrame) -> None:
     best = min(seconds(lambda: lq.sweeps(whole, heat)) for _ in range(3))
     print(f"\nsweeps of one year of 1m, {heat.sizes['time']} columns, best of 3: {best:.2f}s "
           f"({'PASS' if best < 5 else 'over'}, aim 5 s)", flush=True)  # fmt: skip
+
+
+def scoring() -> None:
+    """Seconds to score four maps of 40 days of hours against what was observed, from 1,000 resamples of days."""
+    whole = lq.load_example("btc-2024-07")
+    maps = {f"{model}, {law}": lq.expected_liquidations(whole, model, law=law, unit="coins")
+            for model in ("open_interest", "volume") for law in ("measured", "retail")}  # fmt: skip
+    for words, baselines in (("two baselines", ["excursion × volume", "√excursion + log volume"]),
+                             ("all baselines, the ceiling's trees included", True)):  # fmt: skip
+        call = partial(lq.score, maps, whole.liquidations, market=whole, unit="coins", baselines=baselines)
+        print(f"\nscore of four maps, {words}: {min(seconds(call) for _ in range(3)):.2f}s", flush=True)
 
 
 def ages() -> None:
@@ -337,6 +348,7 @@ if __name__ == "__main__":
         default_call(years.iloc[:YEAR])
         times(years.iloc[:YEAR])
         reading(years.iloc[:YEAR])
+        scoring()
         carried(years)
         zones()
         ages()
