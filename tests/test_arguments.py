@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,8 @@ import xarray as xr
 
 import liqlab as lq
 from liqlab.market.market import Market
-
-BINS: dict[str, Any] = {"price_range": (40_000.0, 90_000.0), "price_step": 50.0}
-START, END = "2024-05-01", "2024-05-02"
+from tests.conftest import LONG
+from tests.public_calls import BINS, START, public_functions, quick, slow, things
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,39 @@ def test_a_map_of_another_market_is_refused(market: Market, heat: xr.Dataset) ->
                 call(other)
 
 
+def test_whatever_is_laid_over_a_map_is_of_the_same_market(market: Market, heat: xr.Dataset, tmp_path: Path) -> None:
+    other = lq.load_example("eth-2024-07").until("2024-07-03")
+    theirs = lq.heatmap(other, start="2024-07-02", price_step=5.0)
+    zones, every = lq.clusters(theirs), lq.zones.every_cluster(theirs)
+    refused = {
+        r"heat was made from BTC/USDT:USDT binanceusdm 15m, and market is ETH": [
+            lambda: lq.plot.heatmap(heat, other),
+            lambda: lq.plot.four_maps(heat, other),
+            lambda: lq.plot.png(heat, tmp_path / "x.png", other),
+            lambda: lq.magnet(other, heat),
+        ],
+        r"heats was made from BTC/USDT:USDT": [lambda: lq.plot.explore(heat, other)],
+        r"zones was made from ETH/USDT:USDT binanceusdm, and heat from BTC": [
+            lambda: lq.plot.heatmap(heat, zones=zones),
+            lambda: lq.plot.png(heat, tmp_path / "x.png", zones=zones),
+            lambda: lq.sweeps(market, heat, zones=every),
+            lambda: lq.confluence({"a": heat, "b": heat}, zones=zones),
+        ],
+        r"table was made from ETH": [
+            lambda: lq.plot.clusters(zones, heat=heat),
+            lambda: lq.plot.sweeps(lq.sweeps(other, theirs), heat),
+            lambda: lq.plot.explain(lq.explain(other, float(zones["peak"].iloc[0]), heat=theirs), market),
+        ],
+    }
+    for words, calls in refused.items():
+        for call in calls:
+            with pytest.raises(ValueError, match=words):
+                call()
+    zones.attrs = {name: value for name, value in zones.attrs.items() if name not in ("symbol", "exchange")}
+    with pytest.raises(ValueError, match=r"zones lies from .*, wholly outside of heat, which shows"):
+        lq.plot.heatmap(heat, zones=zones)
+
+
 def test_explain_and_clusters_speak_of_one_moment(market: Market) -> None:
     """A map that ends before the market: both at its end, and the positions behind a cell add up to the cell."""
     heat = lq.heatmap(market, start="2024-04-29", end="2024-05-01", lookback="3d", **BINS)
@@ -173,61 +207,75 @@ def test_a_candle_that_is_not_the_next_one_is_refused(market: Market) -> None:
 
 # --- wrong kinds of every argument --------------------------------------------------------------------------------
 
-REMEDY = re.compile(r"pass|write|choose|leave|lq\.|put|such as|make|use|has |one of|must|give|add|\(")
-ODD: list[Any] = ["abc", "", 0, -1, 3, 2.5, float("nan"), True, [], {}, [None], ("a", "b"), object(),
-                  pd.DataFrame(), pd.Series(dtype=float), np.array([]), xr.Dataset()]  # fmt: skip
+REMEDY = re.compile(r"pass|write|choose|leave|lq\.|put|such as|make|use|has |one of|must|give|add|check|there are|\(")
+# they ask the network, run notebooks or write where they are told
+APART = {"loaders.fetch", "loaders.fetch_depth", "loaders.follow", "loaders.load", "report.build_page",
+         "report.build_site", "app.watch", *(f"app.to_{where}" for where in ("command", "log", "terminal", "webhook"))
+         }  # fmt: skip
+WRITE = {("plot.png", "path"), ("report.save", "path")}
 
 
-def base(market: Market, heat: xr.Dataset) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
-    """A call that works for every function that is walked."""
-    zones = lq.clusters(heat)
-    shown = {"start": START, **BINS}
+def odd() -> dict[str, Any]:
+    """Of a wrong kind, empty, swapped, of another market, of another time, or one element alone."""
+    t, other = things(), lq.load_example("eth-2024-07").until("2024-07-03")
+    theirs = lq.heatmap(other, start="2024-07-02", price_step=5.0)
     return {
-        "heatmap": (lq.heatmap, {"market": market, **shown}),
-        "liquidation_map": (lq.liquidation_map, {"heat": heat, "at": END}),
-        "levels": (lq.levels, {"market": market, "start": "2024-05-01 23:00", "at": END}),
-        "expected_liquidations": (lq.expected_liquidations, {"market": market, "start": START, "end": END}),
-        "balance": (lq.balance, {"market": market}),
-        "explain": (lq.explain, {"market": market, "price": 56_490.0, "at": END, "price_step": 50.0}),
-        "clusters": (lq.clusters, {"heat": heat, "at": END, "width": 0.003, "false_alarms": 0.2}),
-        "nearest": (lq.nearest, {"heat": heat, "at": END, "broad": False}),
-        "track": (lq.track, {"heat": heat, "patience": 4}),
-        "confluence": (lq.confluence, {"heat": {"a": heat, "b": heat}, "at": END, "zones": zones}),
-        "cumulative": (lq.cumulative, {"heat": heat, "at": END}),
-        "max_pain": (lq.max_pain, {"heat": heat, "at": END, "width": 0.003}),
-        "sweeps": (lq.sweeps, {"market": market, "heat": heat, "top_n": 3, "within": 3}),
-        "stop_zones": (lq.stop_zones, {"zones": zones, "price": 58_000.0, "side": "long", "buffer": 0.001}),
-        "alerts": (lq.alerts, {"heat": heat, "rules": ["a cluster is swept"], "quiet": "2h"}),
-        "event_windows": (lq.event_windows, {"market": market, "times": [START], "before": "1h", "after": "1h"}),
-        "cascade": (lq.cascade, {"heat": heat, "depth": 1e-11, "shock": -0.03, "scale": 1.0}),
-        "amplification": (lq.amplification, {"heat": heat, "depth": 1e-11, "shocks": [-0.03]}),
-        "critical_zones": (lq.critical_zones, {"heat": heat, "depth": 1e-11, "scale": 1.0}),
-        "price_impact": (lq.price_impact, {"market": market, "start": START, "end": END}),
-        "indicators": (lq.indicators, {"market": market, "rsi": 14, "atr": 14, "vwap": "1d"}),
-        "plot.heatmap": (lq.plot.heatmap, {"heat": heat, "market": market, "zones": zones, "ylim": (5e4, 7e4)}),
-        "plot.liquidation_map": (lq.plot.liquidation_map, {"heat": heat, "at": END, "ylim": (5e4, 7e4)}),
-        "plot.clusters": (lq.plot.clusters, {"table": zones, "heat": heat, "top": 6}),
+        "text": "abc", "empty text": "", "0": 0, "-1": -1, "3": 3, "2.5": 2.5, "nan": float("nan"), "inf": float("inf"),
+        "1e30": 1e30, "10**30": 10**30, "True": True, "None": None, "[]": [], "{}": {}, "[None]": [None], "[3]": [3],
+        "two texts": ("a", "b"), "swapped": (9e4, 4e4), "object": object(), "bytes": b"x", "1j": 1j, "{1}": {1},
+        "function": len, "type": int, "NaT": pd.NaT, "path": Path("nowhere/x.csv"), "later": "2031-01-01",
+        "earlier": "2001-01-01", "24h": "24h", "900d": "900d", "[moment]": [START],
+        "no table": pd.DataFrame(), "another table": pd.DataFrame({"x": [1.0]}), "no column": pd.Series(dtype=float),
+        "no array": np.array([]), "no dataset": xr.Dataset(), "market": t.market, "other market": other,
+        "one candle": replace(t.market, candles=t.market.candles.iloc[-1:], open_interest=None, funding_rate=None),
+        "heat": t.heat, "other heat": theirs, "observed": t.seen, "one column": t.heat.isel(time=[-1]),
+        "no columns": t.heat.isel(time=[]), "one bin": t.heat.isel(price=[400]), "moment": lq.liquidation_map(t.heat),
+        "live": t.live, "by leverage": t.layers, "[heat]": [t.heat], "[market]": [t.market], "{heat}": {"a": t.heat},
+        "zones": t.zones, "no zones": t.zones.iloc[:0], "one zone": t.zones.iloc[:1],
+        "other zones": lq.clusters(theirs),
+        "sweeps": t.sweeps, "candles": t.market.candles, "one row": t.market.candles.iloc[:1],
     }  # fmt: skip
 
 
+def refusal(call: Callable[[], Any], parameter: str) -> str:
+    """What is wrong with how a call fails; nothing where it does not, or says what is wrong and what to do."""
+    try:
+        call()
+    except (ValueError, TypeError, FileNotFoundError, lq.report.ReportError) as error:
+        trace = error.__traceback__
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        ours = trace is not None and "/liqlab/" in trace.tb_frame.f_code.co_filename
+        return "" if ours and REMEDY.search(str(error)) else f"{type(error).__name__}: {str(error)[:150]}"
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:150]}"
+    return ""
+
+
+def test_every_public_function_is_walked() -> None:
+    named = {name for name, _ in public_functions()}
+    assert named == {*quick(), *(slow() if LONG else SLOW), *APART}
+
+
+SLOW = {"simulation.simulate", "plot.calibration", "plot.claims_table", "plot.forest", "plot.magnet", "plot.scoreboard",
+        "plot.uncertainty", *(f"validation.{name}" for name in ("bar_events", "baselines", "calibrate", "claims",
+        "location", "magnet", "placebos", "recovery", "score", "walk_forward"))}  # fmt: skip
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_no_argument_of_a_wrong_kind_ends_in_a_foreign_error(market: Market, heat: xr.Dataset) -> None:
-    """Right, or a ValueError or TypeError of our own that has a remedy; never an IndexError, KeyError or the like."""
-    failed = []
-    for name, (function, arguments) in base(market, heat).items():
+def test_no_argument_of_a_wrong_kind_ends_in_a_foreign_error() -> None:
+    """Right, or a ValueError or TypeError of our own that has a remedy; never an IndexError, KeyError or the like.
+
+    Two odd values for every parameter of every function, all of them with LIQLAB_LONG=1.
+    """
+    failed, draw, strange = [], random.Random(7), odd()
+    for name, (function, arguments) in {**quick(), **(slow() if LONG else {})}.items():
         function(**arguments)
-        assert set(arguments) <= {*inspect.signature(function).parameters}
-        for parameter in arguments:
-            for odd in [*ODD, market, heat]:
-                try:
-                    function(**{**arguments, parameter: odd})
-                except (ValueError, TypeError) as error:
-                    trace = error.__traceback__
-                    while trace and trace.tb_next:
-                        trace = trace.tb_next
-                    ours = trace is not None and "/liqlab/" in trace.tb_frame.f_code.co_filename
-                    if not (ours and REMEDY.search(str(error))):
-                        failed.append(f"{name}({parameter}={odd!r:.40}): {type(error).__name__}: {str(error)[:120]}")
-                except Exception as error:
-                    failed.append(f"{name}({parameter}={odd!r:.40}): {type(error).__name__}: {str(error)[:120]}")
+        for parameter, told in inspect.signature(function).parameters.items():
+            if told.kind is told.VAR_KEYWORD or (name, parameter) in WRITE:
+                continue
+            for kind in strange if LONG else draw.sample(sorted(strange), 2):
+                given = {**arguments, parameter: strange[kind]}
+                if found := refusal(lambda call=function, given=given: call(**given), parameter):
+                    failed.append(f"{name}({parameter}={kind}): {found}")
     assert not failed, "\n".join(failed)

@@ -75,6 +75,24 @@ class Cascade:
     price_range: tuple[float, float]
     notes: dict[str, Any]
 
+    def __repr__(self) -> str:
+        a, quote = self.notes, self.notes["quote"]
+        of = " ".join(str(a[name]) for name in ("symbol", "exchange") if a[name]) or "a map"
+        at = f", map of {a['at']} UTC" if a["at"] else ""
+        end = f"not stopped: {self.reason}" if self.runaway else f"stopped, {self.amplification:.3g} × the shock"
+        if np.isfinite(self.final_price):
+            end = f"{self.final_price:,.6g}, {end}"
+        scale = "" if a["scale"] == 1 else f", {a['scale']:.3g} of the map"
+        lines = [f"Cascade of {self.side}s, estimated: {of}{at}",
+                 f"  shock {self.shock:+.2%}: {self.start_price:,.6g} → {self.shocked_price:,.6g} [{quote}]",
+                 f"  end {end}",
+                 f"  liquidated {self.liquidated:,.4g} {quote} in {len(self.steps)} step(s), the shock's the first",
+                 f"  impact {a['depth']}{scale}"]  # fmt: skip
+        if np.isfinite(self.price_range[0]):
+            low, high = sorted(self.price_range)
+            lines.append(f"  end by the impact's 95 % interval: {low:,.6g} to {high:,.6g}")
+        return "\n".join(lines)
+
 
 @checked()
 def cascade(

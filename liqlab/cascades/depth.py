@@ -13,7 +13,7 @@ import pandas as pd
 
 from liqlab.market.arguments import checked
 from liqlab.market.checks import columns_of
-from liqlab.market.clock import between, nanoseconds, utc
+from liqlab.market.clock import between, nanoseconds, span_of, utc
 from liqlab.market.market import Market
 
 __all__ = ["Depth", "Impact", "depth_of", "price_impact"]
@@ -57,6 +57,15 @@ class Impact:
     start: pd.Timestamp
     end: pd.Timestamp
     quote: str
+
+    def __repr__(self) -> str:
+        kind = "return on buys − sells of takers" if self.signed else "size of the return on volume"
+        interval = "no interval: fewer than ten days" if np.isnan(self.low) else (
+            f"95 % interval {self.low * 1e12:.3g} to {self.high * 1e12:.3g}, from resampled days")  # fmt: skip
+        return (f"Impact: {self.slope * 1e12:.3g} bp of the price per 100M {self.quote} ({interval})\n"
+                f"  fitted: {kind}, {self.bars:,} candles on {self.days} days, "
+                f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC\n"
+                f"  explains {self.r2:.1%} of the variance; {self.intercept * 1e4:+.2g} bp at no flow")  # fmt: skip
 
 
 @checked()
@@ -119,7 +128,8 @@ def price_impact(
     (True, 30, False)
     """
     opens = nanoseconds(market.candles.index)
-    chosen = between(opens, start, None if end is None else utc(end) - market.step + pd.Timedelta(1, "ns"))
+    last = None if end is None else utc(end, name="end", span=span_of(opens)) - market.step + pd.Timedelta(1, "ns")
+    chosen = between(opens, start, last)
     candles = market.candles[chosen]
     buys = candles.get("taker_buy_volume", pd.Series(np.nan, candles.index))
     if signed is None:
@@ -128,7 +138,8 @@ def price_impact(
         candles = candles[buys.notna()]
     if len(candles) < 3:
         words = "that carry taker_buy_volume; pass signed=False" if signed else f"in [{start}, {end})"
-        raise ValueError(f"an impact needs at least 3 candles, got {len(candles)} {words}")
+        raise ValueError(f"an impact needs at least 3 candles, got {len(candles)} {words}; "
+                         "choose a longer range or market")  # fmt: skip
     move = (candles["close"] / candles["open"] - 1).to_numpy()
     flow = _flow(candles, signed)
     move = move if signed else np.abs(move)
@@ -223,8 +234,8 @@ def depth_of(depth: Any, price: float, side: str) -> Depth:
         raise TypeError("depth must be an order book (DataFrame side, price, quantity), lq.price_impact(market), or a "
                         f"number [fraction of price per quote], got {type(depth).__name__}")  # fmt: skip
     if not (np.isfinite(depth) and depth >= 0):
-        raise ValueError(f"a linear impact must be >= 0 per quote, got {float(depth)!r}; a fit below zero found no "
-                         "impact: choose a longer range")  # fmt: skip
+        raise ValueError(f"depth: a linear impact must be >= 0 per quote, got {float(depth)!r}; a fit below zero found "
+                         "no impact: choose a longer range")  # fmt: skip
     return Depth(float(depth))
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 import yaml
 
 from liqlab.margin.tiers import default_tiers
+from liqlab.market.arguments import checked
 from liqlab.market.clock import utc
 from liqlab.market.market import TABLES, Market
 
@@ -48,6 +49,7 @@ def examples() -> pd.DataFrame:
     return describe_cases(folder("data"))
 
 
+@checked()
 def load_example(name: str) -> Market:
     """Load one of the cases that come with liqlab.
 

@@ -22,6 +22,7 @@ from liqlab.loaders.exchanges import venue_of
 from liqlab.loaders.planning import INSTANTS, Plan
 from liqlab.loaders.store.keys import month_file
 from liqlab.loaders.store.month import read_notes
+from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds
 from liqlab.market.extras import require
 from liqlab.market.market import Market
@@ -30,6 +31,7 @@ from liqlab.market.technicals import hours_between
 __all__ = ["fetch", "fetch_depth"]
 
 
+@checked()
 def fetch(
     symbol: str,
     *,
@@ -120,6 +122,7 @@ def fetch(
     return Market(**tables, symbol=plan.symbol, exchange=exchange, timeframe=timeframe, sources=sources)
 
 
+@checked()
 def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
     """The order book of this moment, as `cascade` and `liqlab.plot.four_maps` want it.
 

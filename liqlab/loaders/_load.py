@@ -13,6 +13,7 @@ from liqlab.loaders import store as shelf
 from liqlab.loaders._fetch import with_intervals
 from liqlab.loaders.recording.settling import events_of
 from liqlab.loaders.store import Key
+from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds, timedelta, utc
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_opens
@@ -23,6 +24,7 @@ _SUMS = ("volume", "quote_volume", "trades", "taker_buy_volume", "taker_buy_quot
 _HOW = {"open": "first", "high": "max", "low": "min", "close": "last"}
 
 
+@checked()
 def load(
     symbol: str,
     *,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from liqlab.loaders.saved_files import read_saved
+from liqlab.market.arguments import checked
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,6 +20,7 @@ __all__ = ["load_saved"]
 ENDINGS = (".nc", ".parquet", ".csv")
 
 
+@checked()
 def load_saved(path: str | os.PathLike[str]) -> xr.Dataset | pd.DataFrame:
     """Read a map or a table that `liqlab.save` wrote, with all that it said of itself.
 

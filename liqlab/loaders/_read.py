@@ -19,6 +19,7 @@ from liqlab.loaders.assembling import Said, in_coins, open_table
 from liqlab.loaders.exchanges._ccxt_units import ROWS
 from liqlab.loaders.plausibility import check_between, check_exchange, check_instruments
 from liqlab.loaders.stated_units import check_units
+from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 
@@ -27,6 +28,7 @@ __all__ = ["read"]
 _LOOKED_AT = 50_000  # candles
 
 
+@checked()
 def read(
     candles: Any,
     *,

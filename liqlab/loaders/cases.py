@@ -14,6 +14,7 @@ import yaml
 
 from liqlab.loaders._examples import examples, folder, load_example
 from liqlab.loaders._read import read
+from liqlab.market.arguments import checked
 from liqlab.market.clock import utc
 from liqlab.market.market import Market
 
@@ -202,6 +203,7 @@ class Case:
         return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 
+@checked()
 def read_case(name: str, **given: Any) -> Case:
     """Read the parameters of a case: those given here, the others from its file.
 

@@ -211,7 +211,7 @@ def begins_of_bars(
 def _step(index: pd.DatetimeIndex, timeframe: str) -> int | None:
     """Length of a bar [ns]: as told, else the shortest distance of two different stamps."""
     if timeframe:
-        return int(timedelta(timeframe).as_unit("ns").value)
+        return int(timedelta(timeframe, "timeframe").as_unit("ns").value)
     if len(index) > 1 and (shortest := distances(index.asi8)[0]) > 0:
         return int(pd.Timedelta(shortest, unit=index.unit).as_unit("ns").value)
     apart = np.diff(nanoseconds(index))

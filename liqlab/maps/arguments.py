@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.market.arguments import warn
-from liqlab.market.clock import nanoseconds, timedelta, utc
+from liqlab.market.clock import naive, nanoseconds, span_of, timedelta, utc
 from liqlab.market.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
     from liqlab.market.market import Market
 
-__all__ = ["as_columns", "check_common_time", "check_same_market", "column_at", "estimated", "moment_of"]
+__all__ = [
+    "as_columns",
+    "check_common_time",
+    "check_same_market",
+    "check_same_source",
+    "column_at",
+    "estimated",
+    "moment_in",
+    "moment_of",
+]
 
 NEEDED = ("time", "price", "side", "close_time", "price_edge")
 
@@ -51,7 +60,18 @@ def as_columns(heat: Any, name: str = "heat") -> xr.Dataset:
     empty = [each for each in heat["notional"].dims if heat.sizes[each] == 0]
     if empty:
         raise ValueError(f"{name} is empty: it has no {empty[0]}; choose a range that holds something")
-    return heat
+    return heat if heat.sizes["price_edge"] == heat.sizes["price"] + 1 else _with_edges(heat, name)
+
+
+def _with_edges(heat: xr.Dataset, name: str) -> xr.Dataset:
+    """A part of the prices of a map, ``heat.sel(price=slice(low, high))``, with the edges that belong to them."""
+    price, edge = heat["price"].to_numpy(), heat["price_edge"].to_numpy()
+    first = int(np.searchsorted(edge, price[0])) - 1
+    edges = edge[max(first, 0) : max(first, 0) + len(price) + 1]
+    if len(edges) <= len(price) or not np.allclose((edges[1:] + edges[:-1]) / 2, price, rtol=1e-9):
+        raise ValueError(f"{name} holds prices that are no neighbouring bins of its price_edge; cut it with "
+                         ".sel(price=slice(low, high))")  # fmt: skip
+    return heat.drop_vars("price_edge").assign_coords(price_edge=edges)
 
 
 def estimated(heat: Any, name: str = "heat") -> Any:
@@ -89,6 +109,12 @@ def column_at(heat: xr.Dataset, at: Any, name: str = "at") -> int:
                          f"{moment_text(int(stamps[-1]))}; leave {name} out for that column, or make the map "
                          "up to the moment")  # fmt: skip
     return row
+
+
+def moment_in(heat: xr.Dataset, at: Any, name: str = "at") -> np.datetime64:
+    """A moment that somebody gave, on the time axis of a map."""
+    closes = heat["close_time"].to_numpy().astype("datetime64[ns]").astype(np.int64)
+    return naive(pd.DatetimeIndex([utc(at, name=name, span=span_of(closes))]))[0]
 
 
 def moment_text(stamp: int) -> str:
@@ -130,7 +156,7 @@ def check_common_time(market: Market, heat: xr.Dataset, what: str = "heat") -> N
                          "market that the map was made from")  # fmt: skip
 
 
-def check_same_market(market: Market, made: Any, what: str = "heat", *, timeframe: bool = True) -> None:
+def check_same_market(market: Market | None, made: Any, what: str = "heat", *, timeframe: bool = True) -> None:
     """Refuse a map, or a table read from one, that is of another market.
 
     Symbol, exchange and time frame are compared, for a sum of maps with each of its parts. What says nothing of its
@@ -138,13 +164,15 @@ def check_same_market(market: Market, made: Any, what: str = "heat", *, timefram
 
     Parameters
     ----------
-    market : Market
+    market : Market, optional
     made : Dataset or DataFrame
     what : str
         What to call it in messages.
     timeframe : bool
         Compare the time frames as well.
     """
+    if market is None:
+        return
     attrs = getattr(made, "attrs", {})
     names = ("symbol", "exchange", "timeframe") if timeframe else ("symbol", "exchange")
     parts: list[Any] = [attrs]
@@ -159,3 +187,32 @@ def check_same_market(market: Market, made: Any, what: str = "heat", *, timefram
     own = " ".join(value for value in mine.values() if value) or "a market without a name"
     raise ValueError(f"{what} was made from {of}, and market is {own}; pass the market that it was made from, or make "
                      "it anew from this one")  # fmt: skip
+
+
+def check_same_source(made: Any, heat: xr.Dataset | None, what: str = "zones") -> None:
+    """Refuse a table or a map that is of another market than `heat`: by symbol and exchange, and by its prices.
+
+    Parameters
+    ----------
+    made : DataFrame or Dataset, optional
+        What says nothing of its market is judged by its columns low and high alone.
+    heat : Dataset, optional
+    what : str
+        What to call it in messages.
+    """
+    if made is None or heat is None:
+        return
+    theirs = tuple(made.attrs.get(name, "") for name in ("symbol", "exchange"))
+    mine = {tuple(heat.attrs.get(name, "") for name in ("symbol", "exchange"))}
+    if "provenance" in heat.attrs:
+        mine |= {(one.symbol, one.exchange) for one in Provenance.of(heat).each}
+    own = " + ".join(" ".join(each).strip() or "a market without a name" for each in sorted(mine))
+    if any(theirs) and theirs not in mine:
+        raise ValueError(f"{what} was made from {' '.join(theirs).strip()}, and heat from {own}; pass what was made "
+                         "from the same market")  # fmt: skip
+    if isinstance(made, pd.DataFrame) and {"low", "high"} <= {*made.columns} and len(made):
+        low, high = heat["price_edge"].to_numpy()[[0, -1]]
+        if ((made["low"] > high) | (made["high"] < low)).all():
+            raise ValueError(f"{what} lies from {made['low'].min():,.6g} to {made['high'].max():,.6g}, wholly outside "
+                             f"of heat, which shows {low:,.6g} to {high:,.6g}; pass what was made from the same "
+                             "market")  # fmt: skip

@@ -104,6 +104,7 @@ def explain(
     table["age"] = standing.opens[-1] - opened.to_series(index=table.index)
     table["distance_from_entry"] = table["liquidation_price"] / table["entry_price"] - 1
     with_ranges(table, standing.inputs.assumptions.law)
+    table.attrs.update(symbol=market.symbol, exchange=market.exchange)
     table.attrs.update(low=float(edges[0]), high=float(edges[1]), at=standing.opens[-1] + market.step)
     return table
 

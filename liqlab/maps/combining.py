@@ -72,7 +72,7 @@ def combine(
     first, last = max(m.start for m in markets), min(m.end for m in markets)
     if first >= last:
         raise ValueError(f"the markets have no time in common: they end by {last}, one begins at {first}")
-    start, end = start or first, end or last
+    start, end = first if start is None else start, last if end is None else end
     if price_range is None or price_step is None:  # the bins of the first venue, for all
         edges = shown_edges(markets[0], start, end, price_range, price_step)
         price_range, price_step = (float(edges[0]), float(edges[-1])), float(edges[1] - edges[0])
@@ -100,10 +100,11 @@ def _added(heats: list[xr.Dataset], venues: list[str]) -> xr.Dataset:
 
 def _check(markets: Sequence[Market]) -> None:
     if len(markets) < 2:
-        raise ValueError(f"combine needs two markets or more, got {len(markets)}; for one, use heatmap")
+        raise ValueError(f"markets: combine needs two or more, got {len(markets)}; for one, use heatmap")
     for what, values in (("coin", [m.coin for m in markets]), ("time frame", [m.timeframe for m in markets])):
         if len(set(values)) > 1:
             raise ValueError(f"the markets must have one {what}, got {', '.join(values)}; resample or choose others")
     venues = [f"{m.exchange} {m.symbol}" for m in markets]
     if len(set(venues)) < len(venues):
-        raise ValueError(f"the same venue and symbol stand twice in {', '.join(venues)}: positions would count twice")
+        raise ValueError(f"markets: the same venue and symbol stand twice in {', '.join(venues)}: positions would "
+                         "count twice; pass each market once")  # fmt: skip

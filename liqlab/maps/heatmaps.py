@@ -80,7 +80,8 @@ def heatmap(
     price_step : float, optional
         Width of a bin [quote]; default: a round number near 5 bp of the first price shown.
     by_leverage : bool
-        Keep the classes of the law apart in a further dimension ``leverage``.
+        Keep the classes of the law apart in a further dimension ``leverage``; the coordinates ``leverage_low`` and
+        ``leverage_high`` say for which leverages a class stands.
     **options
         The assumptions as plain keywords: ``law``, ``entries``, ``position_notional``, ``same_bar_share``, and the
         model's own; see `liqlab.Assumptions`.
@@ -122,10 +123,10 @@ def heatmap(
     last, width, frame = _columns(market, start, end, time_step)
     edges = edges_for(frame, price_range, price_step)
     last_step = np.searchsorted(inputs.bar, last, side="right") - 1
-    alive = _alive(market, inputs, last, lookback)
+    alive = first_steps(market, inputs, last, lookback)
     record = run.columns(Columns(last_step, alive, edges, by_leverage))
-    attrs = provenance(market, inputs, width, lookback).attrs() | _short_history(market, frame, lookback)
-    return dataset(record, frame, edges, inputs.ladder.leverage if by_leverage else None, attrs)
+    attrs = provenance(market, inputs, width, lookback).attrs() | short_history(market, frame["close_time"], lookback)
+    return dataset(record, frame, edges, inputs if by_leverage else None, attrs)
 
 
 @checked()
@@ -193,12 +194,12 @@ def _columns(market: Market, start: Any, end: Any, time_step: Any) -> tuple[np.n
     return last, width, frame
 
 
-def _short_history(market: Market, frame: pd.DataFrame, lookback: Any) -> dict[str, str]:
+def short_history(market: Market, closes: Any, lookback: Any) -> dict[str, str]:
     """Where a lookback reaches behind the market's start: what it really holds, as an attribute, and a warning."""
     if lookback is None:
         return {}
     span = timedelta(lookback, "lookback")
-    held = pd.DatetimeIndex(frame["close_time"]) - market.start.tz_localize(None)
+    held = pd.DatetimeIndex(closes).tz_localize(None) - market.start.tz_localize(None)
     short = int((held < span).sum())
     if not short:
         return {}
@@ -263,7 +264,7 @@ def round_number(x: float) -> float:
     return float(f"{numbers[np.argmin(np.abs(np.log(x / (power * numbers))))] * power:.12g}")
 
 
-def _alive(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any) -> np.ndarray:
+def first_steps(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any) -> np.ndarray:
     """First step of every column that its lookback still holds."""
     if lookback is None:
         return np.zeros(len(last), np.int64)
@@ -300,17 +301,20 @@ def provenance(market: Market, inputs: EngineInputs, width: int, lookback: Any) 
 
 
 def dataset(
-    record: Record, frame: pd.DataFrame, edges: np.ndarray, leverage: np.ndarray | None, attrs: dict[str, str]
+    record: Record, frame: pd.DataFrame, edges: np.ndarray, apart: EngineInputs | None, attrs: dict[str, str]
 ) -> xr.Dataset:
+    """The heatmap of a record; `apart`: the inputs, where its leverages are kept apart."""
     import xarray as xr
 
     coords: dict[str, Any] = {}
     notional: tuple[tuple[str, ...], np.ndarray]
-    if leverage is None:
+    if apart is None:
         notional = (("side", "time", "price"), record.notional)
     else:
         notional = (("side", "leverage", "time", "price"), record.notional)
-        coords["leverage"] = np.unique(leverage)
+        law, coords["leverage"] = apart.assumptions.law, np.unique(apart.ladder.leverage)
+        ranges = law.ranges[np.searchsorted(law.leverage, coords["leverage"])]
+        coords |= {f"leverage_{end}": ("leverage", ranges[:, k]) for k, end in enumerate(("low", "high"))}
     data: dict[str, Any] = {
         name: ("time", frame[name].to_numpy()) for name in ("open", "high", "low", "close", "volume")
     }

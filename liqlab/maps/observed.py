@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab import __version__
-from liqlab.market.arguments import checked
+from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import between, nanoseconds, step_of, timedelta, timeframe_of
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_number, bar_opens, origin_of
@@ -23,7 +23,7 @@ SIDES = ["long", "short"]
 MAX_PRICE_BINS, MAX_COLUMNS = 300, 700  # a picture has no use for more
 
 
-@checked()
+@checked(events=Table("market.liquidation_events", "side price quantity", times=True))
 def observed_heatmap(
     market: Market,
     *,
@@ -79,7 +79,8 @@ def observed_heatmap(
     """
     pieces = _bars(market, start, end) if events is None else _events(market, events, start, end)
     if pieces.empty:
-        raise ValueError(f"no liquidation was observed in [{start}, {end}) of {market.symbol or 'this market'}")
+        raise ValueError(f"start and end: no liquidation was observed in [{start}, {end}) of "
+                         f"{market.symbol or 'this market'}; choose a range with some")  # fmt: skip
     step = max(market.step, market.step if events is not None else _bar_of(market)).as_unit("ns").value
     width = _width(pieces["stamp"].to_numpy(), step, time_step)
     edges = _edges(pieces, price_step)
@@ -135,10 +136,6 @@ def _bars(market: Market, start: Any, end: Any) -> pd.DataFrame:
 
 def _events(market: Market, events: pd.DataFrame, start: Any, end: Any) -> pd.DataFrame:
     """Events as ranges without width."""
-    missing = [name for name in ("side", "price", "quantity") if name not in events]
-    if missing or not isinstance(events.index, pd.DatetimeIndex) or events.index.tz is None:
-        raise ValueError(f"events need a UTC time index and the columns side, price, quantity; missing: "
-                         f"{', '.join(missing) or 'the index'}")  # fmt: skip
     wrong = ~events["side"].isin(SIDES) | ~(events["price"] > 0) | ~(events["quantity"] >= 0)
     if wrong.any():
         row = events[wrong].iloc[0]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from liqlab.maps.arguments import as_columns
+from liqlab.models._law import leverage_name
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,6 +43,12 @@ def stack_heatmaps(heats: Mapping[str, xr.Dataset], dim: str) -> xr.Dataset:
 def heatmaps_of(heats: xr.Dataset, dim: str) -> dict[str, xr.Dataset]:
     """The maps of a stack by their names, each with its own attrs."""
     return {str(name): own_attrs(heats.sel({dim: name})) for name in heats[dim].to_numpy()}
+
+
+def leverage_names(heat: xr.Dataset) -> list[str]:
+    """What the classes of leverage of a map are called: by the leverages that they stand for, where it tells them."""
+    ends = [heat.coords.get(name, heat["leverage"]).to_numpy() for name in ("leverage_low", "leverage_high")]
+    return [leverage_name(low, high) for low, high in zip(*ends, strict=True)]
 
 
 def own_attrs(heat: xr.Dataset) -> xr.Dataset:

@@ -12,9 +12,11 @@ import pandas as pd
 
 from liqlab.engine.grid import price_of
 from liqlab.engine.inputs import EngineInputs
+from liqlab.engine.recent_openings import liquidated_recently
 from liqlab.engine.records import SIDES, Record
 from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.arguments import moment_of, moment_text
+from liqlab.maps.heatmaps import first_steps, short_history
 from liqlab.market.arguments import checked
 from liqlab.market.clock import between, nanoseconds
 from liqlab.market.market import Market
@@ -34,6 +36,7 @@ def expected_liquidations(
     assumptions: Assumptions | Any = None,
     start: Any = None,
     end: Any = None,
+    lookback: Any = None,
     unit: str = "quote",
     **options: Any,
 ) -> pd.DataFrame:
@@ -45,34 +48,39 @@ def expected_liquidations(
         As in `heatmap`.
     start, end : time-like, optional
         Bars that open in this half-open range; earlier ones still count in the ledger.
+    lookback : duration, optional
+        Only positions opened within this span before the close of the bar, as in `heatmap`; default: all.
     unit : 'quote' or 'coins'
         Coins × level price, or coins.
 
     Returns
     -------
     DataFrame (time,)
-        Columns long, short [unit]; index: open of the bar. ``attrs["unit"]``: the unit.
+        Columns long, short [unit]; index: open of the bar. ``attrs``: unit; lookback_held, where the lookback
+        reaches behind the market's start.
 
     Raises
     ------
     ValueError, TypeError
         No bar in the range, an unknown unit, model or option.
     """
-    if "lookback" in options:
-        raise TypeError("lookback is of maps: it hides what stands and was opened earlier, and what is liquidated is "
-                        "counted whenever it was opened; leave it out")  # fmt: skip
     if unit not in ("quote", "coins"):
         raise ValueError(f"unit must be 'quote' or 'coins', got {unit!r}; choose one of the two")
     run = ledger_run(market, Assumptions.given(assumptions, model, options))
     inputs, record = run.inputs, run.flows
     amount = record.liquidated_notional if unit == "quote" else record.liquidated
+    if lookback is not None:
+        alive = first_steps(market, inputs, np.arange(len(market.candles)), lookback)[inputs.bar]
+        recent = liquidated_recently(inputs.steps, inputs.ladder, record.survival, alive,
+                                     same_bar_share=inputs.assumptions.same_bar_share)  # fmt: skip
+        amount = recent[unit == "quote"]
     table = pd.DataFrame(np.add.reduceat(amount, inputs.first, axis=0), index=market.candles.index, columns=SIDES)
     chosen = between(nanoseconds(table.index), start, end)
     if not chosen.any():
         raise ValueError(f"start and end: no candle opens in [{start}, {end}); the market runs from {market.start} to "
                          f"{market.end}: choose a range in it")  # fmt: skip
     table = table[chosen]
-    table.attrs["unit"] = unit
+    table.attrs |= {"unit": unit} | short_history(market, table.index + market.step, lookback)
     return table
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from liqlab.margin._tier_units import COINS, CONTRACTS, WHOLE, native, unit_of
 from liqlab.margin.quantities import contract_of, positive
+from liqlab.market.arguments import checked
 from liqlab.market.clock import utc
 from liqlab.market.market import check_leverage_tiers
 
@@ -17,6 +18,7 @@ from liqlab.market.market import check_leverage_tiers
 AMOUNTS = ("cum", "mmDeduction", "deduction", "maintAmount")
 
 
+@checked()
 def tiers_from_ccxt(
     tiers: Sequence[Mapping[str, Any]],
     *,
@@ -103,7 +105,7 @@ def tiers_from_ccxt(
     rate, highest = _rates(rows)
     whole = row is not None and row.rate_on == WHOLE
     table = pd.DataFrame({
-        "exchange": exchange, "symbol": symbol, "as_of": utc(as_of), "tier": np.arange(1, len(rows) + 1),
+        "exchange": exchange, "symbol": symbol, "as_of": utc(as_of, name="as_of"), "tier": np.arange(1, len(rows) + 1),
         "min_notional": floor * worth, "max_notional": ceiling * worth, "maintenance_margin_rate": rate,
         "max_leverage": highest, "maintenance_amount": 0.0 if whole else _amounts(rows, floor * worth, rate),
     })  # fmt: skip

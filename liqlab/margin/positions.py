@@ -155,7 +155,8 @@ def leg_of(
 def check_hedge(rule: Formula, quantity: Any, entry_price: Any, wallet_balance: Any) -> HedgedSolver:
     """The formula's solver; refuses a hedge that is half given, has no wallet in common, or no place in the formula."""
     if quantity is None or entry_price is None:
-        raise ValueError("the opposite leg needs both hedge_quantity and hedge_entry_price; pass both or neither")
+        raise ValueError("the opposite leg needs both hedge_quantity and hedge_entry_price; pass both or neither, and "
+                         "hedge_maintenance_margin_rate and hedge_maintenance_amount with them only")  # fmt: skip
     if rule.hedged is None:
         having = ", ".join(f.name for f in venues.FORMULAS.values() if f.hedged and f.contract == rule.contract)
         raise ValueError(f"the formula {rule.name} has no hedge mode; leave hedge_quantity out where each leg is "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,32 +23,37 @@ from liqlab.margin.positions import (
 )
 from liqlab.margin.quantities import contract_of, given, scalar
 from liqlab.margin.tiers import Tiers, tiers_for
+from liqlab.market.arguments import checked
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
+@checked()
 def liquidation_price(
-    entry_price: Any,
+    entry_price: ArrayLike,
     *,
     side: Any,
-    leverage: Any = None,
-    quantity: Any = None,
+    leverage: ArrayLike | None = None,
+    quantity: ArrayLike | None = None,
     exchange: str | None = None,
     symbol: str | None = None,
     as_of: Any = None,
     leverage_tiers: pd.DataFrame | Tiers | None = None,
-    wallet_balance: Any = None,
-    maintenance_margin_rate: Any = None,
-    maintenance_amount: Any = None,
-    other_maintenance_margin: Any = 0.0,
-    other_unrealised_pnl: Any = 0.0,
-    added_margin: Any = 0.0,
-    taker_fee: Any = None,
-    funding_rate: Any = 0.0,
-    max_leverage: Any = None,
+    wallet_balance: ArrayLike | None = None,
+    maintenance_margin_rate: ArrayLike | None = None,
+    maintenance_amount: ArrayLike | None = None,
+    other_maintenance_margin: ArrayLike = 0.0,
+    other_unrealised_pnl: ArrayLike = 0.0,
+    added_margin: ArrayLike = 0.0,
+    taker_fee: ArrayLike | None = None,
+    funding_rate: ArrayLike = 0.0,
+    max_leverage: ArrayLike | None = None,
     formula: str | None = None,
-    hedge_quantity: Any = None,
-    hedge_entry_price: Any = None,
-    hedge_maintenance_margin_rate: Any = None,
-    hedge_maintenance_amount: Any = None,
+    hedge_quantity: ArrayLike | None = None,
+    hedge_entry_price: ArrayLike | None = None,
+    hedge_maintenance_margin_rate: ArrayLike | None = None,
+    hedge_maintenance_amount: ArrayLike | None = None,
 ) -> Any:
     """Price at which a position is liquidated, by the formula of its venue; `formulas` lists them with their sources.
 
@@ -154,7 +159,8 @@ def liquidation_price(
     rule = _rule(exchange, symbol, formula, leverage_tiers, hedged=hedged)
     solve_hedged = check_hedge(rule, hedge_quantity, hedge_entry_price, wallet_balance) if hedged else None
     if quantity is None and any(map(given, (added_margin, other_maintenance_margin, other_unrealised_pnl))):
-        raise ValueError("added margin and other positions need a quantity to be compared with; pass quantity")
+        raise ValueError("added_margin, other_maintenance_margin and other_unrealised_pnl need a quantity to be "
+                         "compared with; pass quantity")  # fmt: skip
     other = others(rule, other_maintenance_margin, other_unrealised_pnl)
     position = position_of(rule, entry_price, side, leverage, quantity, wallet_balance, added_margin, taker_fee,
                            other, funding(rule, funding_rate))  # fmt: skip
@@ -178,17 +184,18 @@ def liquidation_price(
     return _price(rule, solved)
 
 
+@checked()
 def bankruptcy_price(
-    entry_price: Any,
+    entry_price: ArrayLike,
     *,
     side: Any,
-    leverage: Any = None,
-    quantity: Any = None,
+    leverage: ArrayLike | None = None,
+    quantity: ArrayLike | None = None,
     exchange: str | None = None,
     symbol: str | None = None,
-    wallet_balance: Any = None,
-    added_margin: Any = 0.0,
-    taker_fee: Any = None,
+    wallet_balance: ArrayLike | None = None,
+    added_margin: ArrayLike = 0.0,
+    taker_fee: ArrayLike | None = None,
     formula: str | None = None,
 ) -> Any:
     """Price at which the margin of a position is used up: linear ``E·(1 − s/L)``, inverse ``E / (1 + s/L)``.

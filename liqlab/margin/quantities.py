@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from liqlab.market.arguments import checked, is_kind, told
 from liqlab.market.checks import no_text
 
 SIDES = ("long", "short")
@@ -15,11 +16,15 @@ DOLLARS = ("USD", "USDT", "USDC", "USDE", "USDH", "BUSD", "FDUSD", "TUSD", "DAI"
 
 def sign(side: Any) -> np.ndarray:
     """'long' → +1, 'short' → −1."""
-    names = np.asarray(side)
+    listed = is_kind("Sequence", side)
+    if isinstance(side, list | tuple):  # numpy would take apart whatever is in it
+        side = [each if isinstance(each, str | list | tuple | np.ndarray) else told(each) for each in side]
+    names = np.asarray(side) if listed or isinstance(side, str) else np.array("")
     known = np.isin(names, SIDES)
     if not known.all():
-        bad = names[~known].flat[0] if names.ndim else side
-        raise ValueError(f"side must be 'long' or 'short' (the position's side), got {bad!r}")
+        bad = names[~known].flat[0] if listed and names.ndim else side
+        raise ValueError(f"side must be 'long' or 'short' (the position's side), got "
+                         f"{repr(str(bad)) if isinstance(bad, str) else told(bad)}; write one of the two")  # fmt: skip
     return np.where(names == "long", 1.0, -1.0)
 
 
@@ -63,6 +68,7 @@ def given(value: Any) -> bool:
     return bool(np.any(np.asarray(value, float) != 0))
 
 
+@checked()
 def contract_of(symbol: str) -> str:
     """Kind of a contract by its symbol in ccxt's spelling: linear, inverse, quanto, or unclear.
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.margin.venues import nearest
+from liqlab.market.arguments import checked
 from liqlab.market.clock import utc
 from liqlab.market.market import check_leverage_tiers
 
@@ -120,6 +121,7 @@ def _shipped_tiers() -> pd.DataFrame:
     return check_leverage_tiers(pd.read_csv(io.BytesIO(content)))
 
 
+@checked()
 def tiers_for(
     exchange: str, symbol: str, as_of: Any = None, *, leverage_tiers: pd.DataFrame | Tiers | None = None
 ) -> Tiers:
@@ -153,7 +155,7 @@ def tiers_for(
     tables = default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
     part, proxy = _tables_of(tables, exchange, symbol)
     dates = np.sort(part["as_of"].unique())
-    moment = dates[-1] if as_of is None else utc(as_of)
+    moment = dates[-1] if as_of is None else utc(as_of, name="as_of")
     earlier = [date for date in dates if date <= moment]
     date = earlier[-1] if earlier else dates[0]
     rows = part[part["as_of"] == date]
@@ -176,11 +178,12 @@ def tiers_for(
     )
 
 
+@checked()
 def tier_history(
     exchange: str, symbol: str, start: Any, end: Any, *, leverage_tiers: pd.DataFrame | Tiers | None = None
 ) -> list[tuple[pd.Timestamp, Tiers]]:
     """The tables in force from `start` to `end`, each with the moment from which it is: first `start` itself."""
-    first, last = utc(start), utc(end)
+    first, last = utc(start, name="start"), utc(end, name="end")
     moments = [first]
     if not isinstance(leverage_tiers, Tiers):
         tables = default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)

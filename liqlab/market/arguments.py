@@ -20,7 +20,7 @@ import numpy as np
 
 from liqlab.market.clock import timedelta, utc
 
-__all__ = ["Table", "at_least", "checked", "told", "warn"]
+__all__ = ["Table", "at_least", "checked", "is_kind", "told", "warn"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +37,7 @@ KINDS = {
     "DataFrame": ("a pandas DataFrame", "pass the table itself; lq.read loads files"),
     "Series": ("a pandas Series", "pass one column of a table"),
     "float": ("a finite number", "write it without quotation marks"),
+    "ArrayLike": ("a number, or an array of numbers", "write it without quotation marks"),
     "int": ("a whole number", "write it without a fraction or quotation marks"),
     "bool": ("True or False", "pass one of the two"),
     "str": ("text", "write it in quotation marks"),
@@ -54,6 +55,9 @@ KINDS = {
     "Magnet": ("a Magnet", "lq.magnet(market) gives one"),
     "Scores": ("Scores", "lq.score(estimated, observed) gives them"),
 }
+MOST_INT = 2**63 - 1  # beyond it numpy counts in Python's objects
+LISTS = ("Sequence", "Iterable", "list", "tuple")
+MOST = 2**31 - 1  # of a whole number: no table, picture or list has more of anything
 ROOT = str(Path(__file__).parents[1]) + os.sep
 
 
@@ -68,11 +72,14 @@ class Table(NamedTuple):
         Names of the columns it must have.
     attrs : str
         Names of what it must say in its ``attrs``.
+    times : bool
+        Its index must hold moments in UTC.
     """
 
     source: str
     columns: str = ""
     attrs: str = ""
+    times: bool = False
 
 
 Rule = Callable[[str, Any], None]
@@ -111,8 +118,9 @@ def checked(**tables: Table) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def _rule(annotation: str, parameter: str, default: Any, table: Table | None) -> Rule:
     """The check of one parameter."""
-    kinds = [kind.partition("[")[0].rpartition(".")[2] for kind in _alternatives(annotation)]
-    items = next((kind for kind in _alternatives(annotation) if kind.startswith(("Sequence[float", "tuple[float"))), "")
+    parts = _alternatives(annotation)
+    kinds = [kind.partition("[")[0].rpartition(".")[2] for kind in parts]
+    values, items = _of_each(parts, ("Mapping",), table), _of_each(parts, LISTS, table)
 
     def check(name: str, value: Any) -> None:
         if value is None and (default is None or "None" in kinds):
@@ -122,44 +130,62 @@ def _rule(annotation: str, parameter: str, default: Any, table: Table | None) ->
         elif parameter in DURATIONS and kinds == ["Any"]:
             if not (parameter == "embargo" and not isinstance(value, bool) and value == 0):
                 timedelta(value, name)
-        elif "Any" not in kinds and not any(_is(kind, value) for kind in kinds):
+        elif "Any" not in kinds and not any(is_kind(kind, value) for kind in kinds):
             _refuse(name, value, kinds, table)
+        elif kinds == ["int"] and parameter != "seed" and abs(value) > MOST:
+            raise ValueError(f"{name} must be a whole number up to {MOST:,}, got {told(value)}; pass a smaller one")
         if parameter in SEVERAL_MOMENTS and "int" not in kinds:
             for k, each in enumerate(value):
                 _moment(f"{name}[{k}]", each)
         if parameter in SEVERAL_DURATIONS:
             for k, each in enumerate(value):
                 timedelta(each, f"{name}[{k}]")
-        if items and not isinstance(value, numbers.Number):
-            _numbers(name, value)
-        if items.startswith("tuple[float"):
+        if values and isinstance(value, Mapping) and not hasattr(value, "data_vars"):
+            for key, each in value.items():
+                values(f"{name}[{key!r}]", each)
+        elif items and is_kind("Sequence", value):
+            for k, each in enumerate(value):
+                items(f"{name}[{k}]", each)
+        if any(part.startswith("tuple[float") for part in parts):
             _pair(name, value)
-        if table is not None and _is("DataFrame", value):
+        if table is not None and is_kind("DataFrame", value):
             _table(name, value, table)
 
     return check
 
 
-def _alternatives(annotation: str) -> list[str]:
+def _of_each(parts: list[str], names: tuple[str, ...], table: Table | None) -> Rule | None:
+    """The check of what a list or a mapping holds: ``Sequence[X]``, ``tuple[X, X]``, ``Mapping[K, X]``."""
+    for part in parts:
+        outer, _, inner = part.partition("[")
+        if outer.rpartition(".")[2] in names and inner:
+            return _rule(_alternatives(inner.removesuffix("]"), ",")[-1], "", inspect.Parameter.empty, table)
+    return None
+
+
+def _alternatives(annotation: str, mark: str = "|") -> list[str]:
     """The parts of ``A | B[c | d]`` on the outside of brackets."""
     parts, depth = [""], 0
     for letter in annotation:
         depth += (letter == "[") - (letter == "]")
-        if letter == "|" and not depth:
+        if letter == mark and not depth:
             parts.append("")
         else:
             parts[-1] += letter
     return [part.strip() for part in parts]
 
 
-def _is(kind: str, value: Any) -> bool:
+def is_kind(kind: str, value: Any) -> bool:
     """Is a value what an annotation calls it? Classes are told by name, so that nothing heavy is imported."""
     if kind == "Dataset":
         return hasattr(value, "data_vars") or (hasattr(value, "heatmap") and hasattr(value, "close_time"))
     if kind == "float":
-        return isinstance(value, numbers.Real | np.number) and not isinstance(value, bool) and np.isfinite(float(value))
+        real = isinstance(value, numbers.Real | np.floating | np.integer) and not isinstance(value, bool)
+        return real and abs(value) <= (MOST_INT if isinstance(value, int) else sys.float_info.max)
+    if kind == "ArrayLike":
+        return _is_numbers(value)
     if kind == "int":
-        return _is("float", value) and float(value).is_integer()
+        return is_kind("float", value) and float(value).is_integer()
     if kind == "bool":
         return isinstance(value, bool | np.bool_)
     if kind in ("str", "slice"):
@@ -169,8 +195,8 @@ def _is(kind: str, value: Any) -> bool:
     if kind == "Mapping":
         return isinstance(value, Mapping)
     if kind in ("Sequence", "list", "tuple"):
-        listed = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-        return listed or _is("Index", value) or _is("Series", value)
+        listed = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
+        return listed or is_kind("Index", value) or is_kind("Series", value)
     if kind == "Iterable":
         return isinstance(value, Iterable)
     if kind in ("Callable", "Model"):
@@ -178,15 +204,26 @@ def _is(kind: str, value: Any) -> bool:
     return any(base.__name__ == kind for base in type(value).__mro__)
 
 
+def _is_numbers(value: Any) -> bool:
+    """Is it a number, or an array, list or column of numbers?"""
+    if isinstance(value, numbers.Real | np.number):
+        return not isinstance(value, bool)
+    if not (is_kind("Sequence", value) or hasattr(value, "__array__")) or hasattr(value, "data_vars"):
+        return False
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):  # rows of different lengths, or an object that refuses
+        return False
+    return array.dtype.kind in "iuf" or (array.dtype == object and all(map(_is_numbers, array.flat)))
+
+
 def _refuse(name: str, value: Any, kinds: list[str], table: Table | None) -> None:
     """A TypeError, or a ValueError for a number or text that is none of the right kind."""
     known = [KINDS[kind] for kind in kinds if kind in KINDS and kind != "None"]
     words = " or ".join(dict.fromkeys(words for words, _ in known)) or " or ".join(kinds)
     remedy = f"{table.source} gives one" if table else known[0][1] if known else "see its documentation"
-    error = (
-        ValueError if isinstance(value, str | float | int | np.number) and {"float", "int"} & set(kinds) else TypeError
-    )
-    raise error(f"{name} must be {words}, got {told(value)}; {remedy}")
+    plain = isinstance(value, str | float | int | np.number) and {"float", "int", "ArrayLike"} & set(kinds)
+    raise (ValueError if plain else TypeError)(f"{name} must be {words}, got {told(value)}; {remedy}")
 
 
 def told(value: Any) -> str:
@@ -202,18 +239,11 @@ def told(value: Any) -> str:
 
 def _moment(name: str, value: Any) -> None:
     """Refuse what no moment can be; a bare number is judged where the data are at hand."""
-    if isinstance(value, Mapping):  # one for each of several markets
+    if isinstance(value, dict) and value:  # one for each of several markets
         for key, each in value.items():
             _moment(f"{name}[{key!r}]", each)
     elif isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         utc(value, name=name)
-
-
-def _numbers(name: str, value: Any) -> None:
-    for k, each in enumerate(value):
-        if not _is("float", each):
-            raise ValueError(f"{name} must hold finite numbers, got {told(each)} at place {k}; "
-                             f"{KINDS['float'][1]}")  # fmt: skip
 
 
 def _pair(name: str, value: Any) -> None:
@@ -228,6 +258,9 @@ def _table(name: str, value: Any, table: Table) -> None:
         there = ", ".join(map(str, value.columns[:12])) or "none"
         raise ValueError(f"{name} lacks the column(s) {', '.join(missing)}; it has {there}; {table.source} gives such "
                          "a table")  # fmt: skip
+    if table.times and len(value) and getattr(value.index, "tz", None) is None:
+        raise ValueError(f"{name} must be indexed by time in UTC, its index holds {value.index.dtype}; {table.source} "
+                         "gives such a table, pd.to_datetime(…, utc=True) makes such an index")  # fmt: skip
     lost = [key for key in table.attrs.split() if key not in value.attrs]
     if lost:
         raise ValueError(f"{name} has lost its attrs {', '.join(lost)}, as it does in some of pandas' operations; put "

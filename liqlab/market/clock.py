@@ -98,7 +98,7 @@ def step_of(table: pd.DataFrame, timeframe: str = "") -> pd.Timedelta:
     A single row cannot show it; a table that `Market.until` has cut to one remembers it (``attrs["timeframe"]``).
     """
     if timeframe:
-        return timedelta(timeframe)
+        return timedelta(timeframe, "timeframe")
     if len(table) < 2 and "timeframe" in table.attrs:
         return timedelta(table.attrs["timeframe"])
     if len(table) < 2:

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from liqlab.market.arguments import checked
 from liqlab.market.files_by_name import names_in
 from liqlab.models._flow import Flow
 
@@ -21,6 +22,7 @@ def names() -> list[str]:
     return names_in([str(Path(__file__).parent)])
 
 
+@checked()
 def find(model: str) -> Callable[..., Flow]:
     """The function of a model, by name; ValueError names the models there are."""
     if model not in names():
@@ -28,6 +30,7 @@ def find(model: str) -> Callable[..., Flow]:
     return getattr(import_module(f"liqlab.models.{model}"), model)
 
 
+@checked()
 def options_of(model: str) -> dict[str, Any]:
     """Options of a model with their defaults.
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from liqlab.margin import Tiers, contract_of, liquidation_price
+from liqlab.market.arguments import is_kind, told
 
-__all__ = ["PRESETS", "Law", "distances", "law"]
+__all__ = ["PRESETS", "Law", "distances", "law", "leverage_name"]
 
 # Leverages that traders name; ten classes resolve the law about as finely as its evidence does.
 LEVERAGES = (2.0, 3.0, 5.0, 10.0, 20.0, 25.0, 50.0, 75.0, 100.0, 125.0)
@@ -110,7 +111,7 @@ class Law:
                 told[-1][1] = high
             else:
                 told.append([low, high])
-        return " ".join(f"{low:g}x" if low == high else f"{_figures(low)}–{_figures(high)}x" for low, high in told)
+        return " ".join(leverage_name(low, high) for low, high in told)
 
     def record(self) -> dict[str, Any]:
         """As JSON has it, for `recorded`."""
@@ -166,19 +167,27 @@ def law(law: str | Law | Mapping[float, float] | Sequence[float] | Any = "measur
     >>> law([25, 50, 100]).name
     'uniform 25x 50x 100x'
     """
-    law = getattr(law, "law", law)  # of a calibration
-    if isinstance(law, Law):
-        return law
-    if isinstance(law, Mapping):
-        leverage = np.array(sorted(float(x) for x in law))
-        share = np.array([law[x] for x in sorted(law, key=float)], float)
-        return Law("own", leverage, share, share, "given by the user")
+    fitted = getattr(law, "law", law)  # of a calibration
+    if isinstance(fitted, Law):
+        return fitted
+    if isinstance(law, Mapping) and not hasattr(law, "data_vars"):
+        try:
+            named = sorted((float(x), float(share)) for x, share in law.items())
+        except (ValueError, TypeError):
+            named = None
+        if named is not None:
+            leverage, share = np.array(named, float).reshape(-1, 2).T
+            return Law("own", leverage, share, share, "given by the user")
     if isinstance(law, str):
         if law not in PRESETS:
             raise ValueError(f"no law is called {law!r}; there are {', '.join(PRESETS)}, or pass a mapping such as "
                              "{10: 0.5, 50: 0.5}, a list of leverages, or a Law")  # fmt: skip
         return PRESETS[law]()
-    leverage = np.sort(np.asarray(law, float))
+    listed: Any = law if is_kind("Sequence", law) else ()
+    if not len(listed) or not all(is_kind("float", each) for each in listed):
+        raise TypeError(f"law must be a name ({', '.join(PRESETS)}), a mapping such as {{10: 0.5, 50: 0.5}}, a list of "
+                        f"leverages, a Law or a Calibration, got {told(law)}; lq.law() shows the default")  # fmt: skip
+    leverage = np.sort(np.asarray(listed, float))
     even = np.full(leverage.size, 1.0)
     return Law(f"uniform {' '.join(f'{x:g}x' for x in leverage)}", leverage, even, even, "equal shares, no evidence")
 
@@ -221,7 +230,7 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
     if not allowed.any():
         raise ValueError(f"the law {law.name!r} starts at {law.leverage[0]:g}x, but {tiers.symbol} allows a position "
                          f"of {position_notional:,.0f} only {tiers.max_leverage[held]:g}x; "
-                         "lower position_notional")  # fmt: skip
+                         "lower position_notional, or pass a lower leverage")  # fmt: skip
     distance = np.full((2, leverage.size), MAX_LOG_DISTANCE)
     share = np.repeat(np.stack([law.long, law.short]) / law.counts, law.counts, axis=1) * allowed
     for row, side in enumerate(("long", "short")):
@@ -233,6 +242,15 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
             raise ValueError(f"the law {law.name!r} puts no {side} at a leverage that {tiers.symbol} allows "
                              f"(up to {tiers.max_leverage[held]:g}x); add a lower leverage")  # fmt: skip
     return distance, share / share.sum(axis=1, keepdims=True)
+
+
+def leverage_name(low: float, high: float) -> str:
+    """What a class of leverage is called by the leverages that it stands for.
+
+    >>> leverage_name(10, 10), leverage_name(7.07, 14.1), leverage_name(86.6, 111.8)
+    ('10x', '7.1–14x', '87–112x')
+    """
+    return f"{low:g}x" if low == high else f"{_figures(low)}–{_figures(high)}x"
 
 
 def _figures(leverage: float) -> str:

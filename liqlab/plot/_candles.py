@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LINES = (("#d55e00", "solid"), ("#0072b2", "dashed"), ("#009e73", "dotdash"), ("#cc79a7", "dotted"))
 
 
-@checked(table=Table("market.candles", "open high low close"))
+@checked(table=Table("market.candles", "open high low close", times=True))
 def candles(
     table: pd.DataFrame,
     *,

@@ -39,7 +39,11 @@ def events(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, title: str = "P
     bokeh_hooks.use_bokeh()
     given = dict(tables) if isinstance(tables, Mapping) else {"median": tables}
     if not given or any(table.empty for table in given.values()):
-        raise ValueError("no event to draw; a table of liqlab.event_windows has one column per event")
+        raise ValueError("tables: no event to draw; a table of liqlab.event_windows has one column per event")
+    for name, table in given.items():
+        if not isinstance(table.index, pd.TimedeltaIndex):
+            raise ValueError(f"tables: that of {name!r} must be indexed by the time before and after events; "
+                             "lq.event_windows(market, times) gives one")  # fmt: skip
     if len(given) > len(HUES):
         raise ValueError(f"at most {len(HUES)} tables can be told apart in one figure, got {len(given)}")
     parts: list[Any] = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.maps.arguments import as_columns
+from liqlab.maps.arguments import as_columns, check_same_market, estimated
 from liqlab.maps.stacking import SEVERAL, heatmaps_of, own_attrs
 from liqlab.market.arguments import checked
 from liqlab.market.market import Market
@@ -83,7 +83,8 @@ def explore(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
-    heats = as_columns(heats, "heats")
+    heats = as_columns(estimated(heats, "heats"), "heats")
+    check_same_market(market, heats, "heats")
     choice, chosen = _choice(heats)
     first = next(iter(chosen.values()))
     low, high = ylim or view(first)

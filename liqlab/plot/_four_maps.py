@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import check_same_market, estimated
 from liqlab.maps.stacking import one_heatmap
 from liqlab.market.arguments import Table, checked
+from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.profile import profile_bars
 from liqlab.plot.style import FONT, LONG, NEUTRAL, SHORT, raw, view
@@ -23,12 +25,12 @@ PANEL, NARROW = 250, 172  # [px] two panels of the four side by side fit a phone
 
 @checked(
     depth=Table("lq.fetch_depth(symbol)", "side price quantity"),
-    events=Table("pd.DataFrame({'side': …, 'price': …, 'quantity': …})", "side price quantity"),
+    events=Table("market.liquidation_events", "side price quantity", times=True),
     stops=Table("pd.DataFrame({'side': …, 'price': …, 'quantity': …})", "side price quantity"),
 )
 def four_maps(
     heat: xr.Dataset,
-    market: Any = None,
+    market: Market | None = None,
     *,
     at: Any = None,
     depth: pd.DataFrame | None = None,
@@ -67,7 +69,8 @@ def four_maps(
     from liqlab.maps.heatmaps import liquidation_map as moment_of
 
     bokeh_hooks.use_bokeh()
-    heat = one_heatmap(heat)
+    heat = one_heatmap(estimated(heat))
+    check_same_market(market, heat)
     snap = moment_of(heat, at=at)
     price, ylim = float(snap["close"]), ylim or view(heat)
     amount = snap["notional"].sum("leverage") if "leverage" in snap.dims else snap["notional"]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from liqlab.maps.arguments import check_same_market, check_same_source, moment_in
 from liqlab.maps.stacking import one_heatmap
 from liqlab.market.arguments import Table, checked
-from liqlab.market.clock import naive, utc
+from liqlab.market.clock import utc
 from liqlab.market.market import Market
 from liqlab.plot import bokeh_hooks, open_interest_panel
 from liqlab.plot._candles import candles_over
@@ -93,11 +94,12 @@ def heatmap(
                              "liquidations; leave them out, or lay lq.plot.clusters(zones) over it with *")  # fmt: skip
         return observed_heatmap(heat, cmap=cmap, logz=logz, cnorm=cnorm, ylim=ylim, strip=strip, profile=profile,
                                 title=title)  # fmt: skip
+    check_same_market(market, heat)
+    check_same_source(zones, heat)
     low, high = ylim or view(heat)
     main = image(heat, (low, high), colours(cmap, logz=logz, cnorm=cnorm), threshold=threshold) * candles_over(heat)
     if at is not None:
-        moment = naive(pd.DatetimeIndex([utc(at)]))[0]
-        main = main * hv.VLine(moment).opts(color="white", line_dash="dashed", line_width=1)
+        main = main * hv.VLine(moment_in(heat, at)).opts(color="white", line_dash="dashed", line_width=1)
     if zones is not None:
         main = main * clusters(zones, heat=heat, ylim=(low, high))
     if positions is not None:
@@ -150,9 +152,11 @@ def show(
     market = _examples.load_example(case) if isinstance(case, str) else case
     if isinstance(case, str):
         row = _examples.examples().loc[case]
-        start, end = start or row["window_start"], end or row["window_end"]
-    start = start or max(market.start, market.end - pd.Timedelta("3D"))
-    span = pd.Timedelta(utc(end or market.end) - utc(start))
+        start, end = row["window_start"] if start is None else start, row["window_end"] if end is None else end
+    start = max(market.start, market.end - pd.Timedelta("3D")) if start is None else start
+    near = int(market.start.as_unit("ns").value), int(market.end.as_unit("ns").value)
+    until = market.end if end is None else utc(end, name="end", span=near)
+    span = until - utc(start, name="start", span=near)
     wide = -(-span // (MAX_COLUMNS * market.step)) * market.step
     options.setdefault("time_step", wide if wide > market.step else None)
     mine = {name: options.pop(name) for name in list(options) if name in _DRAWING}

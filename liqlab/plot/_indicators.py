@@ -20,7 +20,7 @@ MAX_POINTS = 2_000  # of a line: more than a screen has pixels only makes the pa
 LINE, GUIDE = "#0072b2", "#999999"
 
 
-@checked(table=Table("lq.indicators(market)", attrs="timeframe"))
+@checked(table=Table("lq.indicators(market)", attrs="timeframe", times=True))
 def indicators(
     table: pd.DataFrame,
     *,
@@ -55,11 +55,12 @@ def indicators(
     unknown = [name for name in chosen if name not in _PANELS or name not in table]
     if unknown or not chosen:
         had = ", ".join(name for name in _PANELS if name in table)
-        raise ValueError(f"this table has no panel for {', '.join(unknown) or 'nothing'}; it has {had}")
+        raise ValueError(f"columns: no panel is called {', '.join(map(str, unknown)) or 'nothing'}; it has {had}")
     step = timedelta(table.attrs["timeframe"])
     rows = table[between(nanoseconds(table.index), start, end)]
     if rows.empty:
-        raise ValueError(f"no row lies in [{start}, {end}); the table runs from {table.index[0]} to {table.index[-1]}")
+        raise ValueError(f"start and end: no row lies in [{start}, {end}); choose a range in {table.index[0]} to "
+                         f"{table.index[-1]}")  # fmt: skip
     known = naive(rows.index + step)
     every = -(-len(rows) // MAX_POINTS)
     parts = [_panel(name, known[::every], rows[name].to_numpy()[::every], table.attrs) for name in chosen]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from liqlab.maps.arguments import check_same_source, estimated
 from liqlab.maps.stacking import one_heatmap
 from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import naive
@@ -63,7 +64,8 @@ def sweeps(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
-    heat = one_heatmap(heat)
+    heat = one_heatmap(estimated(heat))
+    check_same_source(table, heat, "table")
     low, high = ylim or view(heat)
     first, last = heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]
     stamps = naive(pd.DatetimeIndex(table["time"]))

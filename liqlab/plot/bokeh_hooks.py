@@ -97,10 +97,15 @@ def borders(plot: Any, element: Any) -> None:
 
 def apart(plot: Any, element: Any) -> None:
     """Hours and days that would run into each other on a phone are left out."""
-    from bokeh.models import NoOverlap
+    from bokeh.models import DatetimeTickFormatter, NoOverlap
 
+    days = DatetimeTickFormatter(minutes="%d %b", hourmin="%d %b", hours="%d %b", days="%Y", months="%Y")
     for axis in plot.state.xaxis:
         axis.major_label_policy = NoOverlap(min_distance=6)
+        axis.formatter = DatetimeTickFormatter(
+            minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days="%d %b", months="%b %Y", context=days,
+            context_which="start", context_location="below", hide_repeats=True,
+        )  # fmt: skip
 
 
 def prices(plot: Any, element: Any) -> None:

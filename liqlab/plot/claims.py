@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.market.arguments import checked
+from liqlab.market.arguments import Table, checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, MIN_WIDTH_PX, raw
 
@@ -30,7 +30,7 @@ MAX_EFFECT_MARGINS = 6.0  # [margins] beyond it an interval is cut and shown wit
 ROW, TALL, FRAME = 21, 31, 230  # height of a line, of one with its name above, of what stands around them [px]
 
 
-@checked()
+@checked(table=Table("lq.claims()", "sign margin low high effect unit"))
 def claims_table(table: pd.DataFrame, *, title: str | None = None) -> hv.Overlay:
     """Draw the table of claims: one line per claim, effect and interval in units of what would matter.
 

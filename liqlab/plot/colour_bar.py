@@ -104,7 +104,7 @@ def limits(amounts: np.ndarray, norm: str = "log", threshold: float = 0.0) -> Li
     Limits(low=8.9839, high=89.839, share=0.005, hidden=True)
     """
     if not 0 <= threshold < 1:
-        raise ValueError(f"threshold is a share of the brightest colour in [0, 1), got {threshold!r}")
+        raise ValueError(f"threshold is a share of the brightest colour in [0, 1), got {threshold!r}; pass 0 for all")
     positive = np.sort(amounts[amounts > 0].astype(float))
     if not positive.size:
         return Limits(0.0 if norm == "linear" else 1.0, 10.0, 0.0, False)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from liqlab.maps.stacking import leverage_names
+from liqlab.models._law import leverage_name
 from liqlab.plot.cells import MAX_BINS, cells
 from liqlab.plot.colour_bar import Limits, limits
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 DECADES = 5.0  # a cell of less than a hundred-thousandth of the brightest counts as empty
 STEPS = 254
 PRECISION = 10 ** (DECADES / STEPS / 2) - 1  # of an amount that was rounded to the nearest step
-BANDS = (5.0, 10.0, 25.0, 50.0, 100.0)  # leverage, where a heat holds more classes than a row of boxes
+BANDS = (5.0, 10.0, 25.0, 50.0, 100.0)  # where a heat holds more classes than a row of boxes, they are joined here
 MAX_LEVERAGE_CLASSES = 6
 MAX_BYTES = 2_500_000  # of all layers together: a third more as text of a page
 
@@ -111,11 +113,11 @@ def classes(heat: xr.Dataset) -> dict[str, Any]:
         return {"all": None}
     leverage = heat["leverage"].to_numpy()
     if leverage.size <= MAX_LEVERAGE_CLASSES:
-        return {f"{x:g}x": [x] for x in leverage}
+        return dict(zip(leverage_names(heat), leverage[:, None].tolist(), strict=True))
     place = np.searchsorted(BANDS, leverage, side="right")
-    names = [f"under {BANDS[0]:g}x", *(f"{a:g}–{b:g}x" for a, b in pairwise(BANDS))]
-    names.append(f"{BANDS[-1]:g}x and more")
-    return {name: list(leverage[place == k]) for k, name in enumerate(names) if (place == k).any()}
+    low, high = (heat.coords.get(name, heat["leverage"]).to_numpy() for name in ("leverage_low", "leverage_high"))
+    parts = [np.flatnonzero(place == k) for k in np.unique(place)]
+    return {leverage_name(low[part[0]], high[part[-1]]): leverage[part].tolist() for part in parts}
 
 
 def _pack(heats: Mapping[str, xr.Dataset], ylim: tuple[float, float], most: int) -> Layers:

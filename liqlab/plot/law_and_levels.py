@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import check_same_market
 from liqlab.margin import Tiers, tiers_for
-from liqlab.market.arguments import Table, checked
+from liqlab.market.arguments import Table, at_least, checked
 from liqlab.market.clock import naive
 from liqlab.market.market import Market
+from liqlab.models._law import leverage_name
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.style import FONT, LONG, MIN_WIDTH_PX, SHORT, WIDE, raw
 
@@ -42,13 +44,15 @@ def levels(table: pd.DataFrame, *, quote: str = "quote", title: str = "Estimated
     bokeh_hooks.use_bokeh()
     seen = pd.concat([table["touched_at"].dropna(), table["opened_at"]]).max() + pd.Timedelta("1min")
     rows = table.assign(until=table["touched_at"].fillna(table.attrs.get("at", seen)))
-    rows = rows.assign(opened_at=naive(pd.Index(rows["opened_at"])), until=naive(pd.Index(rows["until"])))
+    rows = rows.assign(
+        leverages=_names(rows), opened_at=naive(pd.Index(rows["opened_at"])), until=naive(pd.Index(rows["until"]))
+    )
     kdims = ["opened_at", "liquidation_price", "until", "again"]
     lines = []
     for side, colour in (("long", LONG), ("short", SHORT)):
         part = rows[rows["side"] == side].assign(again=lambda x: x["liquidation_price"])
         lines.append(
-            hv.Segments(part, kdims=kdims, vdims=["leverage", "entry_price"], label=f"{side}s").opts(color=colour)
+            hv.Segments(part, kdims=kdims, vdims=["leverages", "entry_price"], label=f"{side}s").opts(color=colour)
         )
     return hv.Overlay(lines).opts(
         hv.opts.Segments(tools=["hover"], line_width=1.5),
@@ -77,11 +81,20 @@ def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
+    check_same_market(market, table, "table", timeframe=False)
+    at_least(1, top=top)
     if table.empty:
         raise ValueError("no bar to mark, got an empty table; explain a price that the map has something at")
     low, high = table.attrs["low"], table.attrs["high"]
-    bars = table.groupby(["opened_at", "side"], as_index=False).agg(
-        share=("share", "sum"), entry_price=("entry_price", "mean"), leverages=("leverage", lambda x: _named(x))
+    bars = (
+        table.assign(name=_names(table))
+        .sort_values("leverage")
+        .groupby(["opened_at", "side"], as_index=False)
+        .agg(
+            share=("share", "sum"),
+            entry_price=("entry_price", "mean"),
+            leverages=("name", lambda x: ", ".join(dict.fromkeys(x))),
+        )
     )
     bars = bars.nlargest(top, "share").assign(time=lambda x: naive(pd.DatetimeIndex(x["opened_at"])))
     first = bars["opened_at"].min() - 12 * market.step
@@ -111,8 +124,10 @@ def explain(table: pd.DataFrame, market: Market, *, top: int = 12) -> hv.Overlay
     return hv.Overlay([path, band, *dots]).opts(hv.opts.Overlay(title=raw(title), **look, **WIDE))
 
 
-def _named(leverages: pd.Series) -> str:
-    return ", ".join(f"{x:g}x" for x in sorted(set(leverages)))
+def _names(table: pd.DataFrame) -> list[str]:
+    """The class of every row by the leverages that it stands for, where the table tells them."""
+    ends = (table.get(f"leverage_{end}", table["leverage"]) for end in ("low", "high"))
+    return [leverage_name(low, high) for low, high in zip(*ends, strict=True)]
 
 
 @checked()

@@ -1,11 +1,11 @@
-"""Heatmaps of several lookbacks side by side."""
+"""Heatmaps of several lookbacks, or models, side by side."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liqlab.maps.stacking import heatmaps_of
-from liqlab.market.arguments import checked
+from liqlab.maps.stacking import SEVERAL, heatmaps_of
+from liqlab.market.arguments import Table, at_least, checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot._candles import candles_over
 from liqlab.plot.colour_bar import colours
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HEIGHT = 550  # [px] with title, colour bar and axis: the map itself is 300 high
 
 
-@checked()
+@checked(maps=Table("lq.lookback_heatmaps(market, lookbacks=['24h', '7d'])"))
 def lookback_heatmaps(
     maps: xr.Dataset,
     *,
@@ -29,12 +29,12 @@ def lookback_heatmaps(
     ylim: tuple[float, float] | None = None,
     columns: int = 2,
 ) -> hv.Layout:
-    """Draw heatmaps of several lookbacks side by side, on one range of prices.
+    """Draw heatmaps of several lookbacks, or of several models, side by side on one range of prices.
 
     Parameters
     ----------
     maps : Dataset
-        From `liqlab.lookback_heatmaps`: with a dimension ``lookback``.
+        From `liqlab.lookback_heatmaps` or `liqlab.model_heatmaps`: with a dimension ``lookback`` or ``model``.
     cmap, logz, cnorm
         As in `heatmap`.
     ylim : (low, high), optional
@@ -50,10 +50,12 @@ def lookback_heatmaps(
     import holoviews as hv
 
     bokeh_hooks.use_bokeh()
-    if "lookback" not in getattr(maps, "dims", ()):
-        raise ValueError("lookback_heatmaps draws maps of several lookbacks, a Dataset with a dimension lookback; make "
-                         "it with lq.lookback_heatmaps(market, lookbacks=['24h', '7d'])")  # fmt: skip
-    each = heatmaps_of(maps, "lookback")
+    dim = next((dim for dim in SEVERAL if dim in getattr(maps, "dims", ())), None)
+    if dim is None:
+        raise ValueError("maps must be several heatmaps in one, a Dataset with a dimension lookback or model; make it "
+                         "with lq.lookback_heatmaps(market, lookbacks=['24h', '7d'])")  # fmt: skip
+    at_least(1, columns=columns)
+    each = heatmaps_of(maps, dim)
     low, high = ylim or view(next(iter(each.values())))
     look = {**WIDE, "height": HEIGHT, "min_width": 165, "fontsize": FONT, "show_grid": False, "toolbar": None,
             "hooks": [bokeh_hooks.prices, bokeh_hooks.apart]}  # fmt: skip

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from liqlab.market.arguments import checked
+from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import Table, checked
 from liqlab.plot import bokeh_hooks
 from liqlab.plot.cells import column_width, middles
 from liqlab.plot.colour_bar import colours
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-@checked()
+@checked(seen=Table("lq.observed_heatmap(market)"))
 def observed_heatmap(
     seen: xr.Dataset,
     *,
@@ -57,6 +58,10 @@ def observed_heatmap(
     holoviews Layout or Overlay
     """
     bokeh_hooks.use_bokeh()
+    seen = one_heatmap(seen, "seen")
+    if not is_observed(seen):
+        raise ValueError("seen must be a map of observed liquidations; make it with lq.observed_heatmap(market), or "
+                         "draw this one with lq.plot.heatmap")  # fmt: skip
     edges = seen["price_edge"].to_numpy()
     low, high = ylim or (float(edges[0]), float(edges[-1]))
     scale = colours(cmap, logz=logz, cnorm=cnorm)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from liqlab.loaders.whole_file import whole_file
+from liqlab.maps.arguments import check_same_market, check_same_source, moment_in
 from liqlab.maps.stacking import SEVERAL, heatmaps_of, one_heatmap
-from liqlab.market.arguments import checked
-from liqlab.market.clock import naive, utc
+from liqlab.market.arguments import Table, checked
 from liqlab.market.market import Market
 from liqlab.plot import matplotlib_layers as layers
 from liqlab.plot.cells import cells
@@ -44,7 +44,7 @@ class _Look(NamedTuple):
     ticks: int
 
 
-@checked()
+@checked(zones=Table("lq.clusters(heat)", "side low peak high notional", "at start"))
 def png(
     heat: xr.Dataset | Sequence[xr.Dataset],
     path: str | os.PathLike[str],
@@ -122,6 +122,10 @@ def png(
     if is_observed(maps[0]) and not (zones is None and positions is None and observed is None and at is None):
         raise ValueError("at, positions, zones and observed belong to an estimated map, and this one is of observed "
                          "liquidations; leave them out, or pass it as observed= with the estimated map")  # fmt: skip
+    for each in maps:
+        check_same_market(market, each)
+    check_same_source(zones, maps[0], "zones")
+    check_same_source(observed, maps[0], "observed")
     look = _Look(colours(cmap, logz=logz, cnorm=cnorm), threshold, ylim, at, title, candles, profile,
                  not several if strip is None else strip, max(5, int(width / columns)))  # fmt: skip
     figure = _figure(maps, market, look, zones=zones, positions=positions, observed=observed, columns=columns,
@@ -172,7 +176,7 @@ def _map_rows(axes: Any, heat: xr.Dataset, ylim: tuple[float, float], look: _Loo
     if look.candles:
         layers.draw_candles(main, heat)
     if look.at is not None:
-        layers.draw_moment(main, naive(pd.DatetimeIndex([utc(look.at)]))[0])
+        layers.draw_moment(main, moment_in(heat, look.at))
     _time_axis(main, look.ticks)
     main.yaxis.set_major_formatter("{x:,.10g}")
     main.set_ylabel(f"price [{heat.attrs['quote']}]", **layers.LABEL)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import check_same_source
 from liqlab.maps.stacking import one_heatmap
 from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import naive, utc
@@ -61,6 +62,7 @@ def clusters(
 
     bokeh_hooks.use_bokeh()
     heat = None if heat is None else one_heatmap(heat)
+    check_same_source(table, heat, "table")
     data, labels = outlines(table, heat=heat, ylim=ylim, start=start, end=end, top=top)
     parts: list[Any] = []
     for side, colour in HUES:
@@ -85,8 +87,9 @@ def outlines(
     end: Any = None, top: int = 6,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Boxes of zones (time, price, time1, price1, side, broad, …) and labels of the largest clusters among them."""
-    end = utc(end if end is not None else table.attrs["at"])
-    first = utc(start if start is not None else table.attrs["start"])
+    end, first = (utc(table.attrs[told] if given is None else given, name=name,
+                      span=(table.attrs["start"].value, table.attrs["at"].value))
+                  for name, given, told in (("end", end, "at"), ("start", start, "start")))  # fmt: skip
     low, high = ylim or (0.0, np.inf)
     rows = table[(table["high"] > low) & (table["low"] < high)]
     begins = pd.Series(first, index=rows.index)

@@ -14,6 +14,7 @@ from liqlab.loaders.saved_files import write_saved
 from liqlab.loaders.whole_file import checked_place, whole_file
 from liqlab.maps._live import Live
 from liqlab.maps.stacking import SEVERAL
+from liqlab.market.arguments import checked
 from liqlab.market.market import Market
 
 __all__ = ["save"]
@@ -39,6 +40,7 @@ REMEDIES = {
 }
 
 
+@checked()
 def save(what: Any, path: str | os.PathLike[str], market: Market | None = None, **options: Any) -> Path:
     """Save a figure, a map, a table or a market; the ending of the name says as what.
 

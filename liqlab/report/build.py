@@ -27,12 +27,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from liqlab.market.arguments import checked
 from liqlab.report.kernels import Bounds
 from liqlab.report.pages import ReportError, choose, give, list_pages, one_page, read_assignments
 
 __all__ = ["build_page", "build_site"]
 
 
+@checked()
 def build_site(
     output: str | Path = "site",
     *,
@@ -135,6 +137,7 @@ def _kept(target: Path, earlier: dict[str, Any], keys: dict[str, str], *, rerun:
     return {name: entry for name, entry in earlier.items() if stands(name)}
 
 
+@checked()
 def build_page(
     name: str | Path,
     output: str | Path | None = None,

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from liqlab.market.arguments import checked
 from liqlab.report.parameters import Parameter, ReportError, check_values, declared
 
 CASE_NOTEBOOK = "06_case_study"
@@ -38,6 +39,7 @@ class Page:
     case: bool = False
 
 
+@checked()
 def list_pages(notebooks: str | Path | None = None) -> list[Page]:
     """Every page in reading order: the notebooks by name, the case notebook once per file in ``cases``.
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.kept_pages import read_kept
 from liqlab.report.kernels import Bounds, allowed, execute, watch_parent
+from liqlab.report.missing_values import missing_values
 from liqlab.report.pages import Page, ReportError
 from liqlab.report.warm_kernels import WarmKernels, warm_kernels
 
@@ -151,7 +153,8 @@ def _execute(page: Page, output: Path, bounds: Bounds) -> Run:
             str(page.notebook), str(output), kernel=KERNEL, bounds=bounds, parameters=dict(page.parameters),
             progress_bar=bar,
         )  # fmt: skip
-        error = f"{page.name}: {met}" if met else ""
+        words = met or missing_values(read_kept(output), [x for x in page.parameters.values() if isinstance(x, str)])
+        error = f"{page.name}: {words}" if words else ""
     except PapermillExecutionError as failure:
         line = next((line for line in failure.source.splitlines() if line.strip()), "")
         error = f"{page.name}: cell In [{failure.exec_count}] ({line!r}) raised {failure.ename}: {failure.evalue}"

@@ -38,6 +38,8 @@ from liqlab.simulation.true_tables import Simulation
 
 __all__ = ["Simulation", "simulate"]
 
+MAX_DAYS, MAX_POSITIONS = 1_000, 50_000_000  # what fits into a memory of some GB
+
 
 @checked()
 def simulate(
@@ -128,6 +130,11 @@ def simulate(
     _check(shares, positive, {"maker_turnover": maker_turnover, "warmup": warmup})
     per_bar = _sub_steps(timeframe, "timeframe")
     every = _sub_steps(open_interest_every or timeframe, "open_interest_every")
+    if days + warmup > MAX_DAYS:
+        raise ValueError(f"days and warmup must be at most {MAX_DAYS} together, got {days + warmup:g}; pass fewer")
+    if (days + warmup) * positions_per_day > MAX_POSITIONS:
+        raise ValueError(f"positions_per_day must be at most {MAX_POSITIONS / (days + warmup):.3g} for so many days, "
+                         f"got {positions_per_day:g}; pass fewer")  # fmt: skip
     begin, inside = round(warmup * PER_DAY), round(days * PER_DAY) // per_bar * per_bar
     if inside < 2 * per_bar:
         raise ValueError(f"days must hold more than one candle of {timeframe}, got {days!r}; pass 1 or more")
@@ -185,7 +192,7 @@ def _check(shares: dict[str, float], positive: dict[str, float], least: dict[str
             raise ValueError(f"{name} must lie in [0, 1], got {value!r}; 0.5 means every second")
     for name, value in positive.items():
         if not 0 < value < np.inf:
-            raise ValueError(f"{name} must be > 0, got {value!r}")
+            raise ValueError(f"{name} must be > 0, got {value!r}; leave it out for the default")
     for name, value in least.items():
         if not 0 <= value < np.inf:
-            raise ValueError(f"{name} must be >= 0, got {value!r}")
+            raise ValueError(f"{name} must be >= 0, got {value!r}; leave it out for the default")

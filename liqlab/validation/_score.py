@@ -66,7 +66,8 @@ class Scores:
         known = self.table[["score", "side"]].drop_duplicates()
         if score not in set(known["score"]) or side not in set(known["side"]):
             scores, sides = (", ".join(known[name].unique()) for name in ("score", "side"))
-            raise ValueError(f"there is no score {score!r} of side {side!r}; scores: {scores}; sides: {sides}")
+            raise ValueError(f"there is no score {score!r} of side {side!r}; choose of the scores {scores} and of the "
+                             f"sides {sides}")  # fmt: skip
         rows = self.table[(self.table["score"] == score) & (self.table["side"] == side)]
         rows = rows.set_index("forecast").drop(columns=["score", "side"])
         return rows.sort_values("value", ascending=False, kind="stable")

@@ -199,6 +199,7 @@ def every_cluster(
     order = table.sort_values(["column", "notional"], ascending=[True, False], kind="stable").index
     table["rank"] = 0
     table.loc[order, "rank"] = table.loc[order].groupby("column").cumcount() + 1
+    table.attrs = origin(heat)
     return table[["column", "close_time", *COLUMNS, "strength"]]
 
 
@@ -313,5 +314,8 @@ def _aged(table: pd.DataFrame, heat: xr.Dataset, market: Market, moment: pd.Time
 def check_positive(**values: float) -> None:
     no_text(**values)
     for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be > 0, got {value!r}; the defaults are {WIDTH} and {FALSE_ALARMS}")
+        if not 0 < value <= (1 if name == "width" else np.inf):
+            raise ValueError(
+                f"{name} must be > 0{' and at most 1' * (name == 'width')}, got {value!r}; "
+                f"the defaults are {WIDTH} and {FALSE_ALARMS}"
+            )

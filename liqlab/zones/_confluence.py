@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
-from liqlab.maps.arguments import estimated
+from liqlab.maps.arguments import check_same_source, estimated
 from liqlab.maps.heatmaps import liquidation_map
-from liqlab.maps.stacking import heatmaps_of, one_heatmap
+from liqlab.maps.stacking import heatmaps_of, leverage_names, one_heatmap
 from liqlab.market.arguments import Table, checked
 from liqlab.zones._clusters import WIDTH, by_side, check_positive, origin
 from liqlab.zones.profile_peaks import Smoother, smooth_all_nb, smoother
@@ -44,7 +44,8 @@ def confluence(
     at : time-like, optional
         UTC: of each heatmap the last column closed at or before it; default: the last column of each.
     leverages : sequence of float, optional
-        Only these leverages, ``(25, 50, 100)``; default: all that the heatmap has.
+        Only these classes of leverage, ``(25, 50, 100)``; default: all that the heatmap has. Layers are named by the
+        leverages that a class stands for.
     width : float or None
         Scale [log price] at which brightness is compared, as in `clusters`; None compares bin by bin.
     zones : DataFrame, optional
@@ -101,6 +102,7 @@ def confluence(
     bright = np.stack([_brightness(edge, amount, price, width) for edge, amount in layers.values()])
     moment = pd.Timestamp(first["close_time"].item(), tz="UTC")
     table = pd.DataFrame(score_of(bright).T, index=pd.Index(price, name="price"), columns=SIDES)
+    check_same_source(zones, first)
     if zones is not None:
         table = _scored(zones, table, bright, list(layers))
     table.attrs = {**origin(first), **table.attrs, "layers": list(layers), "at": moment, "price": float(first["close"])}
@@ -146,7 +148,8 @@ def _by_leverage(snap: xr.Dataset, leverages: Sequence[float] | None) -> dict[st
     for each in () if leverages is None else leverages:
         if each not in known:
             raise ValueError(f"the heatmap has no leverage {each!r}; it has {', '.join(f'{x:g}' for x in known)}")
-    return {f"{x:g}x": snap.sel(leverage=x, drop=True) for x in (known if leverages is None else leverages)}
+    names = dict(zip(known, leverage_names(snap), strict=True))
+    return {names[x]: snap.sel(leverage=x, drop=True) for x in (known if leverages is None else leverages)}
 
 
 def _brightness(edge: np.ndarray, amount: np.ndarray, price: np.ndarray, width: float | None) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,16 @@ from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds, span_of, timedelta, utc
 from liqlab.market.market import Market
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["event_windows"]
 
 
 @checked()
 def event_windows(
     market: Market, times: Sequence[Any] | pd.Index | pd.Series, *, before: Any = "24h", after: Any = "24h",
-    sign: Any = 1,
+    sign: ArrayLike = 1,
 ) -> pd.DataFrame:  # fmt: skip
     """Price before and after events, each against its price at the event.
 
@@ -53,7 +56,7 @@ def event_windows(
     (9, 0.0)
     """
     moments = _moments(market, times)
-    if isinstance(sign, str) or not np.isin(np.asarray(sign), (-1, 1)).all() or np.size(sign) not in (1, len(moments)):
+    if not np.isin(np.asarray(sign), (-1, 1)).all() or np.size(sign) not in (1, len(moments)):
         raise ValueError(f"sign must be 1 or -1, one for all or one for each of the {len(moments)} events, got "
                          f"{sign!r}; leave it out for 1")  # fmt: skip
     signs = np.broadcast_to(np.asarray(sign, float).ravel(), len(moments))
@@ -63,8 +66,8 @@ def event_windows(
     at = np.minimum(np.searchsorted(closes, stamps), len(closes) - 1)
     there = closes[at] == stamps
     if not there.any():
-        raise ValueError(f"no candle of {market.timeframe} closes at any of the {len(moments)} moments; pass closes of "
-                         "candles, such as decided_at")  # fmt: skip
+        raise ValueError(f"times: no candle of {market.timeframe} closes at any of the {len(moments)} moments; pass "
+                         "closes of candles, such as decided_at")  # fmt: skip
     step = int(market.step.as_unit("ns").value)
     offset = np.arange(
         -(timedelta(before).as_unit("ns").value // step), timedelta(after).as_unit("ns").value // step + 1

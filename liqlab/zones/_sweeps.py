@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.maps.arguments import check_common_time, check_same_market, estimated
+from liqlab.maps.arguments import check_common_time, check_same_market, check_same_source, estimated
 from liqlab.maps.stacking import one_heatmap
 from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.arguments import Table, checked
@@ -135,6 +135,7 @@ def sweeps(
     heat = one_heatmap(estimated(heat))
     check_same_market(market, heat)
     check_common_time(market, heat)
+    check_same_source(zones, heat)
     table = visits_of(market, heat, rules, zones=zones, width=width, top_n=top_n)
     first, last = (pd.Timestamp(x, tz="UTC") for x in (heat["time"].to_numpy()[0], heat["close_time"].to_numpy()[-1]))
     told = {"width": width, "top_n": top_n, "impulse": impulse, "within": within, "beyond": beyond,

@@ -13,6 +13,7 @@ from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import between, nanoseconds, span_of, timedelta, utc
 from liqlab.market.market import Market
+from liqlab.zones._clusters import check_positive
 from liqlab.zones.touches import Bars, bars_of, check_rules, classify_visits, visit_columns
 
 __all__ = ["match_controls", "swing_controls"]
@@ -84,6 +85,7 @@ def swing_controls(
         check_same_market(market, sweeps, "sweeps", timeframe=False)
         start = sweeps.attrs.get("start") if start is None else start
         end = sweeps.attrs.get("end") if end is None else end
+    check_positive(width=width)
     age = timedelta(window, "window").as_unit("ns").value
     swings = pd.concat(
         [_swings(bars, side, int(swing_bars), age, width) for side in ("long", "short")], ignore_index=True
@@ -94,7 +96,8 @@ def swing_controls(
     table["time"], table["zone_seen_at"] = opens[bar], opens[known] + market.step
     table = table.assign(rank=1, notional=np.nan, share=np.nan, swept=np.nan, swept_share=np.nan)
     span = span_of(bars.opens)
-    first, last = utc(start or market.start, name="start", span=span), utc(end or market.end, name="end", span=span)
+    first, last = (utc(given, name=name, span=span) for name, given in (
+        ("start", market.start if start is None else start), ("end", market.end if end is None else end)))  # fmt: skip
     on = between(bars.opens[bar], first, last) & ~_visited(table, sweeps)
     table = table.loc[on, visit_columns(rules)].reset_index(drop=True)
     table.attrs.update(symbol=market.symbol, exchange=market.exchange, start=first, end=last)

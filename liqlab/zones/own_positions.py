@@ -11,7 +11,7 @@ import pandas as pd
 from liqlab.maps.arguments import estimated
 from liqlab.maps.stacking import one_heatmap
 from liqlab.margin import liquidation_price
-from liqlab.market.arguments import Table, checked
+from liqlab.market.arguments import Table, checked, told
 from liqlab.zones._clusters import clusters, to_edge
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def _clusters_and_price(zones: Any, price: float | None, at: Any) -> tuple[pd.Da
         return _no_blocks(zones), _positive(price, "price")
     from liqlab.maps.heatmaps import liquidation_map
 
+    zones = one_heatmap(estimated(zones, "zones"), "zones")
     snap = liquidation_map(zones, at=at)
     return _no_blocks(clusters(zones, at=at)), _positive(float(snap["close"]) if price is None else price, "price")
 
@@ -151,11 +152,12 @@ def _stops(stop: Any, side: str | None, price: float) -> dict[str, float]:
     given = dict(stop) if isinstance(stop, Mapping) else {side or ("long" if stop < price else "short"): stop}
     for each, value in given.items():
         if each not in SIDES:
-            raise ValueError(f"stops belong to 'long' or 'short' positions, got {each!r}")
+            raise ValueError(f"stop must belong to 'long' or 'short' positions, got {each!r}; pass {{'long': price}}")
         _positive(value, "stop")
         if (value >= price) == (each == "long"):
             below = "below" if each == "long" else "above"
-            raise ValueError(f"the stop of a {each} lies {below} the price {price:,.10g}, got {value:,.10g}")
+            raise ValueError(f"the stop of a {each} lies {below} the price {price:,.10g}, got {value:,.10g}; "
+                             "leave it out, or pass another")  # fmt: skip
     return {each: float(value) for each, value in given.items()}
 
 
@@ -265,10 +267,14 @@ FIELDS = {"side": True, "entry_price": True, "leverage": True, "quantity": False
 def _held(held: Any) -> pd.DataFrame:
     rows = held.to_dict("records") if isinstance(held, pd.DataFrame) else [held] if isinstance(held, Mapping) else held
     for row in rows:
+        if not isinstance(row, Mapping):
+            raise TypeError(f"held must hold positions, each a mapping, got {told(row)}; write {{'side': 'long', "
+                            "'entry_price': 60_000, 'leverage': 20}")  # fmt: skip
         unknown = set(row) - set(FIELDS)
         lacking = [name for name, needed in FIELDS.items() if needed and name not in row]
         if unknown or lacking:
-            raise ValueError(f"a position has side, entry_price, leverage and may have quantity, stop; got {dict(row)}")
+            raise ValueError(f"a position has side, entry_price, leverage and may have quantity, stop; got "
+                             f"{', '.join(map(str, row)) or 'nothing'} in held: give these and no others")  # fmt: skip
     return pd.DataFrame(list(rows), columns=list(FIELDS))
 
 

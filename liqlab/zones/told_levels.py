@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.maps.arguments import estimated
-from liqlab.maps.heatmaps import liquidation_map
+from liqlab.maps.arguments import column_at, estimated
 from liqlab.maps.stacking import one_heatmap
 from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import between, nanoseconds, span_of, timedelta, utc
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["summarise_periods", "swing_sweeps", "compare_levels"]
 
 
-@checked(path=Table("market.candles", "low high"))
+@checked(path=Table("market.candles", "low high", times=True))
 def compare_levels(
     heat: xr.Dataset, path: pd.DataFrame, expected: Sequence[Sequence[float]], *, moments: Sequence[Any], width: float
 ) -> pd.DataFrame:
@@ -71,7 +70,8 @@ def compare_levels(
     if len(expected) and not width > 0:
         raise ValueError(f"width must be > 0 quote, the width of the bucket around a named level, got {width!r}")
     form = "%H:%M" if len({f"{moment:%H:%M}" for moment in times}) == len(times) else "%d %b %H:%M"
-    maps = {f"map {moment:{form}}": liquidation_map(heat, at=moment)["notional"] for moment in times}
+    shown = [column_at(heat, moment, f"moments[{k}]") for k, moment in enumerate(times)]
+    maps = {f"map {moment:{form}}": heat["notional"].isel(time=k) for moment, k in zip(times, shown, strict=True)}
     rows = {}
     for k, row in enumerate(expected):
         if isinstance(row, str | float | int) or len(row) != 2:
@@ -109,7 +109,7 @@ def _first_trade(candles: pd.DataFrame, low: float, high: float) -> Any:
 
 
 @checked()
-def summarise_periods(market: Market, spans: Sequence[Sequence[str]]) -> pd.DataFrame:
+def summarise_periods(market: Market, spans: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """What price and open interest did in named stretches of time.
 
     Parameters

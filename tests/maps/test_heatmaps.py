@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 import liqlab as lq
 from liqlab import models
-from liqlab.engine.grid import STEP
+from liqlab.engine.grid import STEP, cell_of
 from liqlab.engine.inputs import build_inputs
 from liqlab.market.market import Market
 from liqlab.models import ENTRIES, Assumptions
@@ -399,3 +400,43 @@ def test_too_many_levels_are_refused_with_a_way_out() -> None:
     rows = [(100.0, 160.0, 60.0, 100.0, 1.0)] * 30
     with pytest.raises(ValueError, match=r"this would be [\d,]+ levels; choose a smaller start/end"):
         lq.levels(market(rows), "volume")
+
+
+# --- a lookback of what is liquidated -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["open_interest", "decay"])
+@pytest.mark.parametrize("unit", ["quote", "coins"])
+def test_a_lookback_beyond_the_history_changes_nothing(model: str, unit: str) -> None:
+    market = lq.load_example("tia-2023")
+    whole = lq.expected_liquidations(market, model, unit=unit)
+    with pytest.warns(UserWarning, match="lookback: the market begins"):
+        seen = lq.expected_liquidations(market, model, unit=unit, lookback="3000d")
+    pd.testing.assert_frame_equal(seen, whole, rtol=1e-9, atol=1e-9 * float(whole.to_numpy().max()))
+    assert seen.attrs["unit"] == unit and "hold less than 3000d" in seen.attrs["lookback_held"]
+
+
+def test_what_a_lookback_liquidates_are_the_levels_that_it_shows() -> None:
+    """Bar by bar, against the table of levels: of those opened within 12 h, the ones that the bar reaches."""
+    market = replace(lq.load_example("tia-2023").until("2023-11-20"), path=None)  # one step a candle
+    options = {"same_bar_share": 0.0, "law": {5: 1, 20: 2}}
+    start = market.end - pd.Timedelta("16h")
+    found = lq.expected_liquidations(market, start=start, lookback="12h", **options)
+    by_hand = []
+    for stamp in found.index:
+        levels = lq.levels(market, at=stamp, start=stamp + market.step - pd.Timedelta("12h"), **options)
+        low, high = cell_of(market.candles.loc[stamp, ["low", "high"]].to_numpy())
+        cell, side = cell_of(levels["liquidation_price"]), levels["side"]
+        hit = {"long": (side == "long") & (cell >= low), "short": (side == "short") & (cell <= high)}
+        by_hand.append({name: levels["notional"][on].sum() for name, on in hit.items()})
+    told = pd.DataFrame(by_hand, index=found.index)
+    whole = lq.expected_liquidations(market, start=start, **options)
+    assert (told > 0).any().all() and (found.sum() < whole.sum()).any()
+    np.testing.assert_allclose(found, told, rtol=1e-9)
+
+
+def test_a_lookback_looks_at_nothing_later() -> None:
+    market = lq.load_example("btc-2024-07")
+    cut = market.until("2024-07-05")
+    whole, known = (lq.expected_liquidations(m, start="2024-07-03", lookback="3d") for m in (market, cut))
+    pd.testing.assert_frame_equal(whole[whole.index < "2024-07-05"], known, rtol=1e-12)

@@ -249,7 +249,7 @@ LEG: dict[str, Any] = {"hedge_quantity": 0.6, "hedge_entry_price": 62_000}
         ({"hedge_entry_price": None}, "needs both hedge_quantity and hedge_entry_price; pass both or neither"),
         ({"hedge_quantity": None}, "needs both hedge_quantity and hedge_entry_price"),
         ({"hedge_quantity": -0.6}, "hedge_quantity must be >= 0 and finite, got -0.6; it is in coins"),
-        ({"hedge_quantity": "0.6"}, "hedge_quantity must be a number, got the text '0.6'"),
+        ({"hedge_quantity": "0.6"}, "hedge_quantity must be a number, or an array of numbers, got the text '0.6'"),
         ({"hedge_entry_price": 0}, "hedge_entry_price must be > 0 and finite, got 0"),
         ({"exchange": "binancecoinm", "quantity": 60_000}, "face value in USD, 0 or at least 1, got 0.6"),
         ({"wallet_balance": None, "leverage": 10}, "a hedge shares one cross wallet; pass wallet_balance instead"),

@@ -306,7 +306,10 @@ def test_a_table_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"leverage": "20"}, "leverage must be a number, got the text '20'; write it without quotation marks"),
+        (
+            {"leverage": "20"},
+            "leverage must be a number, or an array of numbers, got the text '20'; write it without",
+        ),
         ({"leverage": 0.04}, r"leverage must be >= 1, got 0.04; pass 25 for 25x"),
         ({"leverage": float("nan")}, "leverage must be >= 1, got nan"),
         ({"leverage": [5, 0.5]}, "leverage must be >= 1, got 0.5"),

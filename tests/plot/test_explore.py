@@ -65,14 +65,14 @@ def test_layers_are_the_heat_by_model_leverage_and_side(heats: dict[str, Any]) -
             assert np.all(np.abs(found[k, :, side].sum(axis=0) - whole) <= PRECISION * whole * 1.0001 + lost)
     some = heats["open_interest"].sel(leverage=[10.0, 20.0])
     band = cells(some, RANGE)["longs"].transpose("price", "time").to_numpy()
-    assert np.allclose(found[0, layers.bands.index("10–25x"), 0], band, rtol=PRECISION * 1.001, atol=lost)
+    assert np.allclose(found[0, layers.bands.index("7.1–22x"), 0], band, rtol=PRECISION * 1.001, atol=lost)
 
 
 def test_a_heat_without_leverage_has_one_class(heats: dict[str, Any]) -> None:
     whole = heats["volume"].sum("leverage", keep_attrs=True)
     assert explore_layers.classes(whole) == {"all": None}
     few = heats["volume"].isel(leverage=slice(0, 3))
-    assert list(explore_layers.classes(few)) == ["2x", "3x", "5x"]
+    assert list(explore_layers.classes(few)) == ["1.6–2.4x", "2.4–3.9x", "3.9–7.1x"]
     bands = explore_layers.classes(heats["volume"])
     assert sorted(x for band in bands.values() for x in band) == heats["volume"]["leverage"].to_numpy().tolist()
 

@@ -275,7 +275,7 @@ def test_empty_maps_single_columns_and_nan() -> None:
     assert table["distance_to_peak_atr"].isna().all()
     with pytest.raises(ValueError, match="width must be at least the bins' own"):
         zones_of(heat_of(long, NOTHING), width=1e-5)
-    with pytest.raises(ValueError, match=r"width must be > 0, got -1"):
+    with pytest.raises(ValueError, match=r"width must be > 0 and at most 1, got -1"):
         zones_of(heat_of(long, NOTHING), width=-1)
 
 
@@ -527,7 +527,7 @@ def test_layers_may_have_other_bins_and_must_be_two() -> None:
 def test_leverages_of_a_real_map_meet() -> None:
     heat = lq.heatmap(lq.load_example("btc-2024-05"), start="2024-05-01", end="2024-05-02", by_leverage=True)
     table = lq.confluence(heat, leverages=(25, 50, 100))
-    assert table.attrs["layers"] == ["25x", "50x", "100x"]
+    assert table.attrs["layers"] == ["22–35x", "35–61x", "87–112x"]
     assert ((table >= 0) & (table <= 1)).all(axis=None) and table.max(axis=None) > 0.3
     with pytest.raises(ValueError, match=r"no leverage 7; it has 2, 3, 5"):
         lq.confluence(heat, leverages=(7, 25))

@@ -8,11 +8,13 @@ import pandas as pd
 
 from liqlab.loaders.exchanges import Venue, _ccxt_units, venue_of, venues
 from liqlab.loaders.exchanges._instruments import BOTH, KINDS, Offer
+from liqlab.market.arguments import checked
 from liqlab.market.extras import require
 
 __all__ = ["capabilities", "venue_units"]
 
 
+@checked()
 def capabilities(exchange: str | None = None) -> pd.DataFrame:
     """What `fetch` can get from where. Nothing is asked of the network.
 
@@ -46,6 +48,7 @@ def capabilities(exchange: str | None = None) -> pd.DataFrame:
                          for row in _rows(name, venue)])  # fmt: skip
 
 
+@checked()
 def venue_units(exchange: str | None = None) -> pd.DataFrame:
     """What the numbers of each venue count. Nothing is asked of the network.
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from liqlab.maps.arguments import check_same_market, estimated
+from liqlab.maps.stacking import one_heatmap
 from liqlab.market.arguments import checked
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
@@ -143,6 +145,9 @@ def magnet(
         raise ValueError("magnet needs one market or more, got none; pass a market or {name: market}")
     if heat is not None and len(named) > 1:
         raise ValueError(f"one heatmap belongs to one market, got {len(named)} markets; leave heat out")
+    if heat is not None:
+        heat = one_heatmap(estimated(heat))
+        check_same_market(next(iter(named.values())), heat)
     parts, maps = [], []
     for name, one in named.items():
         drawn = heat if heat is not None else frozen_map(one, model, every=every, **options)
