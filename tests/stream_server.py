@@ -250,10 +250,9 @@ class StreamVenue:
         k, late = int(opened), []
         cuts = [at for at in self.drop if at > opened]
         while not socket.closed and not self._end.is_set():
-            if cuts and self.now() >= cuts[0]:
-                await socket.close(code=1001)
-                return
-            while k + 1 <= self.now():
+            now = self.now()
+            cut = bool(cuts) and now >= cuts[0]
+            while k + 1 <= (cuts[0] if cut else now):  # what happened before the cut is sent, however late it is
                 batch = messages(self.venue, self.begin, self.seed, k, self.rate)
                 if k == int(opened):
                     batch = [row for row in batch if row[0] >= self.begin + 1000 * opened]
@@ -262,6 +261,9 @@ class StreamVenue:
                     await socket.send_str(text)
                 self.sent += len(texts)
                 k += 1
+            if cut:
+                await socket.close(code=1001)
+                return
             await asyncio.sleep(0.002)
 
     async def _rest(self, request: Any) -> Any:

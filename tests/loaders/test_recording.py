@@ -507,3 +507,19 @@ def test_forced_orders_are_checked() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             lq.market.check_liquidation_events(good.assign(**change))
+
+
+def test_what_repeats_is_known_however_much_came_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the last so many keys none is taken twice, whatever was forgotten before them."""
+    monkeypatch.setattr("liqlab.loaders.recording.minutes.REMEMBERED", 10)
+    monkeypatch.setattr("liqlab.loaders.recording.tape.REMEMBERED", 10)
+    minutes, kept = TradeMinutes(), list[Any]()
+    tape = Tape(kept.append)
+    for k in range(1, 100):
+        assert minutes.add(trade(k, number=k))
+        tape.take(ForcedOrder("X", T0 + k, LONG, 100.0, 1.0))
+        for back in range(min(k, 10)):
+            assert not minutes.add(trade(k - back, number=k - back))
+            tape.take(ForcedOrder("X", T0 + k - back, LONG, 100.0, 1.0))
+    assert len(kept) == 99 and len(minutes.seen | minutes.seen_before) <= 20
+    assert len(tape.orders | tape.orders_before) <= 20

@@ -10,7 +10,7 @@ __all__ = ["GRACE", "MINUTE", "Bar", "MarkMinutes", "TradeMinutes"]
 
 MINUTE = 60_000  # [ms]
 GRACE = 2_500  # a minute is closed when the venue's time is so far beyond it: trades may come late [ms]
-REMEMBERED = 20_000  # keys by which a repeated trade is known
+REMEMBERED = 20_000  # keys by which a repeated trade is known, at least
 DECIMALS = 8  # sums are rounded to what venues state, so that they equal the venue's own to the bit
 
 
@@ -35,19 +35,20 @@ class TradeMinutes:
 
     def __init__(self) -> None:
         self.bars: dict[int, list[float]] = {}
-        self.seen: dict[int | str, None] = {}
+        self.seen: set[int | str] = set()
+        self.seen_before: set[int | str] = set()
         self.holes: list[list[int]] = []
         self.number, self.time, self.done, self.close = 0, 0, 0, float("nan")
         self.repeated = self.late = 0
 
     def add(self, trade: Trade) -> bool:
         """Take a trade in; False if it had come before, or too late for its minute."""
-        if trade.key in self.seen:
+        if trade.key in self.seen or trade.key in self.seen_before:
             self.repeated += 1
             return False
-        self.seen[trade.key] = None
-        if len(self.seen) > REMEMBERED:
-            del self.seen[next(iter(self.seen))]
+        self.seen.add(trade.key)
+        if len(self.seen) >= REMEMBERED:  # forgotten as a whole: to delete the oldest one by one takes ever longer
+            self.seen_before, self.seen = self.seen, set()
         time, price, quantity = trade.time, trade.price, trade.quantity
         if trade.last:
             self._count(trade.first, trade.last, time)

@@ -11,7 +11,7 @@ from liqlab.loaders.streams._rows import ForcedOrder, Funding, Interest, Mark, R
 __all__ = ["LAG", "Span", "Tape"]
 
 LAG = 1_000  # a span counts as seen up to so long before the venue's newest message [ms]
-REMEMBERED = 20_000  # forced orders by which a repeated one is known
+REMEMBERED = 20_000  # forced orders by which a repeated one is known, at least
 Span = tuple[int, int]
 Entry = tuple[Any, ...]
 
@@ -32,7 +32,8 @@ class Tape:
     def __init__(self, keep: Callable[[Entry], object]) -> None:
         self.keep = keep
         self.trades, self.marks = TradeMinutes(), MarkMinutes()
-        self.orders: dict[tuple[Any, ...], None] = {}
+        self.orders: set[tuple[Any, ...]] = set()
+        self.orders_before: set[tuple[Any, ...]] = set()
         self.interest: Interest | None = None
         self.funding: Funding | None = None
         self.since = self.told = self.newest = 0
@@ -57,12 +58,12 @@ class Tape:
 
     def _forced(self, row: ForcedOrder) -> None:
         what = (row.time, row.side, row.price, row.quantity, row.nth)
-        if what in self.orders:
+        if what in self.orders or what in self.orders_before:
             self.repeated += 1
             return
-        self.orders[what] = None
-        if len(self.orders) > REMEMBERED:
-            del self.orders[next(iter(self.orders))]
+        self.orders.add(what)
+        if len(self.orders) >= REMEMBERED:
+            self.orders_before, self.orders = self.orders, set()
         self.forced += 1
         self.keep(("l", row.time, row.side, row.price, row.quantity, row.average_price, row.order_quantity, row.nth))
 
