@@ -17,6 +17,7 @@ __all__ = ["published"]
 
 _WIDTH = 96  # signs in a line of code that the column shows whole
 _PARAMETER = re.compile(r"^(\w+): (\w+) = (.+?)  # (.*)$")
+_BARE_HEADING = re.compile(r"\s*#+[^\n]*\s*")
 _TITLE = re.compile(r"\A(#[ \t]+.+?)[ \t]*\n")
 
 
@@ -90,6 +91,9 @@ def _put_answer_first(notebook: Any) -> None:
         top["id"] = f"{cell['id']}-first"
         top.metadata["tags"] = ["answer-first", "remove-input"]
         cell.outputs = []
+        before = next(notebook.cells[k - 1] for k, other in enumerate(notebook.cells) if other is cell)
+        if _BARE_HEADING.fullmatch(before.source) and before.cell_type == "markdown":
+            notebook.cells = [other for other in notebook.cells if other is not before]  # of a section now empty
         title = _TITLE.match(head.source)
         rest = head.source[title.end() :].lstrip("\n") if title else ""
         first = [nbformat.v4.new_markdown_cell(title[1] if title else head.source), top]

@@ -28,6 +28,7 @@ def notebook(given: str = "") -> Any:
         new_markdown_cell("# What is it?\n\n**You will**\n\n- see"),
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         *([new_code_cell(given, metadata={"tags": ["injected-parameters"]})] if given else []),
+        new_markdown_cell("## 2. In short"),
         new_code_cell("Markdown(f'{x}')", metadata={"tags": ["hide-input", "answer"]},
                       outputs=[new_output("display_data", {"text/markdown": "It is 42."})]),
     ]  # fmt: skip
@@ -59,6 +60,7 @@ def test_the_answer_stands_below_the_title_and_its_code_where_it_was() -> None:
     assert [cell.cell_type for cell in made.cells] == ["markdown", "code", "markdown", "code", "code"]
     assert made.cells[0].source == "# What is it?" and made.cells[2].source.startswith("**You will**")
     assert made.cells[1].outputs[0]["data"]["text/markdown"] == "It is 42."
+    assert "## 2. In short" not in [cell.source for cell in made.cells]  # nothing would stand below it
     assert made.cells[-1].outputs == [] and made.cells[-1].source == "Markdown(f'{x}')"
     again = published(copy.deepcopy(made))
     assert nbformat.writes(again) == nbformat.writes(made)
