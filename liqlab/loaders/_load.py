@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from liqlab.loaders import store as shelf
 from liqlab.loaders._fetch import with_intervals
 from liqlab.loaders.recording.settling import events_of
 from liqlab.loaders.store import Key
-from liqlab.market.arguments import checked
+from liqlab.market.arguments import checked, warn
 from liqlab.market.clock import nanoseconds, timedelta, utc
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_opens
@@ -186,8 +185,8 @@ def _forced(
     if gaps:
         lost = sum((last - first for first, last in gaps), pd.Timedelta(0)).round("s")
         when = " to ".join(f"{edge:%Y-%m-%d %H:%M:%S}" for edge in gaps[0])
-        warnings.warn(f"{key}: {len(gaps)} gap(s) in the recording, {lost} in all, the first from {when}; bars that "
-                      "they touch have no row in liquidations", stacklevel=3)  # fmt: skip
+        warn(f"{key}: {len(gaps)} gap(s) in the recording, {lost} in all, the first from {when}; bars that "
+                      "they touch have no row in liquidations")  # fmt: skip
     bar = np.searchsorted(starts, pd.DatetimeIndex(events.index), side="right") - 1
     inside = (bar >= 0) & (pd.DatetimeIndex(events.index) < starts[np.maximum(bar, 0)] + step)
     sums = {side: np.bincount(bar[inside & mine], events["quantity"].to_numpy()[inside & mine], len(starts))

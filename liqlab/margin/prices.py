@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from liqlab.margin.positions import (
 )
 from liqlab.margin.quantities import contract_of, given, scalar
 from liqlab.margin.tiers import Tiers, tiers_for
-from liqlab.market.arguments import checked
+from liqlab.market.arguments import checked, warn
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -254,11 +253,11 @@ def bankruptcy_price(
 def _say_why_none(none: np.ndarray, equal: np.ndarray) -> None:
     """Warn why two legs have no liquidation price."""
     if (none & equal).any():
-        warnings.warn("long and short are equal: their PnL does not move with the price, so no move of the price "
-                      "liquidates them by its loss; the liquidation price is NaN", stacklevel=3)  # fmt: skip
+        warn("long and short are equal: their PnL does not move with the price, so no move of the price "
+                      "liquidates them by its loss; the liquidation price is NaN")  # fmt: skip
     if (none & ~equal).any():
-        warnings.warn("the wallet carries both legs at no price: what it holds with their locked PnL is below the "
-                      "maintenance margin everywhere; the liquidation price is NaN", stacklevel=3)  # fmt: skip
+        warn("the wallet carries both legs at no price: what it holds with their locked PnL is below the "
+                      "maintenance margin everywhere; the liquidation price is NaN")  # fmt: skip
 
 
 def _rule(exchange: str | None, symbol: str | None, formula: str | None, tiers: Any, *, hedged: bool) -> Formula:
@@ -285,7 +284,7 @@ def _table(rule: Formula, exchange: str | None, symbol: str | None, as_of: Any, 
     table = tiers_for(exchange or rule.exchanges[0], symbol or venues.DEFAULT_SYMBOL[rule.contract], as_of,
                       leverage_tiers=tiers)  # fmt: skip
     if table.proxy:
-        warnings.warn(f"{table.proxy}; pass leverage_tiers= or maintenance_margin_rate=", stacklevel=3)
+        warn(f"{table.proxy}; pass leverage_tiers= or maintenance_margin_rate=")
     return table
 
 
