@@ -90,6 +90,12 @@ def test_code_is_short_and_prose_goes_with_it(notebook: Path) -> None:
         assert "parameters" in cell["metadata"].get("tags", []) or len(text(cell).splitlines()) <= 9, text(cell)
 
 
+def test_what_only_computes_a_sentence_is_folded_in_jupyterlab_too(notebook: Path) -> None:
+    for cell in cells(notebook, "code"):
+        folded = cell["metadata"].get("jupyter", {}).get("source_hidden", False)
+        assert folded == ("hide-input" in cell["metadata"].get("tags", [])), text(cell)
+
+
 def test_every_figure_is_described(notebook: Path) -> None:
     """A cell that ends in a figure carries its words for those who cannot see it."""
     for cell in cells(notebook, "code"):
