@@ -159,7 +159,8 @@ def _of_each(parts: list[str], names: tuple[str, ...], table: Table | None) -> R
     for part in parts:
         outer, _, inner = part.partition("[")
         if outer.rpartition(".")[2] in names and inner:
-            return _rule(_alternatives(inner.removesuffix("]"), ",")[-1], "", inspect.Parameter.empty, table)
+            held = [each for each in _alternatives(inner.removesuffix("]"), ",") if each != "..."]
+            return _rule(held[-1], "", inspect.Parameter.empty, table)
     return None
 
 

@@ -18,7 +18,7 @@ HUES = (LONG, SHORT, "#009e73")
 BANDS = ((0.05, 0.95, 0.15), (0.25, 0.75, 0.3))  # of the event figure: quantiles and opacity
 
 
-@checked(tables=Table("lq.event_windows(market, times)", attrs="symbol"))
+@checked(tables=Table("lq.event_windows(market, times)"))
 def events(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, title: str = "Price around events") -> hv.Overlay:
     """Draw prices before and after events: median, the middle half, and the middle nine tenths.
 

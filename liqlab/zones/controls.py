@@ -13,7 +13,6 @@ from liqlab.maps.tables import _first_at_or_below as first_at_or_below
 from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import between, nanoseconds, span_of, timedelta, utc
 from liqlab.market.market import Market
-from liqlab.zones._clusters import check_positive
 from liqlab.zones.touches import Bars, bars_of, check_rules, classify_visits, visit_columns
 
 __all__ = ["match_controls", "swing_controls"]
@@ -85,7 +84,10 @@ def swing_controls(
         check_same_market(market, sweeps, "sweeps", timeframe=False)
         start = sweeps.attrs.get("start") if start is None else start
         end = sweeps.attrs.get("end") if end is None else end
-    check_positive(width=width)
+    if not 0 < width < np.inf:
+        raise ValueError(
+            f"width must be a number of ATR > 0, got {width!r}; the default is {WIDTH:g}, or that of `sweeps`"
+        )
     age = timedelta(window, "window").as_unit("ns").value
     swings = pd.concat(
         [_swings(bars, side, int(swing_bars), age, width) for side in ("long", "short")], ignore_index=True
