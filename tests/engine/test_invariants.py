@@ -256,17 +256,14 @@ def test_openings_respect_the_accounting_identity(market: Market, kappa: float) 
 def test_nothing_stands_where_the_newest_bars_have_traded(model: str, law: str, market: Market) -> None:
     """Bins inside a bar's range, above it for longs and below it for shorts hold exactly 0.0 at its close.
 
-    Ordered, that is true of the last leg's range: what opened after the bar's first extreme may stand inside its wick.
+    Ordered, it is true up to the close: what opened on the last leg, from the later extreme to the close, may stand
+    inside that wick.
     """
     price_step = 2e-5 * float(market.candles["open"].iloc[0])
     bins = {"price_step": price_step, "time_step": market.timeframe,
             "price_range": (0.97 * market.candles["low"].min(), 1.03 * market.candles["low"].min())}  # fmt: skip
     candles = market.candles
-    rise = candles["close"] >= candles["open"]
-    ends = {
-        "spread": (candles["low"], candles["high"]),
-        "ordered": (candles["low"].where(~rise, candles["close"]), candles["high"].where(rise, candles["close"])),
-    }
+    ends = {"spread": (candles["low"], candles["high"]), "ordered": (candles["close"], candles["close"])}
     for entries, (lows, highs) in ends.items():
         heat = lq.heatmap(market, model, law=LAWS[law], entries=entries, **bins)
         _dark(heat, lows, highs)
