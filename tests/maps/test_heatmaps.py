@@ -59,6 +59,18 @@ def some_market(model: str = "volume", **tables: Any) -> Market:
 @few(4)
 @given(market=markets(longest=8, mark=True), entries=st.sampled_from(FEW_STEPS))
 def test_map_and_sheet_equal_the_plain_twin(model: str, law: str, market: Market, entries: str) -> None:
+    equal_the_plain_twin(model, law, market, entries)
+
+
+@pytest.mark.parametrize("model", lq.models.names())
+def test_ordered_entries_equal_the_plain_twin(model: str) -> None:
+    """A rise, a fall through it, a bar without volume, a rise with long wicks; each in three legs or more."""
+    cells = [(0, 9, -6, 7, 5.0), (7, 8, -14, -12, 3.0), (-12, -9, -13, -9, 0.0), (-9, 70, -20, 2, 4.0)]
+    rows = [(*(at_cell(C + k) for k in row[:4]), row[4]) for row in cells]
+    equal_the_plain_twin(model, "near and far", market(rows, open_interest=oi([50, 52, 51, 49, 48])), "ordered")
+
+
+def equal_the_plain_twin(model: str, law: str, market: Market, entries: str) -> None:
     """Every column, with lookback, by leverage; the balance sheet; expected liquidations in both units."""
     options: dict[str, Any] = {"law": LAWS[law], "time_step": market.timeframe, "entries": entries}
     inputs = build_inputs(market, Assumptions(model, law=LAWS[law], entries=entries))
