@@ -247,8 +247,8 @@ class translate_errors:
         if isinstance(error, wrong.SSLError):
             raise FetchError("the server's certificate is not trusted; behind a company's proxy point SSL_CERT_FILE or "
                              "REQUESTS_CA_BUNDLE to its certificate") from None  # fmt: skip
-        if isinstance(error, wrong.RequestException) and self.web.unreached:
-            raise Failure(self.web.unreached, unreached=True) from None
+        if isinstance(error, wrong.RequestException) and (words := getattr(self.web, "unreached", "")):
+            raise Failure(words, unreached=True) from None
         if isinstance(error, wrong.ProxyError):
             raise Failure(NO_PROXY) from None
         if isinstance(error, wrong.Timeout):

@@ -143,7 +143,8 @@ def use_bokeh() -> None:
     """
     import holoviews as hv
 
-    if "bokeh" not in hv.Store.registry or hv.Store.current_backend != "bokeh":
+    there = "bokeh" in hv.Store.registry and hv.Store.current_backend == "bokeh"
+    if not there or not hasattr(hv.opts, "Overlay"):  # its options are missing where something imported it by itself
         hv.extension("bokeh", logo=False)
     from holoviews.plotting.bokeh.element import ElementPlot
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tqdm.std
 from typer.testing import CliRunner
 
 import liqlab as lq
@@ -555,8 +556,11 @@ def test_the_command_line(venue: Any, tmp_path: Path) -> None:
     assert "leverage_tiers hold as of today and are not stored; in Python, lq.fetch(" in " ".join(tiers.output.split())
 
 
-def test_progress_bars_count_rows(venue: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_bars_count_rows(
+    venue: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     venue(candles=3000)
+    monkeypatch.setattr("tqdm.auto.tqdm", tqdm.std.tqdm)  # a test before this one may have begun an IPython session
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         lq.fetch(BTC, timeframe="1m", start=START, end=after(3000), kinds=["candles"], store=tmp_path)

@@ -34,7 +34,8 @@ def kill_and_check(
     """
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tests.store_writer", "pyarrow.parquet", "filelock", "requests", "tqdm.auto",
-                                      "liqlab.loaders._fetch"])  # fmt: skip
+                                      "ccxt", "tenacity", "liqlab.loaders._fetch",
+                                      "liqlab.loaders.exchanges.binance"])  # fmt: skip
     draw, count = random.Random(5), dict.fromkeys(("kills", "rounds", "leftovers", "completed", "partial"), 0)
     while count["kills"] < KILLS:
         count["rounds"] += 1

@@ -39,7 +39,7 @@ def test_a_venue_is_swept_by_its_own_prices() -> None:
 
 
 def test_what_does_not_fit_is_refused_in_words() -> None:
-    with pytest.raises(ValueError, match=r"two markets or more, got 1"):
+    with pytest.raises(ValueError, match="combine needs two or more, got 1"):
         lq.combine([HERE])
     with pytest.raises(ValueError, match=r"one coin, got X, Y"):
         lq.combine([HERE, replace(THERE, symbol="Y/USDT:USDT")])

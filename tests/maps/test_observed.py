@@ -92,7 +92,7 @@ def test_observed_refuses_what_it_cannot_place() -> None:
     bad = pd.DataFrame({"side": ["buy"], "price": [1.0], "quantity": [1.0]}, index=pd.DatetimeIndex([stamp(0)]))
     with pytest.raises(ValueError, match=r"side is long or short.*1 row"):
         lq.observed_heatmap(five(), events=bad)
-    with pytest.raises(ValueError, match="missing: side"):
+    with pytest.raises(ValueError, match=r"events lacks the column\(s\) side"):
         lq.observed_heatmap(five(), events=bad.drop(columns="side"))
 
 

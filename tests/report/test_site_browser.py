@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -230,12 +231,17 @@ def repainted(page: Any, before: str) -> list[int]:
     return cells(page)
 
 
+def leverages(page: Any) -> Any:
+    """The box of one band of leverages."""
+    return page.get_by_label(re.compile(r"^\d+(\.\d+)?–\d+(\.\d+)?x$")).nth(1)
+
+
 def test_sides_leverages_and_models_change_the_picture_and_back(explored: Any) -> None:
     whole = cells(explored)
     models = explored.locator("select").first
     for choose, undo in (
         (lambda: button(explored, "shorts").click(), lambda: button(explored, "both").click()),
-        (lambda: explored.get_by_label("10–25x").click(), lambda: explored.get_by_label("10–25x").click()),
+        (lambda: leverages(explored).click(), lambda: leverages(explored).click()),
         (lambda: models.select_option("volume"), lambda: models.select_option("open_interest")),
     ):
         before = still(explored)
