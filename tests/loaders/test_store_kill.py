@@ -101,4 +101,4 @@ def test_a_fetch_killed_at_random_moments(tmp_path: Path, monkeypatch: pytest.Mo
         found = store.load(store.Key("binanceusdm", "BTC/USDT:USDT", "candles", "5m"), START, end,
                            store=tmp_path / "whole")  # fmt: skip
         assert_frame_equal(found, server.truth(), check_exact=True, check_freq=False)
-        kill_and_check(tmp_path / "killed", whole, fetch, (server.url, end), 0.6)
+        kill_and_check(tmp_path / "killed", whole, fetch, (server.url, end), 0.4)
