@@ -47,8 +47,8 @@ class Assumptions:
     law : str, Law, Calibration, mapping {leverage: share} or sequence of leverages
         How far from their entries positions are liquidated; see `liqlab.law`.
     entries : 'spread', 'ordered', 'vwap' or 'extremes'
-        Where in the bar positions open. ``spread`` (default): evenly over its range in log price, in no order.
-        ``ordered``: evenly along open → low → high → close where it closed at or above its open, else open → high → low
+        Where in the bar positions open. ``spread``: evenly over its range in log price, in no order.
+        ``ordered`` (default): evenly along open → low → high → close where it closed at or above its open, else open → high → low
         → close; levels are reached in that order. ``vwap``: at its volume-weighted price, where that is known, else at
         (high + low + close) / 3. ``extremes``: half at its low and half at its high.
     position_notional : float
@@ -76,7 +76,7 @@ class Assumptions:
     >>> chosen = lq.Assumptions("decay", half_life="3d", law={10: 1})
     >>> chosen
     Assumptions(model='decay', share_of_volume=1.0, half_life='3d', half_life_exponent=1.0, law='own',
-                entries='spread', position_notional=10000.0, same_bar_share=0.5)
+                entries='ordered', position_notional=10000.0, same_bar_share=0.5)
     >>> chosen.replace(half_life="7d", law="retail") == lq.Assumptions("decay", law="retail")
     True
     """
@@ -92,8 +92,8 @@ class Assumptions:
         self,
         model: str = "open_interest",
         *,
-        law: str | Law | Mapping[float, float] | Sequence[float] | Any = "measured",
-        entries: str = "spread",
+        law: str | Law | Mapping[float, float] | Sequence[float] | Any = "fitted",
+        entries: str = "ordered",
         position_notional: float = 10_000.0,
         same_bar_share: float = 0.5,
         **options: Any,
