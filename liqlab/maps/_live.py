@@ -19,7 +19,7 @@ from liqlab.engine.records import Columns, Ladder, State, Steps
 from liqlab.engine.shared_run import ledger_run
 from liqlab.maps.heatmaps import dataset, edges_for, provenance
 from liqlab.maps.live_bars import MAX_KEPT, Kept, check_reach, columns_of, kept_of, opened_at_of, steps_of
-from liqlab.maps.live_state import read_state, write_state
+from liqlab.maps.live_state import LIVE_ENTRIES, read_state, write_state
 from liqlab.market import checks
 from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "live", "load_live"]
 
-LIVE_ENTRIES = ("spread", "ordered")
 SPARE = 2_000  # cells of grid, 10 %, kept ready beyond the prices seen
 
 

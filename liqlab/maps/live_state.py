@@ -38,6 +38,7 @@ MAX_TOTAL = 1e18  # coins
 FIRST, LAST = 1_230_768_000 * 10**9, 7_258_118_400 * 10**9  # 2009 … 2200 [ns]
 _FLOATS = (*checks.PRICES, "volume", "taker_share", "recent_volume")  # of the last bar
 _KEPT = ("count", "level", "stamps", "since")  # of the memory, as JSON
+LIVE_ENTRIES = ("spread", "ordered")  # how a live map may put entries
 _REMEDY = "start it anew with lq.live and its history, and save it again"
 
 
@@ -327,6 +328,8 @@ def _check_about(about: Mapping[str, Any], step: int) -> None:
     if type(share) not in (int, float):
         raise ValueError(f"same_bar_share is {share!r}, where a number in [0, 1] is needed")
     check_same_bar_share(share)
+    if about["entries"] not in LIVE_ENTRIES:
+        raise ValueError(f"entries is {about['entries']!r}, where {' or '.join(LIVE_ENTRIES)} is needed")
     attrs = about["attrs"]
     if not isinstance(attrs, dict) or not all(isinstance(value, str) for value in attrs.values()):
         raise ValueError("attrs must be a mapping of names to text")
