@@ -77,7 +77,7 @@ def _routes(entries: Sequence[dict[str, Any]]) -> str:
     for heading, way in yaml.safe_load(ROUTES.read_text(encoding="utf-8")).items():
         if there := [links[name] for name in way["pages"] if name in links]:
             ways.append(f":::{{container}} lq-route\n**{heading}**: {way['for']}\n\n" + "\n\n".join(there) + "\n:::")
-    return "::::{container} lq-routes\n" + "\n\n".join(ways) + "\n::::"
+    return "::::{container} lq-routes\n" + "\n\n".join(ways) + "\n::::" if ways else ""
 
 
 def _gallery(cases: Sequence[dict[str, Any]]) -> str:

@@ -11,6 +11,7 @@ import copy
 import json
 import pprint
 import re
+import textwrap
 from typing import Any
 
 __all__ = ["published"]
@@ -67,16 +68,13 @@ def _with_value(line: str, values: dict[str, Any]) -> str:
         return f"{short}  # {words}"
     if len(short) <= _WIDTH:
         return f"# {words}\n{short}"
-    return f"# {words}\n{name}: {kind} = (\n{_indented(pprint.pformat(values[name], width=_WIDTH - 6))}\n)"
+    start = f"{name}: {kind} = "
+    lines = pprint.pformat(values[name], width=_WIDTH - len(start))
+    return f"# {words}\n{start}{textwrap.indent(lines, ' ' * len(start)).lstrip()}"
 
 
 def _literal(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-
-
-def _indented(text: str) -> str:
-    lines = text[1:-1].splitlines() if text.startswith("('") else text.splitlines()  # a text in pieces has its own
-    return "\n".join(f"    {line.strip() if text.startswith('(') else line}" for line in lines)
 
 
 def _put_answer_first(notebook: Any) -> None:
