@@ -26,25 +26,37 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIG
 
 
 def kill_and_check(
-    folder: Path, whole: dict[str, bytes], run: Callable[..., None], given: tuple[Any, ...], after: float
+    folder: Path, whole: dict[str, bytes], run: Callable[..., None], given: tuple[Any, ...]
 ) -> dict[str, int]:
     """Start, kill, look; until `KILLS` kills have hit a run at work. A completed store is compared and begun anew.
 
-    `after`: mean time [s] from a run's start to its kill, exponentially distributed.
+    The moments of the kills are spread evenly over the time that a whole run takes on this machine, now.
     """
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tests.store_writer", "pyarrow.parquet", "filelock", "requests", "tqdm.auto",
                                       "ccxt", "tenacity", "liqlab.loaders._fetch",
                                       "liqlab.loaders.exchanges.binance"])  # fmt: skip
-    draw, count = random.Random(5), dict.fromkeys(("kills", "rounds", "leftovers", "completed", "partial"), 0)
-    while count["kills"] < KILLS:
-        count["rounds"] += 1
-        assert count["rounds"] < 8 * KILLS, f"too few kills hit a run at work: {count}"
+
+    def start() -> Any:
+        """A run in a process of its own, at the moment when it begins its work."""
         ready = processes.Event()
         process = processes.Process(target=run, args=(folder, *given, ready))
         process.start()
         assert ready.wait(60)
-        time.sleep(draw.expovariate(1 / after))
+        return process
+
+    started = start()
+    began = time.monotonic()
+    started.join()
+    takes = time.monotonic() - began  # [s]
+    assert tree(folder) == whole
+    shutil.rmtree(folder)
+    draw, count = random.Random(5), dict.fromkeys(("kills", "rounds", "leftovers", "completed", "partial"), 0)
+    while count["kills"] < KILLS:
+        count["rounds"] += 1
+        assert count["rounds"] < 8 * KILLS, f"too few kills hit a run at work: {count}"
+        process = start()
+        time.sleep(draw.uniform(0, takes))
         process.kill()  # SIGKILL; nothing happens to one that has finished
         process.join()
         count["kills"] += process.exitcode == -signal.SIGKILL
@@ -67,7 +79,7 @@ def kill_and_check(
 def test_a_writer_killed_at_random_moments(tmp_path: Path) -> None:
     store.append(KEY, candles(), START, END, store=tmp_path / "whole", origin=ORIGIN)
 
-    kill_and_check(tmp_path / "killed", tree(tmp_path / "whole"), write, (7,), 0.12)
+    kill_and_check(tmp_path / "killed", tree(tmp_path / "whole"), write, (7,))
 
 
 def test_what_a_killed_writer_left_is_exactly_what_it_says(tmp_path: Path) -> None:
@@ -101,4 +113,4 @@ def test_a_fetch_killed_at_random_moments(tmp_path: Path, monkeypatch: pytest.Mo
         found = store.load(store.Key("binanceusdm", "BTC/USDT:USDT", "candles", "5m"), START, end,
                            store=tmp_path / "whole")  # fmt: skip
         assert_frame_equal(found, server.truth(), check_exact=True, check_freq=False)
-        kill_and_check(tmp_path / "killed", whole, fetch, (server.url, end), 0.4)
+        kill_and_check(tmp_path / "killed", whole, fetch, (server.url, end))
