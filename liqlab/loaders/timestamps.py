@@ -87,9 +87,15 @@ def _refuse_time(column: pd.Series, bad: Any, file: str, what: str, remedy: str)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         value = column.iloc[row]
-        shown = repr(value) if isinstance(value, str) else str(value)
-        raise ValueError(f"{file}: column {column.name!r}, row {row} is {shown}: it {what} "
+        raise ValueError(f"{file}: column {column.name!r}, row {row} is {_shown(value)}: it {what} "
                          f"({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
+
+
+def _shown(value: Any) -> str:
+    """A stamp as its table has it. Years that Python's own dates do not know are written by numpy."""
+    if isinstance(value, pd.Timestamp) and not 1 <= value.year <= 9999:
+        return str(value.asm8)
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _from_epoch(numbers: pd.Series, column: pd.Series, now: pd.Timestamp, file: str) -> pd.DatetimeIndex:

@@ -368,6 +368,14 @@ def test_broken_csv(fault: str, tmp_path: Path) -> None:
         read(_write(tmp_path, "x.csv", content))
 
 
+def test_a_year_that_python_has_no_date_for(tmp_path: Path) -> None:
+    table = pd.DataFrame({"time": np.array([1714521600000000, 2**62], "datetime64[us]")}
+                         | {name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")})  # fmt: skip
+    table.to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=r"row 1 is 148108-07-06T14:00:27.387904: it lies outside 2009-01-01"):
+        read(tmp_path / "x.parquet", timezone="UTC")
+
+
 OTHER_FILES: dict[str, tuple[str, Any, str]] = {
     "ending": ("x.xlsx", b"PK", r"x\.xlsx: files of this ending are not read; understood are \.csv"),
     "torn gzip": ("x.csv.gz", gzip.compress(OWN.encode())[:-20], r"x\.csv\.gz: cannot be unpacked.*download it again"),
