@@ -24,12 +24,14 @@ from liqlab.loaders import http
 from liqlab.loaders import store as shelf
 from liqlab.loaders.exchanges._instruments import Instrument
 from liqlab.loaders.recording import recorder as recording
+from liqlab.loaders.recording.connection import Connection
 from liqlab.loaders.recording.journal import Journal
 from liqlab.loaders.recording.minutes import MINUTE, MarkMinutes, TradeMinutes
 from liqlab.loaders.recording.recorder import Recorder
 from liqlab.loaders.recording.running import status
 from liqlab.loaders.recording.settling import key_of, settle
 from liqlab.loaders.recording.tape import Tape
+from liqlab.loaders.streams import stream_of
 from liqlab.loaders.streams._rows import LONG, ForcedOrder, Funding, Interest, Trade
 from tests import stream_server as server
 
@@ -379,6 +381,50 @@ def test_a_certificate_that_nobody_vouches_for(venue: Any, tmp_path: Path, monke
     monkeypatch.setenv("LIQLAB_BINANCEUSDM_STREAM_URL", made.url.replace("http:", "wss:"))
     _, told = run("BTC/USDT:USDT", "binanceusdm", tmp_path, lambda r: r.connections[0].drops > 0)
     assert any("certificate is not trusted here" in text for text in told)
+
+
+@pytest.mark.parametrize("ahead", [-300, 300])
+def test_a_clock_that_is_five_minutes_off(ahead: int) -> None:
+    """It is said once; what is kept has the venue's time, and its age is measured with the venue's clock."""
+    told: list[str] = []
+    tape, item = Tape(lambda _: None), Instrument("binanceusdm", "BTC/USDT:USDT", "BTCUSDT")
+    connection = Connection(stream_of("binanceusdm"), [item], {item.symbol: tape}, told.append)
+    theirs = int((time.time() + ahead) * 1000)
+    for k in range(3):
+        trade = {"e": "aggTrade", "s": "BTCUSDT", "a": k + 1, "p": "60000", "q": "1", "f": k, "l": k, "T": theirs + k,
+                 "m": True}  # fmt: skip
+        connection.take(json.dumps(trade).encode(), {})
+    way = "behind" if ahead > 0 else "ahead of"
+    assert told == [f"this computer's clock is 300 s {way} that of binanceusdm; the venue's time is recorded: set the "
+                    "clock"]  # fmt: skip
+    assert tape.newest == connection.seen == theirs + 2
+    assert abs(time.time() * 1000 + connection.ahead - connection.seen) < 5_000
+
+
+def test_a_stop_at_the_moment_of_a_drop(venue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while a connection is being ended, and ends the reading all the same."""
+    venue("binanceusdm", speed=40, drop=(1.0,))
+    item = Instrument("binanceusdm", "BTC/USDT:USDT", "BTCUSDT")
+
+    async def stop() -> None:
+        ending = asyncio.Event()
+
+        async def ping(*_: Any) -> None:
+            try:
+                await asyncio.sleep(100)
+            finally:
+                ending.set()
+                await asyncio.sleep(0.2)
+
+        monkeypatch.setattr(Connection, "_ping", ping)
+        one = Connection(stream_of("binanceusdm"), [item], {item.symbol: Tape(lambda _: None)}, lambda _: None)
+        reading = asyncio.ensure_future(one.run())
+        await asyncio.wait_for(ending.wait(), 20)
+        reading.cancel()
+        await asyncio.wait([reading], timeout=5)
+        assert reading.cancelled()
+
+    asyncio.run(stop())
 
 
 def test_nobody_listens(venue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

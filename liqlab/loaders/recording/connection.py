@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import random
@@ -54,6 +53,9 @@ class Connection:
     def __init__(
         self, stream: VenueStream, items: Sequence[Instrument], tapes: dict[str, Tape], tell: Callable[[str], object]
     ) -> None:
+        import orjson
+
+        self._decode = orjson.loads
         self.stream, self.items, self.tapes, self.tell = stream, list(items), tapes, tell
         self.messages = self.drops = self.seen = self.unreadable = 0
         self.ahead, self.open, self._skew_told = 0.0, False, False
@@ -107,7 +109,7 @@ class Connection:
         memory: dict[Any, Any] = {}
         closing = aiohttp.ClientWSTimeout(ws_close=2)
         async with session.ws_connect(
-            self.url, max_msg_size=LARGEST, heartbeat=20, timeout=closing, ssl=_certificates()
+            self.url, max_msg_size=LARGEST, heartbeat=20, timeout=closing, ssl=_certificates(), decode_text=False
         ) as socket:
             for message in self.stream.subscriptions(self.items):
                 await socket.send_str(json.dumps(message))
@@ -116,13 +118,13 @@ class Connection:
             try:
                 async for frame in socket:
                     if frame.type is aiohttp.WSMsgType.TEXT:
-                        await self._take(frame.data, memory, socket)
+                        for refusal in self.take(frame.data, memory):
+                            await self._refusal(refusal.text, socket)
                     elif frame.type is aiohttp.WSMsgType.ERROR:
                         raise frame.data
             finally:
                 pinging.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await pinging
+                await asyncio.gather(pinging, return_exceptions=True)  # a cancelling of ourselves is not swallowed
             if self._silent():
                 return f"nothing came for {SILENCE:.0f} s"
             return f"the venue closed the stream (code {socket.close_code})"
@@ -140,36 +142,43 @@ class Connection:
                 sent = time.monotonic()
         await socket.close()
 
-    async def _take(self, text: str, memory: dict[Any, Any], socket: Any) -> None:
+    def take(self, text: bytes, memory: dict[Any, Any]) -> list[Refusal]:
+        """One message into the tapes; gives what the venue refused, mostly nothing.
+
+        `memory` belongs to one connection: what a venue's messages leave for those that follow.
+        """
         self.messages += 1
-        if text == "pong":
-            return
-        message = json.loads(text)
-        memory["now"] = time.time() * 1000 + self.ahead
+        if text == b"pong":
+            return []
+        message, now = self._decode(text), time.time() * 1000
+        memory["now"] = now + self.ahead
         if not isinstance(message, dict):
-            return
+            return []
         try:
             rows = self.stream.parse(message, self._by_name, memory)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             self._unreadable(error)
-            return
-        newest, limit = self.seen, self.seen + FUTURE
+            return []
+        if not rows:
+            return []
+        self._arrived = time.monotonic()
+        seen = newest = self.seen
+        refused: list[Refusal] = []
         for row in rows:
             if isinstance(row, Refusal):
-                await self._refusal(row.text, socket)
+                refused.append(row)
                 continue
-            if row.time > limit and self.open:
-                self._unreadable(ValueError("a stamp in the future"))
-                continue
-            if row.time > newest:
-                newest = row.time
+            if (at := row.time) > newest:
+                if at > seen + FUTURE and self.open:
+                    self._unreadable(ValueError("a stamp in the future"))
+                    continue
+                newest = at
             self.tapes[row.symbol].take(row)
-        if rows:
-            self._arrived = time.monotonic()
-        if newest > self.seen:
+        if newest > seen:
             if not self.open:
                 self._started(newest)
-            self.seen, self.ahead = newest, newest - time.time() * 1000
+            self.seen, self.ahead = newest, newest - now
+        return refused
 
     def _started(self, newest: int) -> None:
         self.open = True

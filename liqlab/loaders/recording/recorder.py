@@ -24,7 +24,7 @@ from liqlab.market.extras import require
 
 __all__ = ["Recorder", "Shelf"]
 
-FLUSH = 0.5  # what came in is on the disk after so long [s]
+FLUSH = 0.25  # what came in is on the disk after so long [s]
 SYNC = 10.0  # the disk is waited for so often [s]
 SETTLE = 600.0  # the journal goes into the store so often [s]
 INTEREST = 10.0  # open interest is asked for so often, where it is on no stream [s]
@@ -118,7 +118,7 @@ class Recorder:
         self, symbols: Sequence[str], exchange: str, *, store: Any = None, tell: Callable[[str], object] = print,
         depth: bool = True, shelf: Callable[[str, str, Any], Any] = Shelf,
     ) -> None:  # fmt: skip
-        for module in ("aiohttp", "requests", "filelock"):
+        for module in ("aiohttp", "orjson", "requests", "filelock"):
             require(module, "recording")
         self.exchange, self.store, self.tell, self._depth = exchange, store, tell, depth
         self.stream = stream_of(exchange)

@@ -45,7 +45,8 @@ class Tape:
         if type(row) is Trade:
             self.trades.add(row)
             self.price = row.price
-            self.newest = max(self.newest, row.time)
+            if row.time > self.newest:
+                self.newest = row.time
         elif type(row) is Mark:
             self.marks.add(row.time, row.price)
             self.newest = max(self.newest, row.time)

@@ -81,8 +81,8 @@ def parse(message: Any, items: Mapping[str, Instrument], memory: dict[Any, Any])
         price, amount, number = float(message["p"]), float(message["q"]), message["a"]
         if item.inverse:
             amount = coins(amount, price, item)
-        return [Trade(item.symbol, message["T"], price, amount, not message["m"], number, number, number,
-                      message["l"] - message["f"] + 1)]  # fmt: skip
+        trades = message["l"] - message["f"] + 1
+        return [Trade(item.symbol, message["T"], price, amount, not message["m"], number, number, number, trades)]
     if kind == "markPriceUpdate":
         item = items.get(message["s"])
         if item is None:
