@@ -1,4 +1,4 @@
-"""The pages of the site that are no notebooks: the index with its routes and cards, the cases, and three references."""
+"""The pages of the site that are no notebooks: the index with its routes and cards, the cases, references, doing."""
 
 from __future__ import annotations
 
@@ -23,20 +23,23 @@ def in_markdown(entry: Mapping[str, Any], name: str, *, case: bool) -> str:
 def own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The pages that are no notebooks, in MyST Markdown, by name."""
     from liqlab.report.api_pages import reference
+    from liqlab.report.doing_pages import doing_pages
     from liqlab.report.glossary_page import glossary
     from liqlab.report.units_page import venue_units_page
 
-    pages = {"index": _index(entries), "glossary": glossary(), "units": venue_units_page(), "api": reference()}
+    pages = {"glossary": glossary(), "units": venue_units_page(), "api": reference()}
+    doing = doing_pages([entry["name"] for entry in entries], [*pages, "cases", "index"])
     cases = [entry for entry in entries if entry["case"]]
-    return {**pages, "cases": _gallery(cases)} if cases else pages
+    gallery = {"cases": _gallery(cases)} if cases else {}
+    return {"index": _index(entries, doing), **pages, **doing, **gallery}
 
 
-def _index(entries: Sequence[dict[str, Any]]) -> str:
+def _index(entries: Sequence[dict[str, Any]], doing: Mapping[str, str]) -> str:
     """The index in MyST Markdown: what this is, routes, one card per page, and the contents for Sphinx."""
     import liqlab
 
     cases = any(entry["case"] for entry in entries)
-    names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + ["glossary", "units", "api"]
+    names = [entry["name"] for entry in entries] + (["cases"] if cases else []) + [*doing, "glossary", "units", "api"]
     more = "[the cases](cases.md) side by side, " if cases else ""
     numbers = _numbers(entries)
     titles = {entry["name"]: f"{numbers[entry['name']]} {entry['title']} <{entry['name']}>" for entry in entries}
@@ -47,7 +50,7 @@ Where would leveraged positions be closed by force, and what can a map of these 
 question and answers it with code that you can run, change and check. What the maps show is **estimated** from market
 data; nobody's account was read. *Education, not advice.*
 
-{_routes(entries)}
+{_routes(entries, doing)}
 
 Also here: {more}the [glossary](glossary.md), [what venues count](units.md), the [API](api.md).
 
@@ -65,14 +68,17 @@ versions and checksums; <a href="report.json">report.json</a> holds them for pro
 """
 
 
-def _routes(entries: Sequence[dict[str, Any]]) -> str:
+def _routes(entries: Sequence[dict[str, Any]], doing: Mapping[str, str]) -> str:
     """Ways through the pages, from `theme/routes.yml`; a way of which no page is there is left out."""
     import yaml
+
+    from liqlab.report.doing_pages import title_of
 
     numbers = _numbers(entries)
     links = {entry["name"]: f"**{numbers[entry['name']]}** [{in_markdown(entry, 'title', case=entry['case'])}]"
                             f"({entry['name']}.ipynb)" for entry in entries}  # fmt: skip
     links |= {"cases": "[The cases](cases.md)"} if any(entry["case"] for entry in entries) else {}
+    links |= {name: f"[{title_of(text)}]({name}.md)" for name, text in doing.items()}
     ways = []
     for heading, way in yaml.safe_load(ROUTES.read_text(encoding="utf-8")).items():
         if there := [links[name] for name in way["pages"] if name in links]:

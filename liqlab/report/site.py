@@ -17,6 +17,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.doing_pages import doing_files
 from liqlab.report.index_page import in_markdown, own_pages
 from liqlab.report.kept_pages import KEPT, keep, kept_file, read_kept, timeless
 from liqlab.report.pages import Page, ReportError
@@ -142,8 +143,10 @@ def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], ea
         if executed.is_file():
             entry = _write_entry(read_kept(executed), page, source=source, html=html)
             entries.append({**entry, "key": keys.get(page.name) or before.get("key"), "seconds": before.get("seconds")})
-    for name, text in own_pages(entries).items():
+    written = own_pages(entries)
+    for name, text in written.items():
         (source / f"{name}.md").write_text(text, encoding="utf-8")
+    doing_files(source / "_static", list(written))
     copy_bokeh(source / "_static")
     _sphinx(source, html, work / "doctrees")
     return [{**entry, "bytes": (html / entry["file"]).stat().st_size} for entry in entries]

@@ -22,6 +22,8 @@ from typing import Any
 
 import pytest
 
+import liqlab as lq
+from liqlab.margin.tiers import tiers_for
 from tests.small_site import shared
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -486,3 +488,29 @@ def run_all(page: Any, address: str) -> None:
     errors = f"{codes}.flatMap((cell) => cell.outputs.toJSON()).filter((output) => output.output_type === 'error')"
     assert page.evaluate(f"{errors}.map((output) => output.evalue)") == []
     page.wait_for_function(f"() => ({PAINTED})() >= 1", timeout=30_000)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_calculator_answers_as_the_call_does(width: int, site: Path, browser: Any) -> None:
+    with Visit(browser, width=width) as session:
+        session.read((site / "calculator.html").as_uri())
+        page = session.page
+        for label, choice in (("Venue", "bybit"), ("Symbol", "SOL/USDT:USDT"), ("Side", "long")):
+            page.get_by_label(label, exact=True).select_option(choice)
+        for label, value in (("Entry price", "1,50.0"), ("Size", "100"), ("Leverage", "20"), ("Added margin", "3")):
+            page.get_by_label(label, exact=True).fill(value)
+        page.get_by_label("Unit of the added margin").select_option("percent")
+        assert "Entry price: 1,50.0 is no number" in page.get_by_role("alert").inner_text()
+        page.get_by_label("Entry price").fill("150")
+        expected = lq.liquidation_price(150, side="long", leverage=20, quantity=100, added_margin=450, exchange="bybit",
+                                        leverage_tiers=tiers_for("bybit", "SOL/USDT:USDT"))  # fmt: skip
+        assert float(page.locator("#lq-price").inner_text()) == pytest.approx(expected, rel=1e-7)
+        assert "binanceusdm's stand in" in page.locator("#lq-table").inner_text()
+        call = page.locator("#lq-call").inner_text()
+        with pytest.warns(UserWarning, match="stand in"):
+            assert eval(call, {"lq": lq}) == pytest.approx(expected)
+        page.get_by_label("Mode", exact=True).select_option("cross")
+        assert "Fill in the wallet balance" in page.get_by_role("alert").inner_text()
+        page.get_by_label("Wallet balance").fill("1200")
+        assert page.get_by_role("alert").is_hidden() and not page.get_by_label("Leverage", exact=True).is_visible()
+        assert session.width() <= width and not session.complaints
