@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from research import compare_sites
+from research import compare_sites, house
 
 PAGE = """<html><article class="bd-article"><h1>A map</h1><p>It holds {sum} USDT in bright cells.</p>
 <table><tr><th></th><th>{column}</th></tr><tr><td>long</td><td>{share}</td></tr></table></article></html>"""
@@ -48,3 +48,21 @@ def test_old_names_are_translated_by_a_table(tmp_path: Path, monkeypatch: pytest
     old, new = site(tmp_path / "old"), site(tmp_path / "new", column="largest")
     monkeypatch.setattr(sys, "argv", ["compare_sites", str(old), str(new), "--map", str(table)])
     assert compare_sites.main() == 0
+
+
+def test_the_picture_of_the_rooms_is_what_the_imports_say() -> None:
+    text = house.PAGE.read_text(encoding="utf-8")
+    assert house.picture(house.arrows()) in text, "run: python -m research.house"
+
+
+def test_what_follows_from_other_arrows_is_left_out() -> None:
+    assert house.reduced({"c": {"a", "b"}, "b": {"a"}, "a": set()}) == {"c": {"b"}, "b": {"a"}, "a": set()}
+
+
+def test_docstrings_are_no_statements() -> None:
+    assert (
+        house.statements(
+            '"What it is."\n\nclass A:\n    "One."\n    x = 1\n\ndef f(x):\n    "Twice."\n    return 2 * x\n'
+        )
+        == 4
+    )
