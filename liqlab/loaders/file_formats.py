@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from liqlab.loaders import bounded_streams
@@ -25,6 +26,7 @@ __all__ = ["load", "pieces"]
 
 _HEAD = 65_536  # bytes that show delimiter and header
 _BY_PATH = (".csv", ".tsv", ".parquet", ".feather")
+_LONGEST_BLANK = 9  # letters of -1.#QNAN and its like
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
@@ -179,11 +181,15 @@ def _csv(data: bytes, table: str, file: str, exchange: str, path: Path | None = 
     names = [field.strip() for field in next(csv.reader(lines[:1], delimiter=delimiter))]
     headless = _is_number(names[1])
     spaced = any(f"{delimiter} " in line for line in lines)
+    blank = any("" in row for row in csv.reader(lines, delimiter=delimiter))
+    options: dict[str, Any] = {"sep": delimiter, "header": None if headless else 0, "skiprows": above,
+                               "skipinitialspace": spaced}  # fmt: skip
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # numbers are converted one by one where need be
-            frame = pd.read_csv(path or io.BytesIO(data), sep=delimiter, header=None if headless else 0,
-                                skiprows=above, skipinitialspace=spaced)  # fmt: skip
+            frame = pd.read_csv(path or io.BytesIO(data), na_filter=blank, **options)  # without it a sixth cheaper
+            if not (blank or _without_blanks(frame)):
+                frame = pd.read_csv(path or io.BytesIO(data), **options)
     except pd.errors.ParserError as error:
         raise ValueError(f"{file}: rows of unequal length ({error}); {_RAGGED}") from error
     except UnicodeDecodeError as error:
@@ -191,6 +197,24 @@ def _csv(data: bytes, table: str, file: str, exchange: str, path: Path | None = 
     if headless:
         return arranged(frame, table, file, exchange)
     return frame.set_axis(pd.Index(names), axis=1)
+
+
+def _without_blanks(frame: pd.DataFrame) -> bool:
+    """Whether no field of a table that was read without looking for blanks is one: all numbers, or text too long.
+
+    A blank among numbers makes a column of text; the longest word that pandas takes for a blank has nine letters.
+    """
+    import pyarrow.compute as pc
+
+    for kind, column in zip(frame.dtypes, frame, strict=True):
+        if kind in (np.int64, np.float64):
+            continue
+        text = frame[column].array
+        if not hasattr(text, "__arrow_array__") or isinstance(frame[column].dtype, np.dtype):
+            return False
+        if not pc.min(pc.binary_length(text.__arrow_array__())).as_py() > _LONGEST_BLANK:
+            return False
+    return True
 
 
 def _is_note(line: str) -> bool:

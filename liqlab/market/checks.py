@@ -14,6 +14,7 @@ from liqlab.market.clock import distances, nanoseconds, timeframe_of
 PRICES = ("open", "high", "low", "close")
 TIER_COLUMNS = ("exchange", "symbol", "as_of", "tier", "min_notional", "max_notional", "maintenance_margin_rate",
                 "max_leverage", "maintenance_amount")  # fmt: skip
+_PART = 1 << 14  # rows that a cache holds
 _RUN = 10  # distances that are alike, from which they are no gaps
 OPTIONAL_TIER_COLUMNS = ("whole_position", "reference_price")
 
@@ -48,9 +49,7 @@ def clean_table(
     if chosen.empty:
         raise ValueError(f"{name} is empty; it needs at least one row")
     clean = _check_index(chosen, name)
-    if all(kind == np.float64 for kind in clean.dtypes) and all(
-        np.isfinite(clean[column].to_numpy()).all() for column in clean
-    ):
+    if all(kind == np.float64 for kind in clean.dtypes) and all(_finite(clean[column].to_numpy()) for column in clean):
         return _drop_duplicates(clean, name)  # nothing to convert, nothing to refuse
     for column in clean.columns:
         clean[column] = _numbers(clean[column], name)
@@ -59,6 +58,12 @@ def clean_table(
             bad &= ~clean[column].isna()
         refuse(clean, name, column, bad, "numbers must be finite; drop the row or correct it")
     return _drop_duplicates(clean, name)
+
+
+def _finite(numbers: np.ndarray) -> bool:
+    """Whether no number is missing or infinite: their sum is none then, unless they are so large that each is asked."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(numbers.sum()) or np.isfinite(numbers).all())
 
 
 def _check_index(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -110,14 +115,19 @@ def _drop_duplicates(table: pd.DataFrame, name: str) -> pd.DataFrame:
 def check_ohlc(table: pd.DataFrame, name: str) -> None:
     """Prices are > 0, and low and high hold open and close between them."""
     prices = {column: table[column].to_numpy() for column in PRICES}
-    low, high = prices["low"], prices["high"]
-    if (low > 0).all() and all(((low <= body) & (body <= high)).all() for body in (prices["open"], prices["close"])):
+    if all(_sound(*(prices[column][first : first + _PART] for column in PRICES))
+           for first in range(0, len(table), _PART)):  # fmt: skip
         return
     for column in PRICES:
         refuse(table, name, column, table[column] <= 0, "prices are > 0; drop or correct the row")
     low_of_body, high_of_body = np.minimum(table["open"], table["close"]), np.maximum(table["open"], table["close"])
     refuse(table, name, "low", table["low"] > low_of_body, "low must be <= open and close; check the column order")
     refuse(table, name, "high", table["high"] < high_of_body, "high must be >= open and close; check the column order")
+
+
+def _sound(first: np.ndarray, high: np.ndarray, low: np.ndarray, last: np.ndarray) -> bool:
+    """Whether 0 < low <= open, close <= high in all bars; never where one of them is missing."""
+    return bool((low > 0).all() and all((low <= body).all() and (body <= high).all() for body in (first, last)))
 
 
 def refuse(table: pd.DataFrame, name: str, column: Any, bad: Any, remedy: str) -> None:

@@ -63,7 +63,7 @@ def test_dollars_of_a_cheap_coin_give_themselves_away_by_moving_with_the_price()
     table = market(2000, price=0.5)
     quiet = interest(table, 5e5) * 0 + 5e5 + 100 * np.random.default_rng(1).normal(size=(2000, 1))
     with pytest.warns(UserWarning, match=r"open interest moves .* % for 1 % of price .*units="):
-        read(table.assign(volume=table["volume"] * 1e3, quote_volume=table["quote_volume"] * 1e3),
+        read(table.assign(volume=table["volume"] * 100, quote_volume=table["quote_volume"] * 100),
              open_interest=quiet.mul(table["open"], axis=0))  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_one_value_a_thousandfold_is_refused_with_its_neighbours() -> None:
             read(table, open_interest=wrong)
     opening = interest(table)  # a listing: nothing at first, then many times as much, and it stays
     opening.iloc[:5] = [[1.0], [2.0], [90.0], [900.0], [8000.0]]
-    read(table.assign(volume=table["volume"] * 1e3, quote_volume=table["quote_volume"] * 1e3), open_interest=opening)
+    read(table.assign(volume=table["volume"] * 100, quote_volume=table["quote_volume"] * 100), open_interest=opening)
 
 
 def test_no_bar_liquidates_more_than_it_traded() -> None:
@@ -105,6 +105,26 @@ def test_mark_prices_of_another_coin() -> None:
     for name in ("mark_candles", "path"):
         with pytest.raises(ValueError, match=rf"prices of {name} are 0\.05 times those of the candles"):
             read(table, **{name: market(N, price=3_000.0)})
+
+
+def test_open_interest_of_another_coin_shows_without_a_symbol() -> None:
+    table = market(N)
+    for factor, turns in ((1 / 300, "39"), (20, "0.0065")):  # of a dearer coin, of a cheaper one
+        other = interest(table) * factor
+        if factor > 1:
+            other = other.iloc[[0, *range(0, N, 120), N - 1]].drop_duplicates()  # too few to be refuted by their moves
+        with pytest.warns(
+            UserWarning, match=rf"coins are open, .* {turns}.* turns a day .*pass the table that belongs"
+        ):
+            read(table, open_interest=other)
+
+
+def test_open_interest_that_takes_too_much_of_the_volume_is_warned_of() -> None:
+    table = market(N)
+    moves = table["volume"].to_numpy() * np.where(np.arange(N) % 2, -0.3, 0.3)
+    other = pd.DataFrame({"open_interest": 80_000 + np.cumsum(moves)}, table.index)
+    with pytest.warns(UserWarning, match=r"changes by 0.31 of what is traded"):
+        read(table, open_interest=other)
 
 
 def test_tables_of_two_instruments() -> None:
