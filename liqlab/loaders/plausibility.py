@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from liqlab.loaders.cross_checks import turnover
+from liqlab.loaders.cross_checks import DAYS_OF_TURNS, warn_of_turns
 from liqlab.loaders.interest_units import price_at
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.instruments import contradiction, parse_symbol
@@ -30,10 +30,6 @@ _DOLLARS = ("USD", "USDT", "USDC", "FDUSD", "BUSD", "DAI", "USDE")
 _MOST_INTEREST = 3e11  # quote, where that is dollars: more than all venues together have ever had
 _MOST_TURNOVER = 1e12  # quote a day: all markets together have never had as much
 _TURNS = (1e-3, 3e3)  # daily volume ÷ open interest
-# 19 perpetuals of Binance have 1.4 … 4.7 turns a day, single days .3 … 19.4; the change is .03 … .08 of the volume.
-_USUAL_TURNS = (0.1, 30.0)
-_MOST_CHANGE = 0.2
-_DAYS_OF_TURNS = 2  # fewer show an hour's mood
 _SPIKE = 20.0  # times the rows around it
 _AROUND = 5  # rows on each side
 _FEWEST = 30
@@ -144,24 +140,8 @@ def _against_existence(market: Market, label: Mapping[str, str]) -> None:
         raise ValueError(f"{label['open_interest']}: {daily:,.6g} coins a day were traded where {interest:,.6g} are "
                          f"open, {daily / interest:.3g} turns a day: one of the two is not in coins; say what they "
                          "count: units={'open_interest': …, 'volume': …} with contract_size=")  # fmt: skip
-    if interest > 0 and daily > 0 and days >= _DAYS_OF_TURNS:
-        _warn_of_turns(daily, interest, price, market, label["open_interest"])
-
-
-def _warn_of_turns(daily: float, interest: float, price: float, market: Market, file: str) -> None:
-    """Open interest of another coin shows in how often a day it is traded, and in how much of the volume moves it."""
-    assert market.open_interest is not None
-    low, high = _USUAL_TURNS
-    turns = daily / interest
-    steps = turnover(market.candles, market.open_interest).query("volume > 0")
-    share = float((steps["change"] / steps["volume"]).median()) if len(steps) >= _FEWEST else 0.0
-    if low <= turns <= high and not (turns < 1 and share > _MOST_CHANGE):
-        return
-    warnings.warn(f"{file}: {interest:,.6g} {market.coin} are open, {interest * price:,.6g} {market.quote} at "
-                  f"{price:,.6g}, where {daily:,.6g} a day were traded: {turns:.3g} turns a day (usual: {low:g} to "
-                  f"{high:g}), and it changes by {share:.2g} of what is traded (usual: below {_MOST_CHANGE:g}). Is it "
-                  "of this coin and venue, and in coins? Compare with the venue's page; pass the table that belongs "
-                  "to the candles, or units={'open_interest': …}", stacklevel=2)  # fmt: skip
+    if interest > 0 and daily > 0 and days >= DAYS_OF_TURNS:
+        warn_of_turns(daily, interest, price, market, label["open_interest"])
 
 
 def _jumps(candles: pd.DataFrame, file: str) -> None:
