@@ -114,9 +114,8 @@ def _drop_duplicates(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def check_ohlc(table: pd.DataFrame, name: str) -> None:
     """Prices are > 0, and low and high hold open and close between them."""
-    prices = {column: table[column].to_numpy() for column in PRICES}
-    if all(_sound(*(prices[column][first : first + _PART] for column in PRICES))
-           for first in range(0, len(table), _PART)):  # fmt: skip
+    prices = [table[column].to_numpy() for column in PRICES]
+    if all(_sound(*(price[first : first + _PART] for price in prices)) for first in range(0, len(table), _PART)):
         return
     for column in PRICES:
         refuse(table, name, column, table[column] <= 0, "prices are > 0; drop or correct the row")
