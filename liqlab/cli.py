@@ -1,8 +1,7 @@
 """The command line: pages from notebooks, markets fetched, recorded and watched, and what the store holds."""
 
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -34,6 +33,7 @@ Notebooks = Annotated[
 ]
 TimeLimit = Annotated[float, typer.Option(help="Longest that one notebook may run [s].")]
 OutputLimit = Annotated[float, typer.Option(help="Most that one notebook may show and print [MB].")]
+Recorded = Annotated[str, typer.Option(help="binanceusdm, binancecoinm, bybit, okx or hyperliquid.")]
 Store = Annotated[
     Path | None,
     typer.Option("--store", help="Folder of the store.", show_default="LIQLAB_STORE, else the user's data folder"),
@@ -81,6 +81,7 @@ def report(
 
     A notebook that fails fails the command, is kept for reading in OUTPUT-failed, and leaves the old site untouched.
     """
+    from liqlab.loaders.store.printed import lined_up
     from liqlab.report import ReportError, build_site
 
     try:
@@ -88,11 +89,9 @@ def report(
                           rerun=every, time_limit=time_limit, output_limit=output_limit)  # fmt: skip
     except (ReportError, OSError) as error:
         _fail(error)
-    width = max(len(row["page"]) for row in rows)
-    print(f"{'page':<{width}}  seconds  size [kB]")
-    for row in rows:
-        seconds = "kept" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        print(f"{row['page']:<{width}}  {seconds:>7}  {row['bytes'] / 1000:>9,.0f}")
+    lines = [[row["page"], "kept" if row["seconds"] is None else f"{row['seconds']:.1f}", f"{row['bytes'] / 1000:,.0f}"]
+             for row in rows]  # fmt: skip
+    print(lined_up([["page", "seconds", "size [kB]"], *lines], right=(1, 2)))
     site = output.expanduser().resolve()
     whole = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     ran = [row["seconds"] for row in rows if row["seconds"] is not None]
@@ -125,9 +124,7 @@ def page(
 def fetch(
     symbol: Annotated[str, typer.Argument(help="BTC/USDT:USDT, ccxt's spelling.")],
     start: Annotated[str, typer.Option(help="First moment, UTC: 2024-01-01 or '2024-01-01 07:00'.")],
-    exchange: Annotated[
-        str, typer.Option(help="binanceusdm, binancecoinm or the ccxt name of another.")
-    ] = "binanceusdm",
+    exchange: Annotated[str, typer.Option(help="binanceusdm, binancecoinm, ccxt's name of another.")] = "binanceusdm",
     timeframe: Annotated[str, typer.Option(help="Of the candles: 1m, 5m, 15m, 1h, 1d …")] = "5m",
     end: Annotated[str | None, typer.Option(help="End (not included).", show_default="all that has closed")] = None,
     kinds: Annotated[
@@ -139,9 +136,7 @@ def fetch(
             show_default="all that the exchange has",
         ),
     ] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Folder of the store.", show_default="the user's data folder")
-    ] = None,
+    store: Store = None,
     volume_unit: Annotated[str, typer.Option(help="coins, contracts or quote, where liqlab does not know.")] = "",
     archive: Annotated[bool, typer.Option("--archive", help="Binance: past days from its public archive.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
@@ -187,9 +182,7 @@ def fetch(
 @app.command()
 def record(
     symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="BTC/USDT:USDT, ccxt's spelling.")],
-    exchange: Annotated[
-        str, typer.Option(help="binanceusdm, binancecoinm, bybit, okx or hyperliquid.")
-    ] = "binanceusdm",
+    exchange: Recorded = "binanceusdm",
     store: Store = None,
     depth: Annotated[bool, typer.Option(help="Order books once a minute, summed up by distance.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No status line.")] = False,
@@ -217,9 +210,7 @@ def watch(
         list[str] | None,
         typer.Argument(metavar="[SYMBOL...]", help="BTC/USDT:USDT, ccxt's spelling; not with --replay."),
     ] = None,
-    exchange: Annotated[
-        str, typer.Option(help="binanceusdm, binancecoinm, bybit, okx or hyperliquid.")
-    ] = "binanceusdm",
+    exchange: Recorded = "binanceusdm",
     rule: Annotated[
         list[str] | None,
         typer.Option(
@@ -230,16 +221,12 @@ def watch(
             show_default="clusters of any size, received bars below 95%",
         ),
     ] = None,
-    quiet_time: Annotated[
-        str, typer.Option(help="What goes on is told again after it was not so for this long.")
-    ] = "4h",
+    quiet_time: Annotated[str, typer.Option(help="Told again after it was not so for this long.")] = "4h",
     timeframe: Annotated[str, typer.Option(help="Of the bars: 1m, 5m, 15m …")] = "5m",
     history: Annotated[str, typer.Option(help="How much is fetched first.")] = "30d",
     model: Annotated[str, typer.Option(help="A name of lq.models.names(), such as open_interest.")] = "open_interest",
     replay: Annotated[str | None, typer.Option(metavar="CASE", help="An embedded case instead of a stream.")] = None,
-    speed: Annotated[
-        float, typer.Option(help="Of a replay: seconds of the market in a second; 0 does not wait.")
-    ] = 600,
+    speed: Annotated[float, typer.Option(help="Of a replay: its seconds in a second; 0 does not wait.")] = 600,
     start: Annotated[str | None, typer.Option(help="Where a replay begins, UTC.", show_default="its last day")] = None,
     log: Annotated[Path | None, typer.Option(help="CSV table to which every alert is appended.")] = None,
     command: Annotated[
@@ -271,11 +258,50 @@ def watch(
     typer.echo(f"ended; {count} alert(s)", err=True)
 
 
+@app.command()
+def scan(
+    markets: Annotated[list[str] | None, typer.Argument(help="Embedded cases, files, symbols in the store.")] = None,
+    examples: Annotated[bool, typer.Option("--examples", help="All embedded cases.")] = False,
+    model: Annotated[str, typer.Option(help="A name of lq.models.names(), such as open_interest.")] = "open_interest",
+    at: Annotated[str | None, typer.Option(help="What was known then, UTC.", show_default="the end")] = None,
+    sort: Annotated[str | None, typer.Option(help="Column, the smallest first; -COLUMN: the largest first.")] = None,
+    output: Annotated[
+        list[Path] | None, typer.Option("--output", "-o", help=".csv, or .html with the small maps; repeat for both.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes here.", show_default="one per core")] = None,
+    scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler of your own.")] = None,
+    exchange: Annotated[str, typer.Option(help="Of symbols in the store.")] = "binanceusdm",
+    timeframe: Annotated[str, typer.Option(help="Of symbols in the store: 1m, 5m, 15m …")] = "5m",
+    store: Store = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Scan many markets: the nearest estimated clusters of each side, their distance and size. No network.
+
+    What a market fails with is told, and stops no other; the exit code is 3 where one failed.
+    """
+    from liqlab.app.scan_report import printed, run
+    from liqlab.loaders.store.printed import lined_up
+
+    try:
+        found = run(markets or [], examples, output or [], sort, model=model, at=at, workers=workers, store=store,
+                    scheduler=scheduler, exchange=exchange, timeframe=timeframe, progress=not quiet)  # fmt: skip
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        _fail(error)
+    print(lined_up(printed(found.table), right=range(2, 13)))
+    for name, reason in found.failed["reason"].items():
+        typer.echo(f"failed: {name}: {reason}", err=True)
+    if len(found.failed):
+        raise typer.Exit(3)
+
+
 @data.command("list")
 def list_(store: Store = None) -> None:
     """One line per series: rows, the range known as complete, holes in it, size."""
     from liqlab.loaders.store import folder, listing
     from liqlab.loaders.store.inspection import strangers
+    from liqlab.loaders.store.printed import lined_up, series_rows
 
     try:
         found = listing(store)
@@ -287,12 +313,7 @@ def list_(store: Store = None) -> None:
     if found.empty:
         print(f"{folder(store)} holds nothing yet; liqlab fetch fills it")
         return
-    rows = [["exchange", "symbol", "kind", "step", "rows", "from", "until", "holes", "MB"]]
-    for series in found.to_dict("records"):
-        amounts = f"{series['rows']:,}", f"{series['bytes'] / 1e6:.2f}"
-        name = [series["exchange"], series["symbol"], series["kind"], series["timeframe"] or "-"]
-        rows.append([*name, amounts[0], _day(series["start"]), _day(series["end"]), str(series["holes"]), amounts[1]])
-    _print(rows, right=(4, 7, 8))
+    print(lined_up(series_rows(found), right=(4, 7, 8)))
     print(f"\n{folder(store)}  ({found['bytes'].sum() / 1e6:.1f} MB)")
     if unreadable := int(found["unreadable"].sum()):
         typer.echo(f"{unreadable} file(s) cannot be read; run: liqlab data verify", err=True)
@@ -317,19 +338,6 @@ def verify(store: Store = None) -> None:
     print(f"{folder(store)}: {len(found)} file(s), {int(found['rows'].sum()):,} rows, {len(wrong)} wrong")
     if len(wrong):
         raise typer.Exit(1)
-
-
-def _day(stamp: Any) -> str:
-    """Without the hour where it is midnight."""
-    return f"{stamp:%Y-%m-%d %H:%M}".removesuffix(" 00:00") if isinstance(stamp, datetime) else "-"
-
-
-def _print(rows: list[list[str]], right: tuple[int, ...]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.rjust(width) if column in right else cell.ljust(width)
-                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-        print("  ".join(cells).rstrip())
 
 
 def _fail(error: Exception | str) -> NoReturn:

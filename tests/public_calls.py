@@ -88,6 +88,7 @@ def slow() -> dict[str, Call]:
     return {
         "simulation.simulate": Call(lq.simulate, {"days": 1.0, "timeframe": "1h", "warmup": 0.5}),
         "validation.bar_events": Call(validation.bar_events, {"observed": seen, "market": true}),
+        "app.scan": Call(lq.scan, {"markets": {"m": m}, "workers": 1, "progress": False}),
         "validation.baselines": Call(validation.baselines, {"market": true, "observed": seen}),
         "validation.calibrate": Call(lq.calibrate, {"market": true, "resamples": 2}),
         "validation.claims": Call(lq.claims, {"markets": "btc-2024-05"}),
@@ -166,6 +167,7 @@ def _zones(t: Things) -> dict[str, Call]:
             lq.zones.compare_levels,
             {"heat": heat, "path": m.candles, "expected": [[56_490, 34.0]], "moments": [END], "width": 130.0},
         ),
+        "plot.small_maps": Call(lq.plot.small_maps, {"maps": {"one": heat}, "within": 0.2, "columns": 2}),
         "app.alerts": Call(lq.alerts, {"heat": heat, "rules": ["a cluster is swept"], "quiet": "2h"}),
         "cascades.cascade": Call(lq.cascade, {"heat": heat, "shock": -0.03, **deep}),
         "cascades.amplification": Call(lq.amplification, {"heat": heat, "shocks": [-0.03], **deep}),

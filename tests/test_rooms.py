@@ -30,6 +30,7 @@ ONLY_IN: dict[str, set[str]] = {
     "holoviews": {"plot"},
     "bokeh": {"plot", "report"},  # the report puts finished figures into pages
     "panel": {"app"},
+    **{name: {"app"} for name in ("dask", "distributed")},
     "numba": {"engine.jit"},
     **{name: {"loaders"} for name in ("ccxt", "requests", "httpx", "aiohttp", "urllib", "http", "socket")},
     **{name: {"report"} for name in ("papermill", "nbconvert", "nbformat", "sphinx")},

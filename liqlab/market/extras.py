@@ -9,7 +9,7 @@ __all__ = ["require"]
 
 EXTRAS = {
     "ccxt": "fetch", "requests": "fetch", "tenacity": "fetch", "filelock": "fetch", "aiohttp": "fetch",
-    "orjson": "fetch", "sklearn": "research", "talib": "research",
+    "orjson": "fetch", "sklearn": "research", "talib": "research", "distributed": "scan",
     "papermill": "report", "nbconvert": "report", "nbformat": "report", "ipykernel": "report", "sphinx": "report",
     "docutils": "report", "myst_nb": "report",
 }  # fmt: skip

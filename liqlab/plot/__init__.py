@@ -20,6 +20,7 @@ from liqlab.plot.observed import observed_heatmap
 from liqlab.plot.profile import liquidation_map
 from liqlab.plot.save import png
 from liqlab.plot.scores import scoreboard
+from liqlab.plot.small_multiples import small_maps
 from liqlab.plot.zones import clusters, confluence, cumulative
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "png",
     "scoreboard",
     "show",
+    "small_maps",
     "sweeps",
     "uncertainty",
 ]
