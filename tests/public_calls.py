@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, wraps
 from importlib import import_module
 from inspect import isfunction
 from pathlib import Path
@@ -71,12 +72,14 @@ def things() -> Things:
     )
 
 
+@cache
 def quick() -> dict[str, Call]:
     """Calls by the dotted name of the function, those that take a moment."""
     t = things()
-    return {**_maps(t), **_zones(t), **_rest(t), **_plots(t), **_files(t)}
+    return {**_maps(t), **_zones(t), **_rest(t), **_plots(t), **_files(t), **_followed(t)}
 
 
+@cache
 def slow() -> dict[str, Call]:
     """Those that take seconds."""
     t, validation, plot = things(), lq.validation, lq.plot
@@ -111,7 +114,7 @@ def slow() -> dict[str, Call]:
         "plot.forest": Call(plot.forest, {"result": magnet}),
         "plot.magnet": Call(plot.magnet, {"result": magnet}),
         "plot.scoreboard": Call(plot.scoreboard, {"result": scores}),
-        "plot.uncertainty": Call(plot.uncertainty, {"heat": fitted.heatmaps(true, **end)}),
+        "plot.uncertainty": Call(plot.uncertainty, {"heat": fitted.heatmaps(true, members=2, **end)}),
     }  # fmt: skip
 
 
@@ -265,4 +268,34 @@ def _files(t: Things) -> dict[str, Call]:
         "plot.png": Call(lq.plot.png, {"heat": t.heat, "path": folder / "map.png", "dpi": 30}),
         "report.save": Call(lq.save, {"what": t.heat, "path": folder / "map.csv"}),
         "report.list_pages": Call(lq.report.list_pages, {}),
+    }
+
+
+PATIENCE = 0.3  # seconds: a replay that is told to wait for its bars has been understood
+
+
+def first_of(function: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+    """What an asynchronous function gives first, as a plain call."""
+
+    @wraps(function)
+    def call(**arguments: Any) -> Any:
+        async def ask() -> Any:
+            given = function(**arguments)
+            try:
+                return await asyncio.wait_for(anext(given), PATIENCE)  # type: ignore[arg-type]
+            except (TimeoutError, StopAsyncIteration):
+                return None
+            finally:
+                await given.aclose()  # type: ignore[attr-defined]
+
+        return asyncio.run(ask())
+
+    return call
+
+
+def _followed(t: Things) -> dict[str, Call]:
+    replayed = {"replay": t.market, "speed": None, "start": "2024-05-01 22:00"}
+    return {
+        "loaders.follow": Call(first_of(lq.follow), {**replayed, "columns": 3}),
+        "app.watch": Call(first_of(lq.watch), {**replayed, "rules": ["a cluster of 10M appears"], "to": []}),
     }

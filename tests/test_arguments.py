@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -209,12 +211,15 @@ def test_a_candle_that_is_not_the_next_one_is_refused(market: Market) -> None:
 
 REMEDY = re.compile(r"pass|write|choose|leave|lq\.|put|such as|make|use|has |one of|must|give|add|check|there are|\(")
 # they ask the network, run notebooks or write where they are told
-APART = {"loaders.fetch", "loaders.fetch_depth", "loaders.follow", "loaders.load", "report.build_page",
-         "report.build_site", "app.watch", *(f"app.to_{where}" for where in ("command", "log", "terminal", "webhook"))
-         }  # fmt: skip
+APART = {"loaders.fetch", "loaders.fetch_depth", "loaders.load", "report.build_page", "report.build_site",
+         *(f"app.to_{where}" for where in ("command", "log", "terminal", "webhook"))}  # fmt: skip
+# the word for what an argument is, where a message says it rather than the argument's name
+SAID = {"name": "(called|name)", "replay": "(example|replay)", "path": "(file|reads|path)", "models": "model",
+        "positions": "position"}  # fmt: skip
 WRITE = {("plot.png", "path"), ("report.save", "path")}
 
 
+@cache
 def odd() -> dict[str, Any]:
     """Of a wrong kind, empty, swapped, of another market, of another time, or one element alone."""
     t, other = things(), lq.load_example("eth-2024-07").until("2024-07-03")
@@ -237,45 +242,54 @@ def odd() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def refusal(call: Callable[[], Any], parameter: str) -> str:
-    """What is wrong with how a call fails; nothing where it does not, or says what is wrong and what to do."""
+def refusal(call: Callable[[], Any], *names: str, others: Iterable[str] = ()) -> str:
+    """What is wrong with how a call fails; nothing where it does not, or names the argument and says what to do."""
     try:
         call()
     except (ValueError, TypeError, FileNotFoundError, lq.report.ReportError) as error:
-        trace = error.__traceback__
+        trace, text = error.__traceback__, str(error)
         while trace and trace.tb_next:
             trace = trace.tb_next
         ours = trace is not None and "/liqlab/" in trace.tb_frame.f_code.co_filename
-        return "" if ours and REMEDY.search(str(error)) else f"{type(error).__name__}: {str(error)[:150]}"
+        named = any(re.search(rf"(?<![a-z]){SAID.get(name, name)}", text) for name in names)
+        named = named or any(re.search(rf"\b{name}[=:]", text) for name in others)
+        what = "" if ours and REMEDY.search(text) else "foreign, or no remedy: "
+        what = what or ("" if named else "it is not said which argument: ")
+        return what and f"{what}{type(error).__name__}: {text[:150]}"
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:150]}"
     return ""
 
 
-def test_every_public_function_is_walked() -> None:
-    named = {name for name, _ in public_functions()}
-    assert named == {*quick(), *(slow() if LONG else SLOW), *APART}
-
-
 SLOW = {"simulation.simulate", "plot.calibration", "plot.claims_table", "plot.forest", "plot.magnet", "plot.scoreboard",
         "plot.uncertainty", *(f"validation.{name}" for name in ("bar_events", "baselines", "calibrate", "claims",
         "location", "magnet", "placebos", "recovery", "score", "walk_forward"))}  # fmt: skip
+WALKED = sorted(name for name, _ in public_functions() if name not in APART and (LONG or name not in SLOW))
+
+
+def test_every_public_function_is_walked() -> None:
+    assert {*WALKED} == {*quick(), *(slow() if LONG else ())}
+    assert {*APART} | SLOW < {name for name, _ in public_functions()}
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_no_argument_of_a_wrong_kind_ends_in_a_foreign_error() -> None:
-    """Right, or a ValueError or TypeError of our own that has a remedy; never an IndexError, KeyError or the like.
+@pytest.mark.parametrize("name", WALKED)
+def test_no_argument_of_a_wrong_kind_ends_in_a_foreign_error(name: str) -> None:
+    """Right, or a ValueError or TypeError of our own that names the argument and a remedy; never an IndexError or such.
 
-    Two odd values for every parameter of every function, all of them with LIQLAB_LONG=1.
+    Two odd values for every parameter, all of them with LIQLAB_LONG=1; and every two arguments in each other's place.
     """
-    failed, draw, strange = [], random.Random(7), odd()
-    for name, (function, arguments) in {**quick(), **(slow() if LONG else {})}.items():
-        function(**arguments)
-        for parameter, told in inspect.signature(function).parameters.items():
-            if told.kind is told.VAR_KEYWORD or (name, parameter) in WRITE:
-                continue
-            for kind in strange if LONG else draw.sample(sorted(strange), 2):
-                given = {**arguments, parameter: strange[kind]}
-                if found := refusal(lambda call=function, given=given: call(**given), parameter):
-                    failed.append(f"{name}({parameter}={kind}): {found}")
+    function, arguments = (slow() if name in SLOW else quick())[name]
+    function(**arguments)
+    failed, draw, strange = [], random.Random(name), odd()
+    parameters = inspect.signature(function).parameters.values()
+    for parameter in (p.name for p in parameters if p.kind is not p.VAR_KEYWORD and (name, p.name) not in WRITE):
+        for kind in strange if LONG else draw.sample(sorted(strange), 2):
+            given = {**arguments, parameter: strange[kind]}
+            if found := refusal(lambda given=given: function(**given), parameter, others=arguments):
+                failed.append(f"{name}({parameter}={kind}): {found}")
+    for one, other in combinations([each for each in arguments if (name, each) not in WRITE], 2):
+        given = {**arguments, one: arguments[other], other: arguments[one]}
+        if found := refusal(lambda given=given: function(**given), one, other):
+            failed.append(f"{name}({one} and {other} swapped): {found}")
     assert not failed, "\n".join(failed)

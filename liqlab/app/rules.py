@@ -87,8 +87,8 @@ class Rule:
                 parts = match.groupdict()
                 share = _percent(parts.get("share"), MOST.get(what, 1.0), text)
                 return cls(what, _amount(parts.get("amount"), text), share, parts.get("side") or "")
-        raise ValueError(f"not a rule: {told(text)}; write one of: {'; '.join(FORMS)} (with long or short before "
-                         "cluster or coverage for one side)")  # fmt: skip
+        raise ValueError(f"rules: not a rule: {told(text)}; write one of: {'; '.join(FORMS)} (with long or short "
+                         "before cluster or coverage for one side)")  # fmt: skip
 
     def __str__(self) -> str:
         of = f" of {_short(self.notional)}" if self.notional else ""
@@ -107,7 +107,7 @@ def rules_of(given: str | Rule | Sequence[str | Rule]) -> list[Rule]:
     """Rules as they were given, each once."""
     each = [given] if isinstance(given, str | Rule) else list(given)
     if not each:
-        raise ValueError(f"no rule was given; write one or more of: {'; '.join(FORMS)}")
+        raise ValueError(f"rules: no rule was given; write one or more of: {'; '.join(FORMS)}")
     for one in each:
         if not isinstance(one, str | Rule):
             raise TypeError(f"a rule is text, got {told(one)}; write one of: {'; '.join(FORMS)}")

@@ -88,8 +88,8 @@ def tiers_from_ccxt(
     >>> table["max_notional"].tolist()
     [1200000.0]
     """
-    if not tiers:
-        raise ValueError(f"no tiers of {symbol} on {exchange}; pass what fetch_market_leverage_tiers returned")
+    if not len(tiers):
+        raise ValueError(f"tiers: none of {symbol} on {exchange}; pass what fetch_market_leverage_tiers returned")
     inverse = contract_of(symbol) == "inverse"
     row = unit_of(exchange)
     if row is not None and row.refused:
@@ -129,8 +129,8 @@ def _worth(
         return 1.0, float("nan")
     if not unit:
         kind = "inverse" if inverse else "linear"
-        raise ValueError(f"in what unit the tiers of {kind} contracts on {exchange!r} come is not known here; pass "
-                         f"notional_per_unit, the worth of one unit of minNotional in {money} (1 if it is {money})"
+        raise ValueError(f"exchange: in what unit the tiers of {kind} contracts on {exchange!r} come is not known; "
+                         f"pass notional_per_unit, the worth of one unit of minNotional in {money} (1 if it is {money})"
                          )  # fmt: skip
     needed = {"contract_size": size, "price": price} if unit == CONTRACTS else {"price": price}
     missing = [name for name, value in needed.items() if value is None]
@@ -177,7 +177,8 @@ def _percent(value: Any) -> float | None:
 def _number(tier: Mapping[str, Any], key: str, default: float | None = None) -> float:
     value = tier.get(key)
     if value is None and default is None:
-        raise ValueError(f"a tier has no {key}: {dict(tier)!r}; complete it, or leave the tier out")
+        there = ", ".join(map(str, list(tier)[:12])) or "nothing"
+        raise ValueError(f"tiers: one of them has no {key}, it has {there}; complete it, or leave the tier out")
     return float(default if value is None else value)  # type: ignore[arg-type]
 
 

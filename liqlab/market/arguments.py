@@ -20,7 +20,7 @@ import numpy as np
 
 from liqlab.market.clock import timedelta, utc
 
-__all__ = ["Table", "at_least", "checked", "is_kind", "told", "warn"]
+__all__ = ["Table", "at_least", "checked", "is_kind", "told", "warn", "within_0_and_1"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,6 +53,7 @@ KINDS = {
     "Calibration": ("a Calibration", "lq.calibrate(market) gives one"),
     "Cascade": ("a Cascade", "lq.cascade(heat, depth=…) gives one"),
     "Magnet": ("a Magnet", "lq.magnet(market) gives one"),
+    "Simulation": ("a Simulation", "lq.simulate(seed=1) gives one"),
     "Scores": ("Scores", "lq.score(estimated, observed) gives them"),
 }
 MOST_INT = 2**63 - 1  # beyond it numpy counts in Python's objects
@@ -132,7 +133,9 @@ def _rule(annotation: str, parameter: str, default: Any, table: Table | None) ->
                 timedelta(value, name)
         elif "Any" not in kinds and not any(is_kind(kind, value) for kind in kinds):
             _refuse(name, value, kinds, table)
-        elif kinds == ["int"] and parameter != "seed" and abs(value) > MOST:
+        elif parameter == "seed" and (isinstance(value, float) or value < 0):
+            raise ValueError(f"seed must be a whole number >= 0, got {told(value)}; pass 0, 1, 2 …")
+        elif {*kinds} <= {"int", "None"} and parameter != "seed" and abs(value) > MOST:
             raise ValueError(f"{name} must be a whole number up to {MOST:,}, got {told(value)}; pass a smaller one")
         if parameter in SEVERAL_MOMENTS and "int" not in kinds:
             for k, each in enumerate(value):
@@ -140,7 +143,7 @@ def _rule(annotation: str, parameter: str, default: Any, table: Table | None) ->
         if parameter in SEVERAL_DURATIONS:
             for k, each in enumerate(value):
                 timedelta(each, f"{name}[{k}]")
-        if values and isinstance(value, Mapping) and not hasattr(value, "data_vars"):
+        if values and is_kind("Mapping", value):
             for key, each in value.items():
                 values(f"{name}[{key!r}]", each)
         elif items and is_kind("Sequence", value):
@@ -194,12 +197,12 @@ def is_kind(kind: str, value: Any) -> bool:
     if kind in ("Path", "PathLike"):
         return isinstance(value, str | os.PathLike)
     if kind == "Mapping":
-        return isinstance(value, Mapping)
+        return isinstance(value, Mapping) and not hasattr(value, "data_vars")
     if kind in ("Sequence", "list", "tuple"):
         listed = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
         return listed or is_kind("Index", value) or is_kind("Series", value)
     if kind == "Iterable":
-        return isinstance(value, Iterable)
+        return isinstance(value, Iterable) and not (hasattr(value, "data_vars") or is_kind("DataFrame", value))
     if kind in ("Callable", "Model"):
         return callable(value) or (kind == "Model" and isinstance(value, str))
     return any(base.__name__ == kind for base in type(value).__mro__)
@@ -279,6 +282,20 @@ def at_least(least: float, **values: Any) -> None:
     for name, value in values.items():
         if not value >= least:
             raise ValueError(f"{name} must be >= {least:g}, got {value!r}; pass {least:g} or more")
+
+
+def within_0_and_1(**values: float) -> None:
+    """Refuse shares and probabilities that are not above 0 and below 1.
+
+    >>> within_0_and_1(level=95)
+    Traceback (most recent call last):
+        ...
+    ValueError: level must lie in (0, 1), got 95; 0.9 is usual for a level, 0.05 for a part that is spread
+    """
+    for name, value in values.items():
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must lie in (0, 1), got {value!r}; 0.9 is usual for a level, 0.05 for a part "
+                             "that is spread")  # fmt: skip
 
 
 def warn(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -39,7 +40,7 @@ def heatmap(
     threshold: float = 0.0,
     ylim: tuple[float, float] | None = None,
     at: Any = None,
-    positions: Any = None,
+    positions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame | None = None,
     zones: pd.DataFrame | None = None,
     strip: bool = True,
     profile: bool = True,

@@ -55,7 +55,10 @@ def indicators(
     unknown = [name for name in chosen if name not in _PANELS or name not in table]
     if unknown or not chosen:
         had = ", ".join(name for name in _PANELS if name in table)
-        raise ValueError(f"columns: no panel is called {', '.join(map(str, unknown)) or 'nothing'}; it has {had}")
+        if not had:
+            raise ValueError(f"table has none of the columns that are drawn, {', '.join(_PANELS)}; make it with "
+                             "lq.indicators(market)")  # fmt: skip
+        raise ValueError(f"columns: no panel is called {', '.join(map(str, unknown)) or 'nothing'}; table has {had}")
     step = timedelta(table.attrs["timeframe"])
     rows = table[between(nanoseconds(table.index), start, end)]
     if rows.empty:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from liqlab.maps.arguments import check_same_market
 from liqlab.margin import Tiers, tiers_for
+from liqlab.margin.quantities import positive
 from liqlab.market.arguments import Table, at_least, checked
 from liqlab.market.clock import naive
 from liqlab.market.market import Market
@@ -154,6 +155,7 @@ def law(law: Any = "measured", *, tiers: Tiers | None = None, position_notional:
     from liqlab.models._law import law as named
 
     bokeh_hooks.use_bokeh()
+    positive(position_notional, "position_notional", "a notional in quote")
     tiers = tiers or tiers_for("binanceusdm", "BTC/USDT:USDT")
     chosen = named(law)
     others = [each for each in map(named, PRESETS) if each.name != chosen.name]

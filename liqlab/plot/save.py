@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,7 +58,7 @@ def png(
     at: Any = None,
     candles: bool = True,
     zones: pd.DataFrame | None = None,
-    positions: Any = None,
+    positions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame | None = None,
     observed: xr.Dataset | None = None,
     strip: bool | None = None,
     profile: bool | None = None,
@@ -117,7 +117,7 @@ def png(
     _check_size(width, dpi, columns, WITH_PROFILE if profile else NARROW)
     if several and not (zones is None and positions is None and observed is None):
         raise ValueError("zones, positions and observed belong to one map, and these are several; save them one by one")
-    if observed is not None and not is_observed(one_heatmap(observed)):
+    if observed is not None and not is_observed(one_heatmap(observed, "observed")):
         raise ValueError("observed must be a map of observed liquidations; make it with lq.observed_heatmap(market)")
     if is_observed(maps[0]) and not (zones is None and positions is None and observed is None and at is None):
         raise ValueError("at, positions, zones and observed belong to an estimated map, and this one is of observed "

@@ -32,7 +32,7 @@ from liqlab.market.arguments import checked
 from liqlab.market.clock import timedelta, utc
 from liqlab.simulation import market_tables
 from liqlab.simulation.agent_state import Lots, Setting, desks
-from liqlab.simulation.agents import run_nb
+from liqlab.simulation.agents import CELL, REACH, run_nb
 from liqlab.simulation.path import PER_DAY, SECONDS, Conditions, market_conditions
 from liqlab.simulation.true_tables import Simulation
 
@@ -172,6 +172,9 @@ def _run(
         rng.bit_generator.state = state
         lots, desk = desks(capacity, steps)
         prices, flows, done = run_nb(rng, conditions.shock, conditions.sigma, comers, lots, desk, setting)
+        if done < 0:
+            raise ValueError(f"the price leaves what can be simulated, a factor of {np.exp(CELL * REACH):,.0f} either "
+                             "way from price; pass a smaller volatility or magnet, or fewer days")  # fmt: skip
         if done == steps:
             return prices, flows, lots, int(desk.used[0])
         capacity *= 2

@@ -34,7 +34,7 @@ SIZE = np.array([0.3, 0.7, 1.0, 1.4])
 @jit
 def run_nb(rng: Any, shock: Any, sigma: Any, comers: Any, lots: Any, desk: Any, setting: Any) -> Any:
     """All sub-steps in order. Returns the prices (step + 1), the flows (step, 8) and how many sub-steps there was room
-    for."""
+    for; −1 where the price leaves the grid, on which cells follow the price."""
     steps = shock.size
     prices, flows = np.empty(steps + 1), np.zeros((steps, 8), np.int64)
     log_price, fast, slow, pull = setting.log_first, 0.0, 0.0, 0.0
@@ -46,6 +46,8 @@ def run_nb(rng: Any, shock: Any, sigma: Any, comers: Any, lots: Any, desk: Any, 
             pull = _pull_nb(log_price, desk, setting)
         change = shock[k] + setting.magnet * sigma[k] * pull
         log_price += change
+        if not abs(log_price - setting.log_first) < CELL * REACH:
+            return prices, flows, -1
         price = np.exp(log_price)
         prices[k + 1] = price
         fast = 0.99723 * fast + change / sigma[k] * 0.0744  # memory of an hour, variance about 1

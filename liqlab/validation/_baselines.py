@@ -15,6 +15,7 @@ from liqlab.engine.records import SIDES
 from liqlab.market.arguments import checked
 from liqlab.market.clock import step_of, timeframe_of
 from liqlab.market.market import Market
+from liqlab.validation.align import amounts
 
 __all__ = ["CEILING", "CEILING_WITH_MAP", "PLAIN", "adverse_excursion", "bars", "baselines"]
 
@@ -79,6 +80,8 @@ def baselines(
     >>> round(float(table.loc[bar.name, "long"] / ((1 - bar["low"] / bar["open"]) * bar["volume"])), 6)
     1.0
     """
+    observed = amounts(observed, "observed")
+    maps = [amounts(each, f"maps[{k}]") for k, each in enumerate(maps)]
     every = (*PLAIN, CEILING, *((CEILING_WITH_MAP,) if maps else ()))
     possible = every if market is not None else ("last bar",)
     chosen = list(possible if names is None else names)

@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
-from liqlab.maps.arguments import check_same_market
-from liqlab.market.arguments import checked
+from liqlab.maps.arguments import check_same_market, estimated
+from liqlab.maps.stacking import one_heatmap
+from liqlab.market.arguments import checked, within_0_and_1
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
+from liqlab.validation.align import amounts
 from liqlab.validation.densities import DENSITIES, History, densities
 from liqlab.validation.resampling import Drawn, days_of, interval
 
@@ -125,8 +127,8 @@ def location(
     """
     if by not in ("events", "quantity"):
         raise ValueError(f"by must be 'events' or 'quantity', got {by!r}")
-    if not 0 < floor < 1:
-        raise ValueError(f"floor must lie in (0, 1), got {floor!r}; 0.05 spreads a twentieth evenly")
+    within_0_and_1(floor=floor, level=level)
+    heat = one_heatmap(estimated(heat))
     if isinstance(events, Market):
         events = _events_of(events, heat)
     history = History.of(heat, lag=lag, seed=seed)
@@ -156,6 +158,7 @@ def bar_events(observed: pd.DataFrame, market: Market) -> pd.DataFrame:
         One row per bar and side with liquidations: side, low, high [quote], quantity [coins]; stamped by
         the bar's open.
     """
+    observed = amounts(observed, "observed")
     frame = market.candles.reindex(observed.index)
     parts = []
     for side, low, high in (("long", frame["low"], frame["open"]), ("short", frame["open"], frame["high"])):

@@ -8,6 +8,7 @@ import pandas as pd
 from liqlab.engine.records import SIDES
 from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds, step_of
+from liqlab.validation.align import amounts
 
 __all__ = ["placebos"]
 
@@ -41,7 +42,7 @@ def placebos(estimated: pd.DataFrame, *, seed: int = 0) -> dict[str, pd.DataFram
     >>> made["days shuffled"]["long"].tolist()
     [2.0, 1.0]
     """
-    table = estimated[SIDES]
+    table = amounts(estimated, "estimated")
     day = pd.Timedelta("1D")
     lagged = table.set_axis(table.index + day)
     made = {
@@ -61,7 +62,8 @@ def _shuffled(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     days, count = np.unique(code, return_counts=True)
     full = days[count == per_day]
     if len(full) < 2:
-        raise ValueError(f"days can be shuffled from two full days on, got {len(full)}")
+        raise ValueError(f"estimated holds {len(full)} full day(s), and two full days are the least to shuffle; pass "
+                         "a longer table")  # fmt: skip
     order = np.random.default_rng(seed).permutation(len(full))
     donor = np.empty(len(full), int)
     donor[order] = np.roll(order, 1)

@@ -17,6 +17,7 @@ from liqlab.market.arguments import checked
 from liqlab.market.market import Market
 from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law
+from liqlab.simulation import Simulation
 from liqlab.validation.calibration._calibrate import calibrate
 from liqlab.validation.calibration.design import SPREAD, classes_of
 from liqlab.validation.score_functions import spearman
@@ -53,7 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @checked()
 def recovery(
-    simulations: Sequence[Any],
+    simulations: Sequence[Simulation],
     variants: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     moments: int = 12,
@@ -86,7 +87,13 @@ def recovery(
     - Bins in which nothing stands count; ties share their rank.
     """
     if not simulations:
-        raise ValueError("recovery needs one simulation or more, got none; pass [lq.simulate(seed=1)]")
+        raise ValueError("recovery needs one simulation or more, got none; pass simulations=[lq.simulate(seed=1)]")
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup must lie in [0, 1), got {warmup!r}; 0.5 leaves the first half out")
+    fewest = min(len(each.market.candles) for each in simulations)
+    if not 1 <= moments <= fewest:
+        raise ValueError(f"moments must be from 1 to the {fewest} candles of the shortest market, got {moments!r}; 12 "
+                         "is usual")  # fmt: skip
     rows = {}
     for name, options in (VARIANTS if variants is None else variants).items():
         found = np.array([_score(each, _options(each, options), moments, warmup) for each in simulations])

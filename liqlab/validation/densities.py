@@ -64,6 +64,9 @@ class History:
             raise ValueError(
                 f"location needs three columns or more, the heatmap has {len(times)}; choose smaller columns"
             )
+        if lag is not None and not 1 <= lag < len(times):
+            raise ValueError(f"lag must be from 1 to {len(times) - 1}, the columns of heat less one, got {lag!r}; "
+                             "leave it out for a day")  # fmt: skip
         day = max(round(DAY / float(np.median(np.diff(times)))), 1)
         close = heat["close"].to_numpy()
         price, edges = heat["price"].to_numpy(), heat["price_edge"].to_numpy()

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from liqlab.market.arguments import within_0_and_1
 from liqlab.market.clock import nanoseconds
 
 __all__ = ["Days", "Drawn", "days_of", "interval"]
 
 DAY = 86_400 * 10**9
+MAX_RESAMPLES = 100_000  # as many columns of weights are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +89,8 @@ def days_of(index: pd.Index, *, resamples: int = 1_000, seed: int = 0) -> Days:
     >>> len(days), days.draws.sum(axis=0).tolist()
     (2, [2.0, 2.0, 2.0, 2.0])
     """
-    if resamples < 0:
-        raise ValueError(f"resamples must be >= 0, got {resamples!r}; 1000 is usual")
+    if not 0 <= resamples <= MAX_RESAMPLES:
+        raise ValueError(f"resamples must be from 0 to {MAX_RESAMPLES:,}, got {resamples!r}; 1000 is usual")
     _, code = np.unique(nanoseconds(index) // DAY, return_inverse=True)
     count = int(code.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples).T
@@ -103,8 +105,7 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, flo
     >>> interval(np.array([2.0, 1.0, 2.0, 3.0]), 0.5)
     (2.0, 1.5, 2.5)
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie in (0, 1), got {level!r}; 0.95 is usual")
+    within_0_and_1(level=level)
     known = values[1:][np.isfinite(values[1:])]
     if not len(known):
         return float(values[0]), np.nan, np.nan

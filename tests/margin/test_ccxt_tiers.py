@@ -162,7 +162,7 @@ def test_gate_and_bybit_count_the_settle_currency_and_give_amounts() -> None:
 def test_bitget_charges_the_whole_position() -> None:
     table = table_of("bitget", BITGET)
     assert table["max_notional"].tolist() == [150_000, 900_000] and table["whole_position"].all()
-    with pytest.raises(ValueError, match="tiers of inverse contracts on 'bitget' come is not known here"):
+    with pytest.raises(ValueError, match="tiers of inverse contracts on 'bitget' come is not known"):
         table_of("bitget", BITGET, INVERSE)
 
 
@@ -229,7 +229,7 @@ ROW: dict[str, Any] = {"minNotional": 0, "maxNotional": 100, "maintenanceMarginR
         ({"exchange": "htx"}, "tiers of htx cannot be read: its ladders differ from leverage to leverage, .* pass "
          "maintenance_margin_rate = adjust factor ÷ leverage"),
         ({"exchange": "huobi"}, "tiers of huobi cannot be read"),
-        ({"exchange": "nobody"}, "in what unit the tiers of linear contracts on 'nobody' come is not known here; pass "
+        ({"exchange": "nobody"}, "in what unit the tiers of linear contracts on 'nobody' come is not known; pass "
          "notional_per_unit, the worth of one unit of minNotional in quote"),
         ({"exchange": "mexc"}, "tiers of mexc are in contracts; .* or rather contract_size and price"),
         ({"exchange": "mexc", "price": 60_000}, "in contracts; .* or rather contract_size, from which"),

@@ -362,3 +362,20 @@ def test_time_grows_with_the_market_and_no_faster() -> None:
     seconds(1)
     short, long = (min(seconds(days) for _ in range(2)) for days in (4, 16))
     assert long / short < 8
+
+
+@pytest.mark.parametrize(
+    "wild",
+    [
+        {"volatility": 1e5},
+        {"volatility": 100.0},
+        {"volatility": 1e300},
+        {"magnet": 1e30},
+        {"magnet": -1e30},
+        {"magnet": 1e5},
+    ],
+)
+def test_a_price_that_leaves_the_grid_is_refused(wild: dict[str, float]) -> None:
+    """Agents are found by the cell of their price: beyond the grid the kernel read and wrote where nothing was."""
+    with pytest.raises(ValueError, match="a factor of 55 either way from price; pass a smaller volatility or magnet"):
+        lq.simulate(1.0, timeframe="1h", warmup=0.5, **wild)

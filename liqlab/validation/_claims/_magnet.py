@@ -12,7 +12,7 @@ import pandas as pd
 
 from liqlab.maps.arguments import check_same_market, estimated
 from liqlab.maps.stacking import one_heatmap
-from liqlab.market.arguments import checked
+from liqlab.market.arguments import at_least, checked
 from liqlab.market.clock import timedelta
 from liqlab.market.market import Market
 from liqlab.validation._claims.block_estimates import Estimate, blocks_of, mean
@@ -143,6 +143,7 @@ def magnet(
     named = dict(market) if isinstance(market, Mapping) else {market.symbol or "market": market}
     if not named:
         raise ValueError("magnet needs one market or more, got none; pass a market or {name: market}")
+    at_least(0, paths=paths)
     if heat is not None and len(named) > 1:
         raise ValueError(f"one heatmap belongs to one market, got {len(named)} markets; leave heat out")
     if heat is not None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from liqlab import models
 from liqlab.margin import tier_history
-from liqlab.market.arguments import checked
+from liqlab.market.arguments import checked, within_0_and_1
 from liqlab.market.clock import step_of
 from liqlab.market.market import Market
 from liqlab.models._assumptions import Assumptions
@@ -34,6 +34,7 @@ __all__ = ["Calibration", "calibrate"]
 
 KAPPAS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
 TILT = (0.0, 1.0)  # of what is opened against what is effective: lives independent of leverage, or as 1 / leverage
+MAX_DRAWS = 10_000  # each is a fit
 BEYOND = (0.0, 0.25)  # of what is opened, out of reach: large wallets on cross margin
 
 
@@ -124,7 +125,7 @@ def calibrate(
     >>> result.share_of_volume, len(result.ensemble)
     (0.3, 2)
     """
-    _check(loss, resamples)
+    _check(loss, resamples, level)
     base = _base(assumptions, model, options)
     position_notional = base.position_notional
     kappas = _kappas(base.model, share_of_volume)
@@ -173,11 +174,12 @@ def _base(assumptions: Any, model: str | None, options: Mapping[str, Any]) -> As
     return Assumptions.given(assumptions, model, options)
 
 
-def _check(loss: str, resamples: int) -> None:
+def _check(loss: str, resamples: int, level: float) -> None:
+    within_0_and_1(level=level)
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}; censored suits public feeds")
-    if resamples < 2:
-        raise ValueError(f"resamples must be >= 2, got {resamples!r}; 100 is usual")
+    if not 2 <= resamples <= MAX_DRAWS:
+        raise ValueError(f"resamples must be from 2 to {MAX_DRAWS:,}, got {resamples!r}; 100 is usual")
 
 
 def _kappas(model: str, share_of_volume: float | Sequence[float]) -> list[float]:

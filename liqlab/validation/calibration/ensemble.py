@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
+from liqlab.market.arguments import within_0_and_1
 from liqlab.validation.calibration.design import Design, Observed
 from liqlab.validation.calibration.fit import Fit, minimise, prior_of, spread_of
 
@@ -124,8 +125,7 @@ def band(draws: np.ndarray, level: float, kind: str) -> tuple[np.ndarray, np.nda
     pointwise: each number lies inside with the level's probability. simultaneous: all of them together do; one
     half-width, in units of each number's own spread in log, fits them all.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie in (0, 1), got {level!r}; 0.9 is usual")
+    within_0_and_1(level=level)
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}; pointwise bands are narrower and hold "
                          "for one number at a time")  # fmt: skip

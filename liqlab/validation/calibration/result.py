@@ -11,6 +11,7 @@ import pandas as pd
 
 from liqlab.engine.records import SIDES
 from liqlab.maps.tables import expected_liquidations
+from liqlab.market.arguments import within_0_and_1
 from liqlab.market.clock import nanoseconds
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_opens, origin_of
@@ -238,6 +239,7 @@ class Calibration:
         """
         from liqlab.maps.heatmaps import heatmap
 
+        within_0_and_1(level=level)
         if not 2 <= members <= len(self.ensemble):
             raise ValueError(f"members must lie in 2..{len(self.ensemble)}, got {members!r}; calibrate with more "
                              "resamples for more")  # fmt: skip
