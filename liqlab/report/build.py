@@ -132,7 +132,7 @@ def _kept(target: Path, earlier: dict[str, Any], keys: dict[str, str], *, rerun:
 
     def stands(name: str) -> bool:
         same = name not in keys or (not rerun and earlier[name].get("key") == keys[name])
-        return same and kept_file(target, name).is_file()
+        return same and kept_file(target, name).is_file() and (target / f"{name}.html").is_file()
 
     return {name: entry for name, entry in earlier.items() if stands(name)}
 

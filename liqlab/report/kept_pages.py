@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
 from liqlab.report.pages import ReportError
 
 KEPT = "_notebooks"  # folder in the site
+_FIGURE = re.compile(r'(<script type="application/json" data-for="([^"]+)">)(.*?)(</script>)', re.DOTALL)
 
 
 def kept_file(site: Path, name: str) -> Path:
@@ -18,7 +20,7 @@ def kept_file(site: Path, name: str) -> Path:
 
 
 def read_kept(path: Path) -> Any:
-    """An executed notebook, packed or not."""
+    """An executed notebook, packed or not; the figures of one that a site keeps are read from its page."""
     import nbformat
 
     if path.suffix != ".gz":
@@ -26,8 +28,9 @@ def read_kept(path: Path) -> Any:
     from liqlab.loaders.bounded_streams import gunzip  # a worker that runs notebooks does without the room
 
     try:
-        return nbformat.reads(gunzip(path.read_bytes(), path.name).decode(), as_version=4)
-    except (OSError, ValueError, RecursionError) as error:
+        notebook = nbformat.reads(gunzip(path.read_bytes(), path.name).decode(), as_version=4)
+        return _with_figures(notebook, path.parents[1] / f"{path.name.removesuffix('.ipynb.gz')}.html")
+    except (OSError, ValueError, KeyError, RecursionError) as error:
         raise ReportError(f"{path}, kept by an earlier report, cannot be read ({error}); run the report with --all, or "
                           "remove the site") from error  # fmt: skip
 
@@ -39,12 +42,36 @@ def keep(notebook: Any, site: Path, name: str) -> None:
     (site / KEPT).mkdir(parents=True, exist_ok=True)
     timeless(notebook)
     # no time in the packed file either: the same inputs give the same bytes
-    kept_file(site, name).write_bytes(gzip.compress(nbformat.writes(notebook).encode(), 6, mtime=0))
+    packed = nbformat.writes(_without_figures(copy.deepcopy(notebook))).encode()
+    kept_file(site, name).write_bytes(gzip.compress(packed, 6, mtime=0))
     bare = copy.deepcopy(notebook)
     for cell in bare.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     nbformat.write(bare, site / KEPT / f"{name}.ipynb")
+
+
+def _without_figures(notebook: Any) -> Any:
+    """The figures' data stand in the page already, and are most of its bytes."""
+    for data in _shown(notebook):
+        data["text/html"] = _FIGURE.sub(r"\1\4", data["text/html"])
+    return notebook
+
+
+def _with_figures(notebook: Any, page: Path) -> Any:
+    """The notebook with the figures' data that its page holds; KeyError where the page lacks one."""
+    figures = [data for data in _shown(notebook) if _FIGURE.search(data["text/html"])]
+    if figures:
+        held = {spot: item for _, spot, item, _ in _FIGURE.findall(page.read_text(encoding="utf-8"))}
+        for data in figures:
+            data["text/html"] = _FIGURE.sub(lambda found: found[1] + held[found[2]] + found[4], data["text/html"])
+    return notebook
+
+
+def _shown(notebook: Any) -> list[Any]:
+    """What cells show that may be figures."""
+    every = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())]
+    return [data for data in every if isinstance(data.get("text/html"), str)]
 
 
 def timeless(notebook: Any) -> Any:

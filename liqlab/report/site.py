@@ -149,6 +149,8 @@ def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], ea
     doing_files(source / "_static", list(written))
     copy_bokeh(source / "_static")
     _sphinx(source, html, work / "doctrees")
+    for path in html.rglob("*.map"):  # of the theme, for those who write themes: 2 MB that no page loads
+        path.unlink()
     return [{**entry, "bytes": (html / entry["file"]).stat().st_size} for entry in entries]
 
 

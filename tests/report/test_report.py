@@ -116,8 +116,14 @@ def test_pages_fetch_nothing_and_carry_plain_figures(site: Path) -> None:
 
 def test_notebooks_are_kept_for_readers_and_for_the_next_report(site: Path) -> None:
     kept = kept_file(site, "00_quickstart")
-    assert kept.stat().st_size < 500_000  # BokehJS alone is 1.2 MB
-    assert any(cell.get("outputs") for cell in read_kept(kept).cells)
+    page = (site / "00_quickstart.html").read_text(encoding="utf-8")
+    assert kept.stat().st_size < 20_000 < len(page)  # the figures' data are in the page alone
+    shown = [output["data"]["text/html"] for cell in read_kept(kept).cells for output in cell.get("outputs", ())
+             if "lq-figure" in output.get("data", {}).get("text/html", "")]  # fmt: skip
+    items = [json.loads(re.search(r">(\{.*?)</script>", text, re.DOTALL)[1]) for text in shown]
+    assert len(items) == 3 and all(item["root_id"] and item["target_id"] in page for item in items)
+    assert all(text[text.index("<script") :] in page for text in shown)
+    assert not list(site.rglob("*.map"))
     bare = nbformat.read(site / "_notebooks" / "rise.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in bare.cells)
     assert any(re.search(r"^seed = 3$", cell.source, re.MULTILINE) for cell in bare.cells)  # its parameters
