@@ -77,12 +77,13 @@ def build_inputs(market: Market, assumptions: Assumptions) -> EngineInputs:
     """Build the engine's inputs of a market under assumptions."""
     check_market(market)
     bars = models.Bars.of(market)
-    flow = models.find(assumptions.model)(bars, **assumptions.options)
+    flow, candles_covered = models.find(assumptions.model)(bars, **assumptions.options), bars.candles_covered
+    del bars  # its arrays are as large as all that follows
     ladder, tier_version, tiers = _ladder(market, assumptions.law, assumptions.position_notional)
     ladder = _with_close_rates(ladder, flow)
     steps, bar, touch = _steps(market, flow, tier_version, assumptions.entries)
     if flow.late is not None and flow.late.any():
-        steps, bar = _with_late(steps, bar, flow, bars.candles_covered)
+        steps, bar = _with_late(steps, bar, flow, candles_covered)
     return EngineInputs(
         steps, ladder, bar, flow.opened, assumptions, flow.taker_use, flow.open_interest_use, tiers, touch, flow.closing
     )
@@ -222,11 +223,10 @@ def _with_late(
     bars = np.flatnonzero(late.any(axis=0))
     final = np.searchsorted(bar, bars, side="right") - 1
     begin = np.searchsorted(bar, bars + 1 - np.maximum(candles_covered[bars], 1))
-    is_late = np.zeros(len(flow.open_interest), bool)
-    is_late[bars] = True
-    before = flow.open_interest[np.maximum(bar - 1, 0)]
-    target = np.where(is_late[bar], before, steps.open_interest)
-    own = np.divide(flow.opened - late, flow.opened, out=np.ones_like(late), where=flow.opened > 0)
+    reports = np.isin(bar, bars)
+    place, moment = np.flatnonzero(reports), np.searchsorted(bars, bar[reports])
+    own = np.divide(flow.opened[:, bars] - late[:, bars], flow.opened[:, bars], out=np.ones((2, len(bars))),
+                    where=flow.opened[:, bars] > 0)  # fmt: skip
     old = np.ones(len(bar) + len(bars), bool)
     old[final + 1 + np.arange(len(bars))] = False
 
@@ -235,6 +235,10 @@ def _with_late(
         longer[..., old], longer[..., ~old] = own_steps, added
         return longer
 
+    opened, target = insert(steps.opened, late[:, bars]), insert(steps.open_interest, flow.open_interest[bars])
+    moved = place + np.searchsorted(final, place)  # where these steps stand now
+    opened[:, moved] *= own[:, moment]
+    target[moved] = flow.open_interest[np.maximum(bar[place] - 1, 0)]
     low = _extremes(np.minimum, steps.entry_low, begin, final)
     high = _extremes(np.maximum, steps.entry_high, begin, final)
     return Steps(
@@ -242,8 +246,8 @@ def _with_late(
         touch_high=insert(steps.touch_high, steps.touch_high[final]),
         entry_low=insert(steps.entry_low, low),
         entry_high=insert(steps.entry_high, high),
-        opened=insert(steps.opened * own[:, bar], late[:, bars]),
-        open_interest=insert(target, flow.open_interest[bars]),
+        opened=opened,
+        open_interest=target,
         tier_version=insert(steps.tier_version, steps.tier_version[final]),
     ), insert(bar, bars)
 

@@ -79,23 +79,35 @@ def open_interest(
             raise ValueError(f"{name} must be > 0, got {value!r}")
     if closing not in COHORTS:
         raise ValueError(f"closing must be one of {', '.join(COHORTS)}, got {closing!r}")
-    assumed = days_of_volume * bars.bars_per_day * bars.recent_volume / bars.recent_bars
-    level = np.where(np.isnan(bars.open_interest), assumed, open_interest_scale * bars.open_interest)
+    level = _level(bars, open_interest_scale, days_of_volume)
     change = _change(bars, level, open_interest_scale)
     opened, late = _openings(kappa * bars.volume, change, bars.taker_share, bars.candles_covered > 1)
     use = _use(bars, open_interest_scale, days_of_volume)
     return Flow(opened, level, use, bars.taker_use, closing, late=late, cohorts=COHORTS[closing])
 
 
+def _level(bars: Bars, scale: float, days: float) -> np.ndarray:
+    """Open interest of every bar [coins], assumed where it is not known; little is held beside it."""
+    level = scale * bars.open_interest
+    bare = np.flatnonzero(np.isnan(bars.open_interest))
+    level[bare] = days * bars.bars_per_day * bars.recent_volume[bare] / bars.recent_bars[bare]
+    return level
+
+
 def _openings(
     traded: np.ndarray, change: np.ndarray, share: np.ndarray, coarse: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coins opened (side, bar), and the part of them that a coarser open interest reports late."""
-    size = np.maximum(traded, np.abs(change))
-    longs = np.clip(share * (size + change), np.maximum(0.0, change), np.minimum(size, size + change))
-    opened = np.stack([longs, size + change - longs])
-    beyond = np.maximum(change, opened - traded * np.stack([share, 1.0 - share]))
-    return opened, np.where(coarse & (change > 0), np.minimum(beyond, opened), 0.0)
+    size, opened = np.maximum(traded, np.abs(change)), np.empty((2, len(change)))
+    both = size + change
+    np.clip(share * both, np.maximum(0.0, change), np.minimum(size, both, out=size), out=opened[0])
+    np.subtract(both, opened[0], out=opened[1])
+    late, reported = np.zeros(opened.shape), np.flatnonzero(coarse & (change > 0))
+    change, traded, share = change[reported], traded[reported], share[reported]
+    for side, own in enumerate((share, 1.0 - share)):
+        part = opened[side, reported]
+        late[side, reported] = np.minimum(np.maximum(change, part - traded * own), part)
+    return opened, late
 
 
 def _change(bars: Bars, level: np.ndarray, scale: float) -> np.ndarray:
