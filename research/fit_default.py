@@ -89,7 +89,8 @@ def options_of(told: dict[str, Any]) -> dict[str, Any]:
     """Options of the map for a row of the grid."""
     share = lognormal_shares(float(told["median"]), float(told["sigma"]), float(told["near"]))
     law = spread_out("trial", share, share, "a trial of research/fit_default.py")
-    return {"law": law, "share_of_volume": float(told["share_of_volume"]), "closing": told["closing"]}
+    return {"law": law, "entries": "ordered", "share_of_volume": float(told["share_of_volume"]),
+            "closing": told["closing"]}  # fmt: skip
 
 
 def look(seeds: tuple[int, ...], which: Iterator[tuple[dict[str, Any], dict[str, Any]]]) -> pd.DataFrame:

@@ -62,10 +62,10 @@ def heatmap(
         Everything in it before `start` warms the ledger.
     model : str, optional
         ``open_interest`` (default), ``volume``, ``decay``; see `liqlab.models`.
-    preset : 'fitted' or 'vendor', optional
-        Assumptions by one word, see `liqlab.Assumptions.preset`; ``vendor`` draws the positions of the last 24 hours
-        unless `lookback` is given. Its bands are crisp because four leverages and one entry price per bar are assumed,
-        not because more is known. What is given beside it takes precedence.
+    preset : 'fitted', 'measured' or 'vendor', optional
+        Assumptions by one word, see `liqlab.Assumptions.preset`; ``fitted`` is the default; ``vendor``
+        draws the positions of the last 24 hours unless `lookback` is given. Its bands are crisp because four leverages
+        and one entry price per bar are assumed, not because more is known. What is given beside it takes precedence.
     assumptions : Assumptions or Calibration, optional
         Everything that is assumed, in one value, instead of `model` and the options.
     start, end : time-like, optional

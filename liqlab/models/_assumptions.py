@@ -22,6 +22,7 @@ __all__ = ["ENTRIES", "Assumptions"]
 ENTRIES = ("spread", "ordered", "vwap", "extremes")
 VENDOR = np.array([10.0, 25.0, 50.0, 100.0])
 PRESETS: dict[str, dict[str, Any]] = {
+    "measured": {"law": "measured", "entries": "spread", "share_of_volume": 0.1, "closing": "by_age"},
     "fitted": {"law": "fitted", "entries": "ordered", "share_of_volume": 0.2, "closing": "mostly_short"},
     "vendor": {
         "model": "volume",
@@ -47,10 +48,10 @@ class Assumptions:
     law : str, Law, Calibration, mapping {leverage: share} or sequence of leverages
         How far from their entries positions are liquidated; see `liqlab.law`.
     entries : 'spread', 'ordered', 'vwap' or 'extremes'
-        Where in the bar positions open. ``spread`` (default): evenly over its range in log price, in no order.
-        ``ordered``: evenly along open → low → high → close where it closed at or above its open, else open → high → low
-        → close; levels are reached in that order. ``vwap``: at its volume-weighted price, where that is known, else at
-        (high + low + close) / 3. ``extremes``: half at its low and half at its high.
+        Where in the bar positions open. ``spread``: evenly over its range in log price, in no order.
+        ``ordered`` (default): evenly along open → low → high → close where it closed at or above its open, else open →
+        high → low → close; levels are reached in that order. ``vwap``: at its volume-weighted price, where that is
+        known, else at (high + low + close) / 3. ``extremes``: half at its low and half at its high.
     position_notional : float
         Notional [quote] of one typical position: it decides the maintenance tier.
     same_bar_share : float
@@ -76,7 +77,7 @@ class Assumptions:
     >>> chosen = lq.Assumptions("decay", half_life="3d", law={10: 1})
     >>> chosen
     Assumptions(model='decay', share_of_volume=1.0, half_life='3d', half_life_exponent=1.0, law='own',
-                entries='spread', position_notional=10000.0, same_bar_share=0.5)
+                entries='ordered', position_notional=10000.0, same_bar_share=0.5)
     >>> chosen.replace(half_life="7d", law="retail") == lq.Assumptions("decay", law="retail")
     True
     """
@@ -92,8 +93,8 @@ class Assumptions:
         self,
         model: str = "open_interest",
         *,
-        law: str | Law | Mapping[float, float] | Sequence[float] | Any = "measured",
-        entries: str = "spread",
+        law: str | Law | Mapping[float, float] | Sequence[float] | Any = "fitted",
+        entries: str = "ordered",
         position_notional: float = 10_000.0,
         same_bar_share: float = 0.5,
         **options: Any,
@@ -138,10 +139,11 @@ class Assumptions:
         Parameters
         ----------
         name : str
-            ``fitted``: those that were chosen by how they rank published liquidations and simulated positions
-            (``docs/default-map.md``, ``data/default.csv``). ``vendor``: the picture that vendors commonly draw, all of
-            a bar's positions at its mean price, a quarter each at 10x, 25x, 50x and 100x, none ever closed; of their
-            window `liqlab.heatmap` knows.
+            ``fitted``: the defaults, chosen by how they rank published liquidations and simulated positions
+            (``docs/default-map.md``, ``data/default.csv``). ``measured``: the defaults until November 2026, with the
+            law of standing positions of one venue and entries spread over each bar. ``vendor``: the picture that
+            vendors commonly draw, all of a bar's positions at its mean price, a quarter each at 10x, 25x, 50x and 100x,
+            none ever closed; of their window `liqlab.heatmap` knows.
 
         Returns
         -------

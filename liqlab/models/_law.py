@@ -131,15 +131,15 @@ class Law:
         return f"Law {self.name!r} (long/short): {', '.join(shares)}"
 
 
-def law(law: str | Law | Mapping[float, float] | Sequence[float] | Any = "measured") -> Law:
+def law(law: str | Law | Mapping[float, float] | Sequence[float] | Any = "fitted") -> Law:
     """A law by name, or from your own shares.
 
     Parameters
     ----------
     law : str, Law, Calibration, mapping {leverage: share} or sequence of leverages
-        ``measured`` (the default of every model): the distances measured on isolated Hyperliquid positions, long and
-        short apart, put on the leverages that traders name. ``fitted``: log-normal distances, the same for both sides,
-        chosen by their ranking of observed liquidations and of simulated positions. ``retail``: a mix with much
+        ``fitted`` (the default of every model): log-normal distances, the same for both sides, chosen by their ranking
+        of observed liquidations and of simulated positions. ``measured``: the distances measured on isolated
+        Hyperliquid positions, long and short apart, put on the leverages that traders name. ``retail``: a mix with much
         high leverage, as maps of vendors commonly assume it. ``uniform``: every leverage of the presets alike. A
         mapping gives your own shares, for both sides, and is normalised; a sequence of leverages gives them equal
         shares. A calibration gives the law that it fitted.

@@ -21,10 +21,10 @@ COHORTS = {
 def open_interest(
     bars: Bars,
     *,
-    share_of_volume: float = 0.1,
+    share_of_volume: float = 0.2,
     open_interest_scale: float = 1.0,
     days_of_volume: float = 0.3,
-    closing: str = "by_age",
+    closing: str = "mostly_short",
 ) -> Flow:
     """Openings and closings from the accounting identity of volume and open interest.
 
@@ -49,9 +49,9 @@ def open_interest(
         Where no open interest is known: the size assumed for it, in days of the mean volume seen so far (at most the
         last 30 days).
     closing : 'by_age', 'mostly_short' or 'proportional'
-        Who closes. ``by_age`` (default): half of all openings are short-lived and close a hundred times as fast as the
-        other half, so what has stood for long is likely to stand on. ``mostly_short``: four fifths of them, as
-        `Assumptions.preset` ``"fitted"`` has it. ``proportional``: everybody alike.
+        Who closes. ``mostly_short`` (default): four fifths of all openings are short-lived and close a hundred times as
+        fast as the rest, so what has stood for long is likely to stand on. ``by_age``: half of them. ``proportional``:
+        everybody alike.
 
     Returns
     -------

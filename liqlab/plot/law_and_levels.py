@@ -132,7 +132,7 @@ def _names(table: pd.DataFrame) -> list[str]:
 
 
 @checked()
-def law(law: Any = "measured", *, tiers: Tiers | None = None, position_notional: float = 10_000.0) -> hv.Layout:
+def law(law: Any = "fitted", *, tiers: Tiers | None = None, position_notional: float = 10_000.0) -> hv.Layout:
     """Draw a law beside the presets: the share of coins that a move of some size against them liquidates.
 
     Parameters

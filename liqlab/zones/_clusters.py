@@ -29,8 +29,9 @@ __all__ = ["clusters", "every_cluster"]
 WIDTH = 0.003
 FALSE_ALARMS = 0.2
 ATR_COLUMNS = 14
-COLUMNS = ["rank", "side", "low", "peak", "high", "notional", "share", "prominence", "brightness", "distance_to_edge",
-           "distance_to_peak", "distance_to_peak_atr"]  # fmt: skip
+COLUMNS = ["rank", "side", "kind", "low", "peak", "high", "notional", "share", "prominence", "brightness",
+           "distance_to_edge", "distance_to_peak", "distance_to_peak_atr"]  # fmt: skip
+KINDS = ("ridge", "step")
 PART = 0.05  # a leverage is named if it holds this part of a zone
 
 
@@ -65,7 +66,8 @@ def clusters(
     Returns
     -------
     DataFrame
-        One row per zone, the largest notional first: rank (1, 2, …), side (of the positions), low, peak, high [quote],
+        One row per zone, the largest notional first: rank (1, 2, …), side (of the positions), kind (*ridge*: both its
+        sides are darker; *step*: a bright region begins there, the far side stays bright), low, peak, high [quote],
         notional [quote] standing between low and high, share [0..1] of the side's notional, prominence [quote per 1 %
         of price], brightness [0..1] of the peak relative to the map's brightest, distance_to_edge = near edge ÷
         price − 1 (0 where the price is inside), distance_to_peak = peak ÷ price − 1 [1], distance_to_peak_atr = (peak
@@ -92,6 +94,9 @@ def clusters(
     - Peak: a maximum of the smoothed profile g. Prominence: g there less the higher of the two lowest points on its
       left and right, each looked for up to sixteen widths away or up to a higher point. Low and high: where g has
       fallen by half the prominence, or the lowest point between two zones.
+    - A ridge is a peak of g. A step is a peak of the excess of g over its mean within sixteen widths to both sides, as
+      far as the side's positions reach: there its prominence and limits are the excess's own. Where both overlap it is
+      a ridge. A law of few leverages makes ridges, a broad one steps, where prices begin that were not reached lately.
     - A zone's peak rises by a fifth of its height, is no dimmer than a twentieth of its side's brightest, and its
       prominence is at least 1.2 + ln(n ÷ false_alarms) standard deviations of the noise around it. n = 0.195 × range
       ÷ width, at least 20, is how many maxima smoothed noise has. The noise is read off the side itself, sixteen
@@ -179,8 +184,8 @@ def every_cluster(
         top = np.maximum(top, brightest)
         rows.append(np.column_stack([found, np.full(len(found), side)]))
     found = np.concatenate(rows)
-    found = found[np.lexsort((found[:, 2], found[:, 8], found[:, 0]))]
-    column, which = found[:, 0].astype(np.int64), found[:, 8].astype(np.int64)
+    found = found[np.lexsort((found[:, 2], found[:, 9], found[:, 0]))]
+    column, which = found[:, 0].astype(np.int64), found[:, 9].astype(np.int64)
     price, true_range = part["close"].to_numpy(), atr(heat)[columns or slice(None)]
     total, peak = amount.sum(axis=2), np.exp(found[:, 2])
     first = columns.start or 0 if columns else 0
@@ -188,6 +193,7 @@ def every_cluster(
         "column": column + first,
         "close_time": pd.DatetimeIndex(part["close_time"].to_numpy()[column]).tz_localize("UTC"),
         "side": np.array(SIDES)[which],
+        "kind": np.array(KINDS)[found[:, 8].astype(np.int64)],
         "low": np.exp(found[:, 1]), "peak": peak, "high": np.exp(found[:, 3]),
         "notional": found[:, 6], "share": found[:, 6] / total[which, column],
         "prominence": 0.01 * found[:, 5], "brightness": found[:, 4] / top[column],
@@ -227,7 +233,7 @@ def _with_blocks(table: pd.DataFrame, heat: xr.Dataset, row: int, width: float, 
         for x in blocks(amount[s], edges, width, false_alarms, list(zip(mine["low"], mine["high"], strict=True))):
             low, peak, high = np.exp([x.low, x.peak, x.high])
             rows.append({
-                "rank": 0, "side": side, "low": low, "peak": peak, "high": high, "notional": x.amount,
+                "rank": 0, "side": side, "kind": "broad", "low": low, "peak": peak, "high": high, "notional": x.amount,
                 "share": x.amount / amount[s].sum(), "prominence": 0.01 * x.rise, "brightness": x.height / top,
                 "distance_to_edge": float(to_edge(low, high, price)), "distance_to_peak": peak / price - 1,
                 "distance_to_peak_atr": (peak - price) / true_range, "broad": True, "reason": x.reason,

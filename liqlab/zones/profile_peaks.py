@@ -20,7 +20,8 @@ TAIL = 5
 RIPPLES = math.sqrt(1.5) / (2 * math.pi)
 # Half width less full width of smoothed white noise: sd 0.686 of the full width's; 0.6745 makes a median of it.
 ROUGH = 0.6745 * math.sqrt(3 - 2 * math.sqrt(8 / 5))
-# A zone's peak must rise by this part of its height above the higher of its two bases.
+# A ridge must rise by this part of its height above the higher of its two bases; a step's mean is half bright, so
+# that half of it is asked for.
 CONTRAST = 0.2
 
 
@@ -175,19 +176,28 @@ def noise_nb(profile: Any, finer: Any, around: Any, reach: Any, support: Any) ->
 
 @jit
 def strength_nb(
-    profile: Any, finer: Any, peak: Any, base: Any, support: Any, times: Any, least: Any, strength: Any
+    profile: Any,
+    finer: Any,
+    curve: Any,
+    peak: Any,
+    base: Any,
+    support: Any,
+    contrast: Any,
+    times: Any,
+    least: Any,
+    strength: Any,
 ) -> Any:
     """How far each peak is a zone: 1 and more if it is not flat, not dim, and stands out of the noise around it.
 
-    The least of three ratios: prominence to CONTRAST of the height, height to MIN_PEAK_BRIGHTNESS of the brightest,
-    prominence to so many times the noise. What has not `least` of the first two is not measured against the noise: it
+    `curve` is what the peaks are of: the profile itself, or its excess. The least of three ratios: prominence
+    to `contrast` of the height, height to MIN_PEAK_BRIGHTNESS of the brightest, prominence to so many times the noise. What has not `least` of the first two is not measured against the noise: it
     gets 0.
     """
     brightest = np.max(profile)
     for i in range(len(peak)):
         height = profile[peak[i]]
-        rise = height - base[i]
-        strength[i] = min(rise / (CONTRAST * height), height / (MIN_PEAK_BRIGHTNESS * brightest))
+        rise = curve[peak[i]] - base[i]
+        strength[i] = min(rise / (contrast * height), height / (MIN_PEAK_BRIGHTNESS * brightest))
         if strength[i] >= least:
             noise = noise_nb(profile, finer, peak[i], REACH * CELLS, support)
             strength[i] = min(strength[i], rise / (times * noise)) if noise > 0.0 else strength[i]
@@ -224,20 +234,52 @@ def summit_nb(profile: Any, k: Any) -> Any:
 
 
 @jit
+def excess_nb(profile: Any, reach: Any, support: Any, excess: Any) -> Any:
+    """By how much a profile exceeds its mean within `reach` cells to each side, into `excess`; 0 where it does not.
+
+    The mean is over the support (first, last cell) alone: where a side begins or ends there is nothing to compare with.
+    """
+    running = np.zeros(len(profile) + 1)
+    for k in range(len(profile)):
+        running[k + 1] = running[k] + profile[k]
+    first, last = max(support[0], 0), min(support[1], len(profile) - 1)
+    excess[:] = 0.0
+    for k in range(first, last + 1):
+        a, b = max(k - reach, first), min(k + reach, last)
+        excess[k] = max(profile[k] - (running[b + 1] - running[a]) / (b + 1 - a), 0.0)
+
+
+@jit
+def one_of_both_nb(low: Any, high: Any, strength: Any, ridges: Any) -> Any:
+    """Where a ridge and a step overlap only one is kept, the ridge unless it alone is no zone; strength 0: dropped.
+
+    The first `ridges` are ridges, the others steps.
+    """
+    for j in range(ridges, len(strength)):
+        for i in range(ridges):
+            if strength[i] > 0.0 and strength[j] > 0.0 and low[i] < high[j] and high[i] > low[j]:
+                if strength[i] >= min(strength[j], 1.0):
+                    strength[j] = 0.0
+                else:
+                    strength[i] = 0.0
+
+
+@jit
 def zones_nb(
     amounts: Any, full: Any, half: Any, log_edge: Any, origin: Any, step: Any, cells: Any, false_alarms: Any, least: Any
 ) -> Any:
     """Zones of many maps (maps, bins), and what has `least` of a zone's strength.
 
-    Returns rows (map, low, peak, high [log price], height, prominence [amount per log price], amount, strength), and
-    each map's greatest height. `full` and `half` are (first cell, weights) of both kernels. The zones of a map run up
-    the price and do not overlap.
+    Returns rows (map, low, peak, high [log price], height, prominence [amount per log price], amount, strength, 1 for a
+    step and 0 for a ridge), and each map's greatest height. `full` and `half` are (first cell, weights) of both
+    kernels. The zones of a map do not overlap.
     """
-    found, n, reach = np.empty((1024, 8)), 0, REACH * CELLS
+    found, n, reach = np.empty((1024, 9)), 0, REACH * CELLS
     brightest = np.zeros(len(amounts))
     profile, finer, running = np.empty(cells), np.empty(cells), np.zeros(len(log_edge))
-    peak, base, strength = np.empty(cells, np.int64), np.empty(cells), np.empty(cells)
-    low, high = np.empty(cells), np.empty(cells)
+    excess = np.empty(cells)
+    peak, base, strength = np.empty(2 * cells, np.int64), np.empty(2 * cells), np.empty(2 * cells)
+    low, high = np.empty(2 * cells), np.empty(2 * cells)
     support = np.empty(2, np.int64)
     for row in range(len(amounts)):
         amount = amounts[row]
@@ -251,23 +293,31 @@ def zones_nb(
             running[i + 1] = running[i] + max(amount[i], 0.0)
         bottom, top = log_edge[some[0]], log_edge[some[-1] + 1]
         support[0], support[1] = int(np.ceil(bottom / step)) - origin, int(np.floor(top / step)) - origin
-        m = peaks_nb(profile, reach, peak, base, low, high)
         ripples = max(RIPPLES * (top - bottom) / (CELLS * step), MIN_RIPPLES)
         times = FIRST + SECOND * np.log(ripples / false_alarms)
-        strength_nb(profile, finer, peak[:m], base, support, times, least, strength)
-        parted_nb(profile, peak, np.flatnonzero(strength[:m] >= 1.0), low, high)
+        excess_nb(profile, reach, support, excess)
+        ridges, m = 0, 0
+        for curve, contrast in ((profile, CONTRAST), (excess, CONTRAST / 2)):  # of a step, half its mean is bright
+            ridges, first = m, m
+            m += peaks_nb(curve, reach, peak[first:], base[first:], low[first:], high[first:])
+            strength_nb(
+                profile, finer, curve, peak[first:m], base[first:m], support, contrast, times, least, strength[first:m]
+            )
+            parted_nb(curve, peak[first:m], np.flatnonzero(strength[first:m] >= 1.0), low[first:m], high[first:m])
+        one_of_both_nb(low[:m], high[:m], strength[:m], ridges)
         for i in range(m):
             if strength[i] < least:
                 continue
             if n == len(found):
-                more = np.empty((2 * n, 8))
+                more = np.empty((2 * n, 9))
                 more[:n] = found
                 found = more
+            curve = profile if i < ridges else excess
             a, b = (origin + low[i]) * step, (origin + high[i]) * step
             found[n, 0], found[n, 1], found[n, 3] = row, a, b
-            found[n, 2] = (origin + summit_nb(profile, peak[i])) * step
-            found[n, 4], found[n, 5] = profile[peak[i]], profile[peak[i]] - base[i]
+            found[n, 2] = (origin + summit_nb(curve, peak[i])) * step
+            found[n, 4], found[n, 5] = profile[peak[i]], curve[peak[i]] - base[i]
             found[n, 6] = held_nb(running, log_edge, b) - held_nb(running, log_edge, a)
-            found[n, 7] = strength[i]
+            found[n, 7], found[n, 8] = strength[i], 1.0 if i >= ridges else 0.0
             n += 1
     return found[:n], brightest

@@ -147,11 +147,11 @@ def _table(lives: list[_Life], heat: xr.Dataset) -> pd.DataFrame:
     died = np.array([life.died for life in lives], np.int64)
     born = np.array([life.born for life in lives], np.int64)
     table = pd.DataFrame({
-        "side": [life.side for life in lives],
+        "side": pd.array([life.side for life in lives], dtype="str"),  # text, also where there is none
         "born": closes[born],
         "last_seen": closes[np.array([life.seen[-1] for life in lives], np.int64)],
         "died": closes[np.maximum(died, 0)].where(died >= 0),
-        "status": [life.status for life in lives],
+        "status": pd.array([life.status for life in lives], dtype="str"),
         **{name: np.array([getattr(life, name) for life in lives], float)
            for name in ("born_peak", "low", "peak", "high")},
         "notional_born": np.array([life.notional[0] for life in lives], float),
@@ -159,6 +159,6 @@ def _table(lives: list[_Life], heat: xr.Dataset) -> pd.DataFrame:
         "notional_last": np.array([life.notional[-1] for life in lives], float),
     })  # fmt: skip
     table["growth"] = table["notional_last"] / table["notional_born"]
-    table["columns"] = [len(life.seen) for life in lives]
+    table["columns"] = np.array([len(life.seen) for life in lives], np.int64)
     table["age"] = (table["died"].fillna(closes[-1]) - table["born"]).dt.total_seconds() / 86_400
     return table

@@ -22,7 +22,8 @@ from liqlab.models import Assumptions
 from tests.markets import START, at_cell, candles, market, oi, tiers
 
 C = 92_103
-TEN = {10: 1.0}
+TEN: dict[str, Any] = {"law": {10: 1.0}, "entries": "spread"}
+TENTH: dict[str, Any] = {**TEN, "share_of_volume": 0.1, "closing": "proportional"}
 NO = [0.0] * 10
 
 # (low, high) in cells from C, volume, taker buys
@@ -74,7 +75,7 @@ def test_the_distances_are_those_on_paper() -> None:
 
 
 def test_volume_balance(by_volume: Market) -> None:
-    sheet = lq.balance(by_volume, "volume", law=TEN)
+    sheet = lq.balance(by_volume, "volume", **TEN)
     assert table(sheet, "opened") == [[6, 4, 0, 1, 0, 2, 8, 0, 1909, 0], [4, 0, 0, 1, 0, 6, 8, 0, 1909, 0]]
     np.testing.assert_allclose(table(sheet, "attributed_oi"), ATTRIBUTED, rtol=1e-12)
     np.testing.assert_allclose(table(sheet, "liquidated"), LIQUIDATED, rtol=1e-12)
@@ -85,8 +86,8 @@ def test_volume_balance(by_volume: Market) -> None:
 
 
 def test_volume_expected_liquidations(by_volume: Market) -> None:
-    coins = lq.expected_liquidations(by_volume, "volume", law=TEN, unit="coins")
-    quote = lq.expected_liquidations(by_volume, "volume", law=TEN)
+    coins = lq.expected_liquidations(by_volume, "volume", **TEN, unit="coins")
+    quote = lq.expected_liquidations(by_volume, "volume", **TEN)
     np.testing.assert_allclose(coins.to_numpy().T, LIQUIDATED, rtol=1e-12)
     np.testing.assert_allclose(quote.to_numpy().T, QUOTE, rtol=1e-11)
     assert (quote.index == by_volume.candles.index).all() and list(quote.columns) == ["long", "short"]
@@ -94,7 +95,7 @@ def test_volume_expected_liquidations(by_volume: Market) -> None:
 
 def test_volume_heatmap(by_volume: Market) -> None:
     """Bins of one dollar. Level prices: 90.910454 (−1906), 91.366145 (−1806), 83.060977 (−3712), 108.910343 (1707) …"""
-    heat = lq.heatmap(by_volume, "volume", law=TEN, price_range=(80, 120), price_step=1.0)
+    heat = lq.heatmap(by_volume, "volume", **TEN, price_range=(80, 120), price_step=1.0)
     assert heat["price"].values.tolist() == [k + 0.5 for k in range(80, 120)]
     expected = {
         ("long", 0): {90: 6 * 90.9104539935},
@@ -113,7 +114,7 @@ def test_volume_heatmap(by_volume: Market) -> None:
 
 def test_volume_levels(by_volume: Market) -> None:
     """After bar 6: eighteen levels and more, each with its touch; those of the first four bars in full."""
-    rows = lq.levels(by_volume, "volume", law=TEN, at=START + pd.Timedelta("105min"), end=START + pd.Timedelta("1h"))
+    rows = lq.levels(by_volume, "volume", **TEN, at=START + pd.Timedelta("105min"), end=START + pd.Timedelta("1h"))
     rows = rows[rows["opened"] > 0].sort_values(["opened_at", "side"])
     bars = ((rows["opened_at"] - START) // pd.Timedelta("15min")).tolist()
     assert list(zip(bars, rows["side"], rows["opened"], rows["standing"], strict=True)) == [
@@ -161,7 +162,7 @@ def by_interest() -> Market:
 
 
 def test_interest_balance(by_interest: Market) -> None:
-    sheet = lq.balance(by_interest, "open_interest", law=TEN, closing="proportional")
+    sheet = lq.balance(by_interest, "open_interest", **TENTH)
     expected = {"opened": INTEREST_OPENED, "attributed_oi": INTEREST_ATTRIBUTED,
                 "unattributed_oi": INTEREST_UNATTRIBUTED, "liquidated": INTEREST_LIQUIDATED,
                 "closed": INTEREST_CLOSED}  # fmt: skip
@@ -173,12 +174,12 @@ def test_interest_balance(by_interest: Market) -> None:
 
 def test_interest_heatmap_and_levels(by_interest: Market) -> None:
     """After bar 2: longs 18 at −1906 (90.910454) and 20 at −1856 (91.138014); after bar 4 a quarter of 60 at −1906."""
-    heat = lq.heatmap(by_interest, law=TEN, price_range=(88, 112), price_step=0.1, closing="proportional")
+    heat = lq.heatmap(by_interest, price_range=(88, 112), price_step=0.1, **TENTH)
     two, four = (heat["notional"].isel(time=k).sel(side="long") for k in (2, 4))
     assert np.flatnonzero(two).tolist() == [29, 31] and np.flatnonzero(four).tolist() == [29]
     np.testing.assert_allclose(two.values[[29, 31]], [18 * 90.9104539935, 20 * 91.1380144588], rtol=1e-9)
     np.testing.assert_allclose(four.values[29], 15 * 90.9104539935, rtol=1e-9)
-    rows = lq.levels(by_interest, law=TEN, at=START + pd.Timedelta("75min"), closing="proportional")
+    rows = lq.levels(by_interest, at=START + pd.Timedelta("75min"), **TENTH)
     rows = rows[(rows["opened"] > 0) & (rows["side"] == "long")]
     assert rows["standing"].tolist() == [0, 0, 0, 15]
     assert rows["touched_at"].tolist()[:3] == [START + pd.Timedelta("45min")] * 3
@@ -187,7 +188,7 @@ def test_interest_heatmap_and_levels(by_interest: Market) -> None:
 
 def test_interest_expected_liquidations(by_interest: Market) -> None:
     """18 · 90.910454 + 20 · 91.138014; 9 and 10 · 108.910343."""
-    quote = lq.expected_liquidations(by_interest, law=TEN, closing="proportional")
+    quote = lq.expected_liquidations(by_interest, **TENTH)
     assert quote["long"].to_numpy()[3] == pytest.approx(3459.14846106, rel=1e-9)
     assert quote["short"].to_numpy()[[5, 9]] == pytest.approx([980.193084577, 1089.10342731], rel=1e-9)
     assert (quote.to_numpy() > 0).sum() == 3
@@ -204,7 +205,7 @@ def test_closing_by_age_takes_the_short_lived_half_first(interest: float, short_
     rows = flat([(0, 0, 0, 0), (0, 0, 10, 10), (0, 0, 0, 0)])
     market = Market(candles(rows), open_interest=oi([0, 0, 10, interest]), symbol="X/USDT:USDT", exchange="venue",
                     leverage_tiers=tiers())  # fmt: skip
-    inputs = build_inputs(market, Assumptions(law=TEN))
+    inputs = build_inputs(market, Assumptions(**{**TENTH, "closing": "by_age"}))
     record = run_ledger(inputs.steps, inputs.ladder, by_level=True)
     for side in (0, 1):
         assert record.by_level[-1, side, :, 0].tolist() == pytest.approx([short_lived, lasting], rel=1e-9)
@@ -218,12 +219,12 @@ def test_a_level_fades_by_half_in_its_half_life() -> None:
     for leverage, quarter in ((10, 2**-0.25), (20, 2**-0.5)):
         stands = sheet.xs(leverage, level="leverage").to_numpy()
         np.testing.assert_allclose(stands, 2 * quarter ** np.arange(1, 6), rtol=1e-12)
-    assert set(lq.balance(market, "decay", law=TEN)["unattributed_oi"]["long"]) == {0.0}
+    assert set(lq.balance(market, "decay", **TEN)["unattributed_oi"]["long"]) == {0.0}
 
 
 def test_interest_scaled_as_a_proxy(by_interest: Market) -> None:
     """A proxy of half the size counts twice: the ledger adds up to 2 · OI, and says so."""
-    sheet = lq.balance(by_interest, open_interest_scale=2.0, law=TEN)
+    sheet = lq.balance(by_interest, open_interest_scale=2.0, **TEN)
     both = sheet["attributed_oi"] + sheet["unattributed_oi"]
     np.testing.assert_allclose(both["long"], [100, 80, 120, 120, 60, 1738, 1738, 0, 20, 20], rtol=1e-12)
     assert "× 2" in lq.heatmap(by_interest, open_interest_scale=2.0).attrs["open_interest"]
@@ -233,7 +234,7 @@ def test_the_first_bar_uses_its_change_where_both_stamps_are_known() -> None:
     """The change of [t, t + Δ) is OI(t + Δ) − OI(t) once both are known: +4 in the very first bar opens 4 and 4."""
     row = flat([(0, 0, 10, 5)])
     both = market(row, open_interest=oi([50.0, 54.0]))
-    sheet = lq.balance(both, law=TEN)
+    sheet = lq.balance(both, **TEN)
     assert table(sheet, "opened") == [[4.0], [4.0]]
 
 
@@ -241,6 +242,6 @@ def test_the_first_bar_uses_its_change_where_both_stamps_are_known() -> None:
 def test_a_pure_price_move_opens_nothing(dollars: float) -> None:
     """Open interest in coins stays, its value moves with price: no volume, no openings, no closings."""
     rows = [(100.0, 100.0, 100.0, 100.0, 0.0), (dollars, dollars, dollars, dollars, 0.0)]
-    sheet = lq.balance(market(rows, open_interest=oi([7.0, 7.0, 7.0])), law=TEN)
+    sheet = lq.balance(market(rows, open_interest=oi([7.0, 7.0, 7.0])), **TEN)
     assert (sheet["opened"].to_numpy() == 0).all() and (sheet["closed"].to_numpy() == 0).all()
     assert (sheet["unattributed_oi"].to_numpy() == 7).all()

@@ -144,7 +144,7 @@ def test_levels_put_on_bins_are_the_map(model: str, law: str, market: Market) ->
 @given(market=markets(finer=False, interest=False))
 def test_levels_name_the_bar_that_touched_them(market: Market) -> None:
     """`touched_at` is the first bar from its own on whose range, cell by cell, reaches the level."""
-    rows = lq.levels(market, "volume", law={125: 1.0})
+    rows = lq.levels(market, "volume", law={125: 1.0}, entries="spread")
     low, high = (np.floor(np.log(market.candles[x].to_numpy()) / STEP) for x in ("low", "high"))
     sample = rows.iloc[:: max(len(rows) // 60, 1)]
     for row in sample.itertuples():
@@ -432,7 +432,7 @@ def test_a_lookback_beyond_the_history_changes_nothing(model: str, unit: str) ->
 def test_what_a_lookback_liquidates_are_the_levels_that_it_shows() -> None:
     """Bar by bar, against the table of levels: of those opened within 12 h, the ones that the bar reaches."""
     market = replace(lq.load_example("tia-2023").until("2023-11-20"), path=None)  # one step a candle
-    options = {"same_bar_share": 0.0, "law": {5: 1, 20: 2}}
+    options = {"same_bar_share": 0.0, "law": {5: 1, 20: 2}, "entries": "spread"}
     start = market.end - pd.Timedelta("16h")
     found = lq.expected_liquidations(market, start=start, lookback="12h", **options)
     by_hand = []

@@ -99,7 +99,7 @@ def test_a_price_far_away_widens_the_grid() -> None:
     market = part(lq.load_example("btc-2024-05"), "2024-04-25", "2024-04-28")
     ledger = live(market, **BINS)
     low = float(market.candles["low"].min()) * 0.6
-    ledger.update({"open": 60_000, "high": 60_000, "low": low, "close": 60_000, "volume": 1.0})
+    ledger.update({"open": 60_000, "high": 60_000, "low": low, "close": low, "volume": 1.0})
     below = ledger.map()["notional"].sel(side="long")
     assert float(below.where(below["price"] > low + 100, 0.0).sum()) == 0.0 < float(below.sum())
 

@@ -208,7 +208,7 @@ def test_wrong_options_explain_themselves(heat: xr.Dataset, options: dict[str, A
 def test_the_title_says_estimated_and_how(market: lq.Market, heat: xr.Dataset) -> None:
     """Whose market, which model and law, which positions, whose open interest: in every picture."""
     words = option(main_of(lq.plot.heatmap(heat)), "title")
-    for word in ("Estimated", "BTC/USDT:USDT", "binanceusdm", "15m", "model open_interest", "law measured",
+    for word in ("Estimated", "BTC/USDT:USDT", "binanceusdm", "15m", "model open_interest", "law fitted 2026-11",
                  "all positions", "OI proxy bybit"):  # fmt: skip
         assert word in words
     other = lq.heatmap(market, "volume", start=START, end=END, lookback="24h", law={10: 1})
@@ -271,7 +271,7 @@ def test_a_map_on_its_own_names_itself_and_marks_prices(heat: xr.Dataset) -> Non
     alone = lq.plot.liquidation_map(heat, at="2024-05-01 07:00", marks=[57_000, 58_000])
     first, *legend = option(alone, "title").splitlines()
     assert first == "Estimated liquidation map, 01 May 2024 07:00 UTC"
-    assert {"model open_interest", "law measured"} <= set(legend)
+    assert {"model open_interest", "law fitted 2026-11"} <= set(legend)
     assert [line.data for line in parts(alone, hv.HLine)] == [57_000, 58_000]
     bars = parts(alone, hv.Rectangles)[0].dframe()
     assert option(alone, "xlabel") == f"estimated [USDT per {(bars['top'] - bars['price']).iloc[0]:g} USDT]"

@@ -149,6 +149,50 @@ def test_what_is_broader_than_the_reach_is_no_zone() -> None:
     assert len(zones_of(heat_of(hump, NOTHING), width=0.03)) == 1
 
 
+@pytest.mark.parametrize("side", ["long", "short"])
+def test_where_a_bright_region_begins_is_a_step(side: str) -> None:
+    """Even ground three times as dense from a price on: excess over the mean of sixteen widths, by hand.
+
+    Beside the step, z widths into the bright part, the excess is (B − A)·(Φ(z) − 1/2 − z/32), largest at φ(z) = 1/32.
+    """
+    dim, bright, edge = 1e7, 3e7, 50_000.0  # notional per unit of log price
+    span = np.abs(np.diff(np.clip(np.log(EDGES), math.log(41_000), math.log(edge))))
+    beyond = np.abs(np.diff(np.clip(np.log(EDGES), math.log(edge), math.log(61_000))))
+    amount = bright * span + dim * beyond if side == "long" else dim * span + bright * beyond
+    table = zones_of(heat_of(amount, NOTHING) if side == "long" else heat_of(NOTHING, amount))
+    (zone,) = table.to_dict("records")
+    sign, z = (-1 if side == "long" else 1), math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) / (2 * REACH)))
+
+    def excess(z: float) -> float:
+        return float(normal(np.array(z))) - 0.5 - z / (2 * REACH)
+
+    assert zone["kind"] == "step" and zone["side"] == side
+    assert sign * math.log(zone["peak"] / edge) == pytest.approx(z * W, abs=W / 4)  # a flat top, on cells of W / 4
+    assert zone["prominence"] == pytest.approx(0.01 * (bright - dim) * excess(z), rel=0.02)
+    half = [x for x in np.arange(0, REACH, 0.01) if excess(x) >= excess(z) / 2]
+    near, far = ("high", "low") if side == "long" else ("low", "high")
+    assert sign * math.log(zone[near] / edge) == pytest.approx(half[0] * W, abs=W / 4)
+    assert sign * math.log(zone[far] / edge) == pytest.approx(half[-1] * W, abs=W / 2)
+
+
+def test_even_ground_and_a_slope_have_no_step_and_a_ridge_is_no_second_zone() -> None:
+    """The ends of a side are no steps: nothing lies beyond to compare with. A spike over even ground is one zone."""
+    assert zones_of(heat_of(LONGS, SHORTS)).empty
+    slope = LONGS * np.exp(np.log(EDGES[1:] / 60_000))
+    assert zones_of(heat_of(slope, SHORTS)).empty
+    table = zones_of(heat_of(LONGS + bump(52_000, 3e7, 0.001), SHORTS))
+    assert table["kind"].tolist() == ["ridge"]
+
+
+def test_the_default_map_of_a_market_shows_zones_and_so_does_a_vendors() -> None:
+    """Every eight hours of 25 April to 3 May 2024: the smooth law makes steps, the vendors' four leverages ridges."""
+    market = lq.load_example("btc-2024-05")
+    shown: dict[str, Any] = {"start": "2024-04-25", "end": "2024-05-03", "time_step": "8h"}
+    fitted, vendor = (every_cluster(lq.heatmap(market, preset=name, **shown)) for name in ("fitted", "vendor"))
+    assert fitted["column"].nunique() == 24
+    assert (fitted["kind"] == "step").mean() > 0.8 and (vendor["kind"] == "ridge").all()
+
+
 def test_a_bright_block_that_is_no_cluster_is_listed_with_the_reason() -> None:
     """A broad hump, half as high 1.177 standard deviations away; noise on an even ground; a spike on a broad block."""
     hump = bump(52_000, 1e8, 0.08)

@@ -130,7 +130,7 @@ def calibrate(
     position_notional = base.position_notional
     kappas = _kappas(base.model, share_of_volume)
     seen, leverage = observed_of(market), classes_of(market, position_notional)
-    share = spread_law(base.law if prior is None else _named(prior), leverage)
+    share = spread_law(_named(prior or (base.law if assumptions is not None else "measured")), leverage)
     first = Law("prior", leverage, share[0], share[1], spread=SPREAD)
     own: list[dict[str, Any]] = [{} if np.isnan(k) else {"share_of_volume": k} for k in kappas]
     rng, offset = np.random.default_rng(seed), float(np.median(seen.amount[seen.amount > 0]))
