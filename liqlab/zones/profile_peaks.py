@@ -190,8 +190,8 @@ def strength_nb(
     """How far each peak is a zone: 1 and more if it is not flat, not dim, and stands out of the noise around it.
 
     `curve` is what the peaks are of: the profile itself, or its excess. The least of three ratios: prominence
-    to `contrast` of the height, height to MIN_PEAK_BRIGHTNESS of the brightest, prominence to so many times the noise. What has not `least` of the first two is not measured against the noise: it
-    gets 0.
+    to `contrast` of the height, height to MIN_PEAK_BRIGHTNESS of the brightest, prominence to so many
+    times the noise. What has not `least` of the first two is not measured against the noise: it gets 0.
     """
     brightest = np.max(profile)
     for i in range(len(peak)):
