@@ -37,7 +37,8 @@ def test_the_ledger_runs_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -
     heat = lq.heatmap(here, price_step=0.05)
     assert done == ["build_inputs", "run_ledger"]  # the columns of the map
     middle = here.candles.index[6]
-    lq.levels(here, start=middle), lq.levels(here, end=middle, at=middle), lq.balance(here)
+    lq.levels(here, start=here.candles.index[9]), lq.levels(here, end=here.candles.index[3], at=middle)
+    lq.balance(here)
     lq.expected_liquidations(here)
     lq.explain(here, 90.0), lq.explain(here, 110.0, at=middle)
     assert done == ["build_inputs", "run_ledger", "run_ledger"]  # the flows, once
