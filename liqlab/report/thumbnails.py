@@ -142,7 +142,11 @@ def _area(axes: Any, glyph: Any, data: Any) -> None:
 def _polygons(axes: Any, corners: Any, glyph: Any, data: Any) -> None:
     from matplotlib.collections import PolyCollection
 
-    axes.add_collection(PolyCollection(list(corners), facecolors=_colour(glyph, "fill", data), edgecolors="none"))
+    if getattr(glyph.fill_alpha, "value", glyph.fill_alpha) == 0:  # an outline, whose fill is any colour
+        look = {"facecolors": "none", "edgecolors": _colour(glyph, "line", data), "linewidths": 0.8}
+    else:
+        look = {"facecolors": _colour(glyph, "fill", data), "edgecolors": "none"}
+    axes.add_collection(PolyCollection(list(corners), **look))
 
 
 _GLYPHS: dict[str, Callable[[Any, Any, Any], None]] = {
