@@ -15,6 +15,7 @@ import pandas as pd
 
 from liqlab.loaders.cross_checks import DAYS_OF_TURNS, warn_of_turns
 from liqlab.loaders.interest_units import price_at
+from liqlab.loaders.volume_units import MOST_PRICE, SCALED
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.instruments import contradiction, parse_symbol
 from liqlab.market.market import Market
@@ -122,6 +123,10 @@ def _against_existence(market: Market, label: Mapping[str, str]) -> None:
     known = parse_symbol(market.symbol) if market.symbol else None
     supply = _SUPPLY.get(known.base, np.inf) if known else np.inf
     dollars = known is None or known.quote in _DOLLARS
+    if dollars and price > MOST_PRICE and (known is not None or market.exchange == "phemex"):
+        raise ValueError(f"{label['candles']}: prices of about {price:,.6g} for one coin are more than any coin has "
+                         "ever cost; some venues send them as whole numbers (Phemex: × 10,000): divide the prices, and "
+                         "the turnover where there is one, by that scale, and read the table again")  # fmt: skip
     interest = 0.0 if market.open_interest is None else float(market.open_interest["open_interest"].median())
     for name, file, amount, most, money in (
         ("volume a day", label["candles"], daily, 3 * supply, _MOST_TURNOVER),
@@ -129,7 +134,8 @@ def _against_existence(market: Market, label: Mapping[str, str]) -> None:
     ):
         table = "volume" if "volume" in name else "open_interest"
         remedy = (f"it is likely counted in contracts or in money: name the venue with exchange=, or pass "
-                  f"units={{'{table}': 'contracts'}} with contract_size=, or 'quote'")  # fmt: skip
+                  f"units={{'{table}': 'contracts'}} with contract_size=, or 'quote'"
+                  f"{SCALED if price > MOST_PRICE else ''}")  # fmt: skip
         if amount > most and known is not None:
             raise ValueError(f"{file}: {name} of {amount:,.6g} coins is more than there is of {known.base} "
                              f"({supply:,.6g}); {remedy}")  # fmt: skip

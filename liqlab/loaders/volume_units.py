@@ -16,12 +16,15 @@ import pandas as pd
 
 from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD, VOLUMES
 
-__all__ = ["BOTH", "CONTRACTS", "HALVED", "NEAR", "SHARP", "STRAYS", "Claim", "are_coins_and_turnover",
-           "candle_volume", "explains", "readings", "remedy_for"]  # fmt: skip
+__all__ = ["BOTH", "CONTRACTS", "HALVED", "MOST_PRICE", "NEAR", "SCALED", "SHARP", "STRAYS", "Claim",
+           "are_coins_and_turnover", "candle_volume", "explains", "readings", "remedy_for"]  # fmt: skip
 
 CONTRACTS, INVERSE, FACES, BOTH = "contracts", "inverse", "faces", "both"
 _FEWEST = 20  # rows from which a factor is believed
 NEAR = 1.2  # two readings within this ratio cannot be told apart
+MOST_PRICE = 1e7  # dollars for a coin: none has ever cost as much
+SCALED = ("; or are the prices whole numbers of a scale (Phemex: × 10,000)? Then divide the prices, and the turnover "
+          "where there is one, by that scale first")  # fmt: skip
 SHARP = 0.02  # so near to a round size a factor must lie
 STRAYS = 0.05  # share of bars that may lie outside where a reading is chosen by its ratio
 _INVERSE_SIZES = (1, 10, 100)  # quote, of one coin-margined contract
@@ -220,7 +223,7 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
                          f"it, and no venue's contracts are of {ratio:.4g} coins; drop the column of the volume if the "
                          "other is surely the turnover (it becomes coins by the price of its bar), or drop that of the "
                          "turnover if the volume counts coins; where both are volumes, keep the one in coins and name "
-                         f"it volume{_doubled(ratio)}")  # fmt: skip
+                         f"it volume{_doubled(ratio)}{SCALED if price > MOST_PRICE else ''}")  # fmt: skip
     words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
     few = f"; {traded} rows are too few to decide" if traded < _FEWEST and len(found) == 1 else ""
     raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {remedy_for('volume', works or found)}")

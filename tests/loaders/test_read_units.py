@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liqlab.loaders import read
+from liqlab.loaders import load_example, read
 from tests.loaders.tables import HOUR, OHLC, interest, market, ms, rows, step_ms
 
 # --- every spelling of the turnover, every unit of the volume, every stamp ------------------------------------------
@@ -436,3 +437,25 @@ def test_an_index_of_closes_is_recognised() -> None:
     table.index = (table.index + pd.Timedelta("1h") - pd.Timedelta("1ms")).rename("close_time")
     assert read(table).start == market(1).index[0]
     assert read(table.rename_axis(None)).start == market(1).index[0]
+
+
+@pytest.mark.parametrize("columns", ["volume turnover", "volume"])
+@pytest.mark.parametrize("named", [{}, {"exchange": "phemex"}, {"symbol": "BTC/USDT:USDT"}])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_prices_that_are_whole_numbers_of_a_scale(columns: str, named: dict[str, str], tmp_path: Path) -> None:
+    """Phemex's reply as it is: refused, and read once prices and turnover are divided as the text says."""
+    whole = load_example("btc-2024-05").candles.iloc[:60]
+    table = whole.assign(turnover=whole["volume"] * whole["close"], time=whole.index.astype(str))
+    money = ["open", "high", "low", "close", *columns.split()[1:]]
+    scaled = table.assign(**{name: (table[name] * 10_000).round() for name in money})
+    names = ["time", "open", "high", "low", "close", *columns.split()]
+    file = tmp_path / "x.csv"
+    scaled.assign(volume=(table["volume"] * 1000).round())[names].to_csv(file, index=False)
+    if columns == "volume" and not named:
+        named = {"symbol": "ETH/USD:USD"}
+    with pytest.raises(ValueError, match=r"Phemex: × 10,000"):
+        read(file, **named)
+    right = scaled.assign(**{name: scaled[name] / 10_000 for name in money}, volume=table["volume"])
+    right[names].to_csv(file, index=False)
+    found = read(file, **named)
+    assert found.candles["close"].tolist() == whole["close"].tolist()
