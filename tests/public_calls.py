@@ -97,7 +97,7 @@ def slow() -> dict[str, Call]:
         "validation.claims": Call(lq.claims, {"markets": "btc-2024-05"}),
         "validation.location": Call(
             validation.location,
-            {"heat": lq.heatmap(true, **end),
+            {"heat": lq.heatmap(true, start=true.end - pd.Timedelta("3D")),
              "events": validation.bar_events(seen, true), "resamples": 5},
         ),
         "validation.magnet": Call(

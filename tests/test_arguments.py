@@ -215,7 +215,7 @@ APART = {"loaders.fetch", "loaders.fetch_depth", "loaders.load", "report.build_p
          *(f"app.to_{where}" for where in ("command", "log", "terminal", "webhook"))}  # fmt: skip
 # the word for what an argument is, where a message says it rather than the argument's name
 SAID = {"name": "(called|name)", "replay": "(example|replay)", "path": "(file|reads|path)", "models": "model",
-        "positions": "position"}  # fmt: skip
+        "positions": "position", "events": "(events|market is)"}  # fmt: skip
 WRITE = {("plot.png", "path"), ("report.save", "path")}
 
 

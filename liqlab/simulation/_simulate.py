@@ -38,6 +38,7 @@ from liqlab.simulation.true_tables import Simulation
 
 __all__ = ["Simulation", "simulate"]
 
+MAX_TURNOVER = 100_000  # beyond it volumes are no whole numbers of lots any more
 MAX_DAYS, MAX_POSITIONS = 1_000, 50_000_000  # what fits into a memory of some GB
 
 
@@ -128,6 +129,8 @@ def simulate(
     positive = {"days": days, "price": price, "volatility": volatility, "positions_per_day": positions_per_day,
                 "position_notional": position_notional}  # fmt: skip
     _check(shares, positive, {"maker_turnover": maker_turnover, "warmup": warmup})
+    if maker_turnover > MAX_TURNOVER:
+        raise ValueError(f"maker_turnover must be at most {MAX_TURNOVER:,}, got {maker_turnover:g}; 3 is usual")
     per_bar = _sub_steps(timeframe, "timeframe")
     every = _sub_steps(open_interest_every or timeframe, "open_interest_every")
     if days + warmup > MAX_DAYS:
@@ -137,7 +140,7 @@ def simulate(
                          f"got {positions_per_day:g}; pass fewer")  # fmt: skip
     begin, inside = round(warmup * PER_DAY), round(days * PER_DAY) // per_bar * per_bar
     if inside < 2 * per_bar:
-        raise ValueError(f"days must hold more than one candle of {timeframe}, got {days!r}; pass 1 or more")
+        raise ValueError(f"days must hold more than one candle of timeframe={timeframe}, got {days!r}; pass 1 or more")
     # streams of their own: the path is the same whatever agents do, and agents whatever is published
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
     conditions = market_conditions(streams[0], begin + inside, volatility=volatility)
@@ -149,7 +152,7 @@ def simulate(
                       float(np.log(price)), float(np.median(conditions.sigma)), magnet / np.sqrt(PER_DAY))  # fmt: skip
     prices, flows, lots, used = _run(streams[1], conditions, positions_per_day, setting)
     noise = market_tables.churn(streams[2], flows, conditions, np.diff(np.log(prices)), maker_turnover)
-    first = utc(start)
+    first = utc(start, name="start")
     grid = market_tables.Grid(first, lot, begin, per_bar)
     held = market_tables.positions(lots, used, grid)
     seen = {"candles": market_tables.candles(prices, flows, noise, grid)}
@@ -182,7 +185,7 @@ def _run(
 
 def _sub_steps(timeframe: str, name: str) -> int:
     """Sub-steps in a time frame."""
-    length = timedelta(timeframe)
+    length = timedelta(timeframe, name)
     steps, rest = divmod(length, pd.Timedelta(seconds=SECONDS))
     if rest:
         raise ValueError(f"{name} must be a multiple of {SECONDS} s, got {timeframe!r}; pass 1m, 5m or 15m")

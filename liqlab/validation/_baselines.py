@@ -84,13 +84,15 @@ def baselines(
     maps = [amounts(each, f"maps[{k}]") for k, each in enumerate(maps)]
     every = (*PLAIN, CEILING, *((CEILING_WITH_MAP,) if maps else ()))
     possible = every if market is not None else ("last bar",)
-    chosen = list(possible if names is None else names)
+    chosen = list(possible if names is None else [names] if isinstance(names, str) else names)
     for name in chosen:
         if name not in every:
-            raise ValueError(f"no baseline is called {name!r}; there are: {', '.join(every)}")
+            raise ValueError(f"names: no baseline is called {name!r}; there are: {', '.join(every)}")
         if name not in possible:
             raise ValueError(f"the baseline {name!r} is made from candles; pass market=")
     frame = None if market is None else bars(market, pd.DatetimeIndex(observed.index), step_of(observed))
+    if frame is not None and not frame["open"].reindex(observed.index).notna().any():
+        raise ValueError("market has no whole bar at the times of observed; pass the market that they were observed on")
     return {name: _one(name, market, frame, observed, maps, seed) for name in chosen}
 
 

@@ -188,7 +188,8 @@ def _checked(events: pd.DataFrame) -> pd.DataFrame:
         events = events.assign(low=events["price"], high=events["price"])
     lacking = [c for c in ("side", "low", "high") if c not in events]
     if lacking:
-        raise ValueError(f"events lack {', '.join(lacking)}; they have {', '.join(map(str, events.columns))}")
+        raise ValueError(f"events lack {', '.join(lacking)}; they have {', '.join(map(str, events.columns[:9]))}; pass "
+                         "market.liquidation_events, or bar_events(market.liquidations, market)")  # fmt: skip
     wrong = set(events["side"]) - set(SIDES)
     if wrong:
         raise ValueError(f"side must be long or short, got {sorted(map(str, wrong))[0]!r}; it is the position's side")
@@ -220,7 +221,8 @@ def _judged(history: History, events: pd.DataFrame, floor: float) -> tuple[pd.Da
     chosen = np.concatenate([np.empty(0, int), *rows])
     if not len(chosen):
         raise ValueError(
-            "no event lies in a range that price reached after a frozen map; check times, prices and sides"
+            "no event lies in a range that price reached after a frozen map with a day before it; pass a heat of two "
+            "days or more, and events of its times, prices and sides"
         )
     table = pd.DataFrame({"frozen": pd.to_datetime(closes[column[chosen]], utc=True), "column": column[chosen],
                           "side": events["side"].to_numpy()[chosen], "weight": 1.0,

@@ -86,7 +86,7 @@ def recovery(
     - A simulated market is no real one: the order of the rows means more than their figures.
     - Bins in which nothing stands count; ties share their rank.
     """
-    if not simulations:
+    if not len(simulations):
         raise ValueError("recovery needs one simulation or more, got none; pass simulations=[lq.simulate(seed=1)]")
     if not 0 <= warmup < 1:
         raise ValueError(f"warmup must lie in [0, 1), got {warmup!r}; 0.5 leaves the first half out")
