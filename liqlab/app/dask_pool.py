@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from liqlab.app.one_market import Answer, Call, look_at
 from liqlab.market.extras import require
@@ -52,7 +53,7 @@ def on_dask(calls: Mapping[str, Call], scheduler: str) -> Iterator[tuple[str, An
             names[future.key] = name, call, notes
             running.add(future)
 
-        for name, call in (each for each, _ in zip(waiting, range(AHEAD * threads), strict=False)):
+        for name, call in islice(waiting, AHEAD * threads):
             submit(name, call, [])
         for future in running:
             name, call, notes = names.pop(future.key)

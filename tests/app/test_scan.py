@@ -162,7 +162,7 @@ def test_a_market_that_cannot_be_sent_raises_here() -> None:
 
 def test_dask_gives_the_same_table() -> None:
     distributed = pytest.importorskip("distributed")
-    given = {"a": small_market(), "bad": "nope"}
+    given = {"a": small_market(), **{f"bad {k}": "nope" for k in range(6)}}  # more than are out at once
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1", protocol="tcp",
                                   dashboard_address=None) as cluster:  # fmt: skip
         found = lq.scan(given, scheduler=cluster.scheduler_address, progress=False)
