@@ -17,6 +17,7 @@ from liqlab.app._alerts import NEAR, Column, Events
 from liqlab.app.rules import FORMS, USUAL, rules_of
 
 BINS: dict[str, Any] = {"price_range": (48_000.0, 72_000.0), "price_step": 50.0}
+MEASURED: dict[str, Any] = {"assumptions": lq.Assumptions.preset("measured")}  # many narrow zones: much happens
 RULES = ["price within 1% of a cluster of 20M", "a cluster of 20M appears within 8%", "a long cluster of 20M is swept",
          "short coverage falls below 99%"]  # fmt: skip
 
@@ -141,7 +142,7 @@ def market() -> Any:
 @pytest.fixture(scope="module")
 def heat(market: Any) -> xr.Dataset:
     """The day of the fall, as a watch sees it: the last column of the history, then one after every bar."""
-    return lq.heatmap(market, start="2024-04-30 23:45", time_step="15m", **BINS)
+    return lq.heatmap(market, start="2024-04-30 23:45", time_step="15m", **BINS, **MEASURED)
 
 
 def by_hand(heat: xr.Dataset, quiet: pd.Timedelta) -> list[tuple[Any, ...]]:
@@ -197,9 +198,10 @@ def test_a_replay_of_a_day_tells_what_the_table_tells(market: Any, heat: xr.Data
     """No bar is lost, the last map is that of one run bit for bit, and the alerts are those of its columns."""
 
     async def both() -> tuple[list[Any], list[xr.Dataset]]:
-        watching = lq.watch(replay=market, speed=None, start="2024-05-01", rules=RULES, to=[], **BINS)
+        watching = lq.watch(replay=market, speed=None, start="2024-05-01", rules=RULES, to=[], **BINS,
+                            **MEASURED)  # fmt: skip
         alerts = [alert async for alert in watching]
-        following = lq.follow(replay=market, speed=None, start="2024-05-01", columns=96, **BINS)
+        following = lq.follow(replay=market, speed=None, start="2024-05-01", columns=96, **BINS, **MEASURED)
         return alerts, [shown async for shown in following]
 
     alerts, heats = asyncio.run(both())

@@ -27,7 +27,8 @@ KEY = "a-very-secret-key"
 ALERT = Alert(pd.Timestamp("2025-10-10 21:20", tz="UTC"), "BTC/USDT:USDT", "binanceusdm", "a cluster is swept", "long",
               1.0, 2.0, 3.0, 5e7, price=2.5, distance=0.01, text='liqlab: "BTC"; $(touch x) `y`')  # fmt: skip
 OPTIONS: dict[str, Any] = {"start": "2024-05-01 06:00", "rules": "a cluster of 100M is swept", "speed": None,
-                           "price_range": (48_000.0, 72_000.0), "price_step": 50.0}  # fmt: skip
+                           "price_range": (48_000.0, 72_000.0), "price_step": 50.0,
+                           "assumptions": lq.Assumptions.preset("measured")}  # a law of narrow zones  # fmt: skip
 
 
 def market() -> Any:
@@ -197,7 +198,10 @@ def test_of_several_markets_one_may_end(monkeypatch: pytest.MonkeyPatch) -> None
 
         if symbol == "GONE/USDT:USDT":
             return none()
-        return real(replay=market(), **{name: options[name] for name in ("speed", "start", "columns", "price_step")})
+        return real(
+            replay=market(),
+            **{name: options[name] for name in ("speed", "start", "columns", "price_step", "assumptions")},
+        )
 
     monkeypatch.setattr(_watch, "follow", follow)
     said: list[str] = []
@@ -235,7 +239,7 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("liqlab.loaders._follow.load_example", example)
     log = tmp_path / "alerts.csv"
     words = ["watch", "--replay", "btc-2024-05", "--speed", "0", "--start", "2024-05-01 06:00"]
-    rule = ["--rule", "a cluster of 100M is swept", "--log", str(log)]
+    rule = ["--rule", "a cluster of 100M appears within 8%", "--log", str(log)]
     done = CliRunner().invoke(command_line, [*words, *rule])
     assert done.exit_code == 0, done.output
     assert "07:15 UTC: an estimated long cluster of" in done.stdout and "ended; 1 alert(s)" in done.stderr

@@ -157,8 +157,13 @@ def _rest(digests: Digests) -> None:
     simulated = lq.simulate(8, warmup=0.5, timeframe="1h", seed=3, positions_per_day=400, magnet=0.5)
     heat = lq.heatmap(simulated.market, "volume", time_step="4h")
     edges = np.linspace(0.5, 1.5, 41) * float(simulated.market.candles["close"].iloc[-1])
-    digests.take("simulate", simulated.market.candles, simulated.market.liquidations, heat,
-                 simulated.standing([simulated.market.start, simulated.market.end], edges))
+    digests.take(
+        "simulate",
+        simulated.market.candles,
+        simulated.market.liquidations,
+        heat,
+        simulated.standing([simulated.market.start, simulated.market.end], edges),
+    )
     digests.take("cumulative", lq.cumulative(heat), lq.max_pain(heat), lq.confluence({"one": heat, "two": heat}))
     estimated = lq.expected_liquidations(simulated.market, unit="coins")
     scores = lq.score(estimated, simulated.market.liquidations, market=simulated.market, resamples=20)
