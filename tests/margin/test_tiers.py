@@ -189,8 +189,8 @@ def test_missing_amounts_are_continuous(steps: list[tuple[float, float]]) -> Non
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([], "no tiers of BTC/USDT:USDT on bybit; pass what fetch_market_leverage_tiers returned"),
-        ([CCXT[1] | {"maintenanceMarginRate": None}], "a tier has no maintenanceMarginRate"),
+        ([], "tiers: none of BTC/USDT:USDT on bybit; pass what fetch_market_leverage_tiers returned"),
+        ([CCXT[1] | {"maintenanceMarginRate": None}], "one of them has no maintenanceMarginRate"),
         ([CCXT[1] | {"maintenanceMarginRate": 0.4}], "keeps 0.4 of .* but allows 125x; rates are fractions"),
         ([CCXT[1], CCXT[2]], "brackets must start at 0 and join"),
     ],
