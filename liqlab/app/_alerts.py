@@ -222,7 +222,8 @@ def alerts(heat: xr.Dataset, *, rules: str | Sequence[str] = USUAL, quiet: Any =
     Examples
     --------
     >>> import liqlab as lq
-    >>> heat = lq.heatmap(lq.load_example("btc-2024-05"), start="2024-04-30", end="2024-05-02", price_step=25)
+    >>> heat = lq.heatmap(lq.load_example("btc-2024-05"), start="2024-04-30", end="2024-05-02", price_step=25,
+    ...                   preset="measured")
     >>> told = lq.alerts(heat, rules="a long cluster of 1M is swept")
     >>> bool((told["price"] > 0).all()), told["side"].unique().tolist()
     (True, ['long'])

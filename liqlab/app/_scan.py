@@ -127,9 +127,8 @@ def scan(
     >>> found = lq.scan(["btc-2024-05", "no-such-market"], workers=1, progress=False)
     >>> found
     Scan of 1 market(s), 1 failed: .table, .failed, .maps
-    >>> row = found.table.loc["btc-2024-05"]
-    >>> bool(row["long_distance_percent"] <= 0 <= row["short_distance_percent"])
-    True
+    >>> float(found.table["price"]["btc-2024-05"])  # the last close
+    67577.9
     >>> found.failed["reason"]["no-such-market"]
     "no example, file or stored symbol is called 'no-such-market'; lq.examples() lists the examples, ..."
     """

@@ -89,11 +89,11 @@ def watch(
     >>> import liqlab as lq
     >>> async def told():
     ...     market = lq.load_example("btc-2024-05").until("2024-05-01 12:00")
-    ...     rules = "a cluster of 400M is swept"
+    ...     rules = "a cluster of 400M appears within 8%"
     ...     watching = lq.watch(replay=market, speed=None, start="2024-05-01", rules=rules, to=[])
     ...     return [f"{alert.side}, {alert.time:%H:%M}, price {alert.price:,.0f}" async for alert in watching]
     >>> asyncio.run(told())
-    ['long, 07:15, price 58,486']
+    ['long, 07:15, price 58,486', 'long, 09:00, price 57,153']
     """
     wanted, silence = rules_of(rules), timedelta(quiet, "quiet")
     receivers = [to] if callable(to) else list(to)

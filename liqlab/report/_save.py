@@ -140,7 +140,7 @@ def _refuse(what: Any) -> NoReturn:
     if held:
         raise TypeError(f"{name} holds tables, and these can be saved: " + ", ".join(
             f"lq.save(x.{each}, '{each}.parquet')" for each in held))  # fmt: skip
-    raise TypeError(f"lq.save takes a figure, a map, a table or a market, got {name}")
+    raise TypeError(f"what: lq.save takes a figure, a map, a table or a market, got {name}")
 
 
 # --- pages ---

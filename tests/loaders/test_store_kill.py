@@ -30,7 +30,8 @@ def kill_and_check(
 ) -> dict[str, int]:
     """Start, kill, look; until `KILLS` kills have hit a run at work. A completed store is compared and begun anew.
 
-    The moments of the kills are spread evenly over the time that a whole run takes on this machine, now.
+    The kills are spread over the work: each comes when a drawn number of files is there, half of them at once, the
+    others a moment later.
     """
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tests.store_writer", "pyarrow.parquet", "filelock", "requests", "tqdm.auto",
@@ -56,7 +57,10 @@ def kill_and_check(
         count["rounds"] += 1
         assert count["rounds"] < 8 * KILLS, f"too few kills hit a run at work: {count}"
         process = start()
-        time.sleep(draw.uniform(0, takes))
+        least = draw.randrange(len(whole))
+        while process.is_alive() and len(tree(folder)) < least:
+            time.sleep(0.001)
+        time.sleep(draw.choice([0.0, draw.uniform(0, takes / len(whole))]))
         process.kill()  # SIGKILL; nothing happens to one that has finished
         process.join()
         count["kills"] += process.exitcode == -signal.SIGKILL

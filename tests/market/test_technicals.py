@@ -302,7 +302,7 @@ def test_panels_go_under_a_heatmap_and_move_with_it(btc: Market) -> None:
                  or any(type(axis).__name__ == "DatetimeAxis" for axis in p.xaxis)]  # fmt: skip
         assert len(times) >= 3
         assert len({id(each) for each in times}) == 1
-    with pytest.raises(ValueError, match="no panel is called price; it has rsi"):
+    with pytest.raises(ValueError, match="no panel is called price; table has rsi"):
         lq.plot.indicators(table, columns=["price"])
     with pytest.raises(ValueError, match="no row lies in"):
         lq.plot.indicators(table, start="2030-01-01")

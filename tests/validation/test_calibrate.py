@@ -371,7 +371,7 @@ def test_errors_say_what_to_do(btc: Market) -> None:
         calibrate(replace(btc, liquidations=None))
     with pytest.raises(ValueError, match="loss must be one of censored, poisson, rank, got 'l2'"):
         calibrate(btc, loss="l2")
-    with pytest.raises(ValueError, match="resamples must be >= 2, got 0"):
+    with pytest.raises(ValueError, match="resamples must be from 2 to 10,000, got 0"):
         calibrate(btc, resamples=0)
     with pytest.raises(ValueError, match="cover 3 days; calibration resamples days and needs at least 7"):
         calibrate(btc.until("2024-06-22"))

@@ -187,11 +187,12 @@ def test_without_a_magnet_it_rejects_at_its_nominal_rate() -> None:
 
 
 def test_a_planted_magnet_is_found() -> None:
+    """By a map of narrow zones; the default law's broad ones do not find it with so few days."""
     options: dict[str, Any] = {"timeframe": "15m", "warmup": 3, "positions_per_day": 2_000}
     starts = pd.date_range("2024-01-01", periods=2, freq="32D")
     sims = {
         f"sim {k}": lq.simulate(32, seed=k, magnet=1.5, start=day, **options).market for k, day in enumerate(starts)
     }
-    found = lq.magnet(sims, paths=16).table
+    found = lq.magnet(sims, paths=16, assumptions=lq.Assumptions.preset("measured")).table
     assert (found.loc[["mirror", "paths"], "low"] > 0).all()
     assert (found.loc[["mirror", "paths"], "p"] < 0.01).all()
