@@ -20,7 +20,7 @@ from liqlab.market.market import Market
 from liqlab.market.provenance import Provenance
 from liqlab.market.technicals import per_hour
 from liqlab.models._assumptions import Assumptions
-from liqlab.zones import clusters, confluence, nearest
+from liqlab.zones import confluence, nearest
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -153,7 +153,7 @@ def _row(market: Market, call: Call) -> tuple[dict[str, Any], xr.Dataset]:
     scores = confluence(classes, zones=found).set_index("side")["score"] if len(found) else pd.Series(dtype=float)
     interest = _known(market.open_interest, "open_interest", close) * price
     volume = _daily_volume(market, close)
-    atr = float(clusters(heat).attrs["atr"])
+    atr = float(zones.attrs["atr"])
     funding = market.funding_rate
     rate = np.nan if funding is None else _known(per_hour(funding).to_frame("rate"), "rate", close) * 8
     use = Provenance.of(heat).open_interest

@@ -125,8 +125,7 @@ def _against_existence(market: Market, label: Mapping[str, str]) -> None:
     dollars = known is None or known.quote in _DOLLARS
     if dollars and price > MOST_PRICE and (known is not None or market.exchange == "phemex"):
         raise ValueError(f"{label['candles']}: prices of about {price:,.6g} for one coin are more than any coin has "
-                         "ever cost; some venues send them as whole numbers (Phemex: × 10,000): divide the prices, and "
-                         "the turnover where there is one, by that scale, and read the table again")  # fmt: skip
+                         f"ever cost{SCALED}")  # fmt: skip
     interest = 0.0 if market.open_interest is None else float(market.open_interest["open_interest"].median())
     for name, file, amount, most, money in (
         ("volume a day", label["candles"], daily, 3 * supply, _MOST_TURNOVER),

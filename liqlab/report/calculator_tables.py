@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = ["calculator_data", "calculator_script", "elsewhere"]
 SOLVERS: dict[Solver, str] = {at_liquidation: "at_liquidation", at_entry: "at_entry"}
 
 
+@cache
 def calculator_data() -> dict[str, Any]:
     """What the calculator in the page reads.
 
