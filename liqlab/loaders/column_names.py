@@ -122,6 +122,8 @@ def parse(
     found = with_stamps(frame, file)
     if table == "open_interest" and not unit:
         _refuse_unit(found, file)
+    if table == "leverage_tiers" and {"minnotional", "maintenancemarginrate"} <= set(map(fold, found.columns)):
+        _refuse_ccxt_tiers(found, file)
     layout = recognise(found.columns, table, file)
     places = _places(found, layout, file, NEEDED[table])
     if table == "leverage_tiers":
@@ -162,6 +164,13 @@ def parse(
     return Parsed(clean, layout, own, ends, found, bool(frame.attrs.get("liqlab")), venue)
 
 
+def _refuse_ccxt_tiers(found: pd.DataFrame, file: str) -> None:
+    if not set(map(fold_spaces, found.columns)) >= set(TIER_COLUMNS):
+        raise ValueError(f"{file}: these are ccxt's tiers, whose unit is the venue's; make the table with "
+                         "liqlab.margin.tiers_from_ccxt(rows, symbol=…, exchange=…, as_of=…), which says what else it "
+                         "needs, and pass that")  # fmt: skip
+
+
 def _without_holes(table: pd.DataFrame, file: str) -> pd.DataFrame:
     """The archive's open interest without the rows that are none; what is left out is told."""
     found = snapshots(table)
@@ -193,12 +202,14 @@ def recognise(columns: Iterable[Any], table: str, file: str) -> Layout:
         present.add("volume")
     known = [layout for layout in LAYOUTS if table in layout.tables]
     wanted = [_wanted(layout, table) for layout in known]
-    lacking = [[names[0] for names in needs if not any(name in exact if len(name) == 1 else fold(name) in present
-                                                       for name in names)] for needs in wanted]  # fmt: skip
-    for layout, lacks in zip(known, lacking, strict=True):
+    lacking = []
+    for layout, needs in zip(known, wanted, strict=True):
+        lacks = [names[0] for names in needs if not any(name in exact if len(name) == 1 else fold(name) in present
+                                                        for name in names)]  # fmt: skip
         bars = layout.unit == UNTOLD and {"volume", "vol", "v"} & present  # candles of the price
         if not lacks and not bars:
             return layout
+        lacking.append(lacks)
     nearest = min(range(len(known)), key=lambda number: len(lacking[number]))
     lines = "\n".join(dict.fromkeys(f"  {layout.name}: {', '.join(names[0] for names in needs)}"
                                     for layout, needs in zip(known, wanted, strict=True)))  # fmt: skip

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,12 @@ def load(source: Any, table: str, exchange: str = "") -> tuple[pd.DataFrame, dic
     if isinstance(source, Mapping) and holds_table(source):
         return _reply(source, table, f"{table} (from memory)", exchange), {"kind": "own"}
     if not isinstance(source, str | os.PathLike):
-        raise TypeError(f"{table} must be a path, a DataFrame or a list of rows, got {type(source).__name__}")
+        held = (
+            f" with {', '.join(list(map(str, source))[:10])}, none of which is a list of rows that is understood"
+            if isinstance(source, Mapping)
+            else ""
+        )
+        raise TypeError(f"{table} must be a path, a DataFrame or a list of rows, got {type(source).__name__}{held}")
     file = Path(source)
     if not file.is_file():
         raise FileNotFoundError(_missing(file, table))
@@ -174,7 +180,7 @@ def _csv(data: bytes, table: str, file: str, exchange: str, path: Path | None = 
     text = _text(head[: head.rfind(b"\n") + 1] if len(head) == _HEAD and b"\n" in head else head, file)
     lines = text.splitlines()
     above = next((number for number, line in enumerate(lines) if line.strip() and not _is_note(line)), 0)
-    lines = [line for line in lines[above:] if line.strip()][:20]
+    lines = list(islice((line for line in lines[above:] if line.strip()), 20))
     if not lines:
         raise ValueError(f"{file}: the file holds only blank lines; download or export it again")
     delimiter = _delimiter(lines, file)

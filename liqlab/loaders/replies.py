@@ -17,6 +17,7 @@ __all__ = ["arranged", "holds_table", "rows_of", "table_of"]
 _SAMPLE = 500  # rows that decide on an order of columns
 _FEWEST = 20  # rows without which evidence alone decides nothing
 _COLUMNS = 5  # lists of one length in an object make a table
+_MOMENTS = {"ts", "t", "time", "timestamp", "id", "date", "datetime"}  # columns that may hold stamps
 
 
 def table_of(reply: Mapping[str, Any], file: str) -> tuple[Any, str]:
@@ -78,11 +79,34 @@ def _tables(reply: Mapping[str, Any], path: tuple[str, ...] = (), symbol: str = 
     if len(scalar) >= _COLUMNS and len({len(part) for part in scalar.values()}) == 1:
         yield path or ("",), scalar, symbol
         return
+    if beside := _beside_stamps(reply):
+        yield path or ("",), beside, symbol
+        return
     for name, part in reply.items():
         if name in lists and name not in scalar:
-            yield (*path, str(name)), part, symbol
+            yield (*path, str(name)), _stamped(part, reply), symbol
         elif isinstance(part, Mapping):
             yield from _tables(part, (*path, str(name)), symbol)
+
+
+def _beside_stamps(reply: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a list of stamps and a list of values or of bars beside it, as Kraken's analytics have them."""
+    stamps, data = reply.get("timestamp"), reply.get("data")
+    if not isinstance(stamps, list) or not isinstance(data, list) or not data or len(stamps) != len(data):
+        return []
+    if all(isinstance(bar, list) and len(bar) == len(PRICES) for bar in data):
+        return [dict(zip("tohlc", (stamp, *bar), strict=True)) for stamp, bar in zip(stamps, data, strict=True)]
+    if any(isinstance(value, list | Mapping) for value in data):
+        return []
+    return [{"timestamp": stamp, "value": value} for stamp, value in zip(stamps, data, strict=True)]
+
+
+def _stamped(rows: list[Any], reply: Mapping[str, Any]) -> list[Any]:
+    """Rows of what stands now, with the stamp ``ts`` that stands beside their list; others as they are."""
+    now = reply.get("ts")
+    if now is None or not all(isinstance(row, Mapping) and _MOMENTS.isdisjoint(row) for row in rows):
+        return rows
+    return [{"ts": now, **row} for row in rows]
 
 
 def rows_of(rows: Any, table: str, file: str, exchange: str) -> pd.DataFrame:
