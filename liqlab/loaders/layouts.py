@@ -109,7 +109,7 @@ _TRADED = {
            "taker_buy_base", "taker_buy_volume", "buy_volume"),
     **_all("taker_buy_quote_volume", "taker_buy_quote_volume", "taker_buy_quote_asset_volume", "tb_quote_av",
            "taker_quote_vol", "taker_buy_quote", "buy_quote_volume"),
-    **_all("close_time", "close_time", "close_timestamp", "time_close"),
+    **_all("close_time", "close_time", "close_timestamp", "time_close", "end_timestamp"),
     **_all("symbol", "symbol", "instrument_name", "instrument", "ticker", "pair", "inst_id",
            "contract_code"),
     **_all("vwap", "vwap", "volume_weighted_average", "weighted_average"),
@@ -117,6 +117,15 @@ _TRADED = {
 _LONG = {**_same(*PRICES), **_all("open", "open_price", "price_open"),
          **_all("high", "high_price", "price_high", "max"), **_all("low", "low_price", "price_low", "min"),
          **_all("close", "close_price", "price_close"), **_TRADED}  # fmt: skip
+_UPBIT = {
+    "candle_date_time_utc": "time",
+    "opening_price": "open",
+    "high_price": "high",
+    "low_price": "low",
+    "trade_price": "close",
+    "candle_acc_trade_volume": "volume",
+    "candle_acc_trade_price": "quote_volume",
+}  # its timestamp is that of the last trade
 _TIMES = ("id", "time", "timestamp", "ts", "date", "datetime", "open_time")
 _HTX = {"amount": "volume", "trade_turnover": "quote_volume",  # vol counts contracts
         **{theirs: ours for theirs, ours in _LONG.items() if theirs not in ("amount", "vol")},
@@ -169,6 +178,7 @@ LAYOUTS: tuple[Layout, ...] = (
     _candles("CoinMarketCap", "time_open", marks=("market_cap",), unit=QUOTE),
     _candles("CoinMarketCap, closes", "timestamp", stamp=CLOSE, marks=("market_cap",), unit=QUOTE),
     _candles("Binance klines", "open_time"),
+    Layout("Upbit", CANDLE_TABLES, _UPBIT, zone="UTC"),
     _candles("CryptoDataDownload", "unix", "unix_timestamp"),
     Layout("HTX contracts", CANDLE_TABLES, _HTX, marks=("trade_turnover",), venue="htx"),
     _candles("HTX", *_TIMES, marks=("amount", "vol", "count"), venue="htx"),
@@ -176,7 +186,7 @@ LAYOUTS: tuple[Layout, ...] = (
     _candles("ccxt", "timestamp", unit=CCXT),
     _candles("freqtrade", "date"),
     _candles("others", "datetime", "start", "start_time", "started_at", "open_timestamp", "time_open",
-             "time_period_start", "ts", "ticks", "id", "bucket", "mts", "exchange_timestamp"),
+             "time_period_start", "start_timestamp", "ts", "ticks", "id", "bucket", "mts", "exchange_timestamp"),
     Layout("venues' replies", CANDLE_TABLES, {**_all("time", "t", *_TIMES), **_SHORT, **_TRADED}),
     _candles("stamped by closes", "close_time", "close_timestamp", "time_close", "time_period_end", "end_time",
              stamp=CLOSE),

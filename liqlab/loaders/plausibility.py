@@ -65,7 +65,8 @@ def check_between(market: Market, label: Mapping[str, str]) -> dict[str, str]:
     UserWarning
         For a table that ends long before the candles or begins long after, single values far off their neighbours,
         open interest that is traded far more or less often than usual, as that of another coin is,
-        open interest that moves with the price as an amount of money does, rates that look like per cent.
+        open interest that moves with the price as an amount of money does, rates that look like per cent, a volume
+        that is 0 in all bars.
     """
     notes = {}
     for name in ("open_interest", "funding_rate", "liquidations", "taker", "path", "mark_candles"):
@@ -73,6 +74,7 @@ def check_between(market: Market, label: Mapping[str, str]) -> dict[str, str]:
         note = "" if table is None else _cover(market, table, name, label[name])
         if note:
             notes[name] = note
+    _traded(market.candles, label["candles"])
     _against_existence(market, label)
     _jumps(market.candles, label["candles"])
     if market.open_interest is not None:
@@ -110,6 +112,14 @@ def _cover(market: Market, table: pd.DataFrame, name: str, file: str) -> str:
                       "known of it", stacklevel=2)  # fmt: skip
         return f"covers a part: {words}"
     return ""
+
+
+def _traded(candles: pd.DataFrame, file: str) -> None:
+    """Whether anything was traded: some tools write their volume into another column and leave this one at 0."""
+    if not candles["volume"].to_numpy().any():
+        warnings.warn(f"{file}: volume is 0 in all {len(candles)} bars, so a map of what was traded stays empty; if "
+                      "another column holds what was traded (tickvol or the like), rename it to volume",
+                      stacklevel=2)  # fmt: skip
 
 
 def _against_existence(market: Market, label: Mapping[str, str]) -> None:

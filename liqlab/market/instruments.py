@@ -129,6 +129,8 @@ _PAIR = r"(?P<pair>[^.:]+?)"
 _SPELLINGS: tuple[tuple[str, str, str], ...] = (
     (r"T(?P<base>\w+)F0:(?P<quote>US)TF0", PERPETUAL, "quote"),  # Bitfinex
     (r"X(?P<base>[A-Z]{3})Z(?P<quote>USD|EUR|GBP|JPY|CAD)", SPOT, ""),  # Kraken
+    (r"PERP_(?P<base>[^_]+)_(?P<quote>USD[TC])", PERPETUAL, "quote"),  # WOO, Orderly
+    (r"SPOT_(?P<base>[^_]+)_(?P<quote>[^_]+)", SPOT, ""),
     (r"(?P<pair>\w+USD[TC]?)PERP", PERPETUAL, "usd"),
     (r"PF_" + _PAIR, PERPETUAL, "quote"),  # Kraken, several collaterals
     (r"PI_" + _PAIR, PERPETUAL, "base"),

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from liqlab.loaders import read
+from liqlab.margin import liquidation_price, tiers_from_ccxt
 from liqlab.market.instruments import contradiction, parse_symbol
 from tests.loaders.tables import HOUR, OHLC, interest, market, ms
 
@@ -55,6 +56,16 @@ CANDLES: dict[str, tuple[Any, dict[str, Any]]] = {
     "MetaTrader": (frame("<TIME>", stamps=clock("%H:%M:%S"), volume=COINS).assign(**{"<DATE>": clock("%Y.%m.%d")}),
                    {"timezone": "UTC"}),
     "yfinance": (FLAT.set_axis(pd.MultiIndex.from_product([FLAT.columns, ["BTC-USD"]]), axis=1), {}),
+    "Upbit": ([{"market": "USDT-BTC", "candle_date_time_utc": i.strftime("%Y-%m-%dT%H:%M:%S"),
+                "candle_date_time_kst": (i + pd.Timedelta(9, "h")).strftime("%Y-%m-%dT%H:%M:%S"), "unit": 60,
+                "opening_price": r["open"], "high_price": r["high"], "low_price": r["low"], "trade_price": r["close"],
+                "timestamp": t + HOUR - 1000, "candle_acc_trade_price": r["quote_volume"],
+                "candle_acc_trade_volume": r["volume"]}
+               for i, t, r in zip(TABLE.index, STAMPS, TABLE.to_dict("records"), strict=True)], {}),
+    "WOO": ({"success": True, "data": {"rows": [
+        {**{name: r[name] for name in OHLC}, "volume": r["volume"], "amount": r["quote_volume"], "type": "1h",
+         "symbol": "PERP_BTC_USDT", "start_timestamp": t, "end_timestamp": t + HOUR}
+        for t, r in zip(STAMPS, TABLE.to_dict("records"), strict=True)][::-1]}}, {"symbol": "BTC/USDT:USDT"}),
     "in thousands": (frame(volume=[f"{x / 1000!r}K" for x in COINS.tolist()]), {}),
 }  # fmt: skip
 
@@ -103,6 +114,50 @@ INTEREST: dict[str, tuple[Any, dict[str, Any]]] = {
                                      "sumOpenInterestValue": OPEN.to_numpy()}),
                        {"units": {"open_interest": "contracts"}, "contract_size": 100, "symbol": "BTC/USD:BTC"}),
 }  # fmt: skip
+
+
+def analytics(data: Any) -> dict[str, Any]:
+    """Kraken's: stamps in one list, values in another."""
+    return {"result": {"timestamp": [t // 1000 for t in STAMPS], "more": False, "data": data}, "errors": []}
+
+
+def test_krakens_analytics_are_read_once_their_unit_is_said() -> None:
+    bars = analytics([[repr(x), repr(x * 1.01), repr(x * 0.99), repr(x)] for x in OPEN.tolist()])
+    with pytest.raises(ValueError, match=r"coins or money; pass units=\{'open_interest': 'coins'\} or 'quote'"):
+        read(TABLE, open_interest=bars, sides={"open_interest": "one"})
+    found = read(TABLE, open_interest=bars, sides={"open_interest": "one"}, units={"open_interest": "coins"})
+    np.testing.assert_allclose(found.open_interest["open_interest"], OPEN)  # type: ignore[index]
+    with pytest.raises(ValueError, match="Found: timestamp, value"):
+        read(TABLE, open_interest=analytics([repr(x) for x in OPEN.tolist()]))
+    with pytest.raises(TypeError, match="got dict with result, errors, none of which is a list of rows"):
+        read(TABLE, open_interest=analytics({"buy_volume": ["1"], "cvd": ["2"]}))
+
+
+@pytest.mark.parametrize(("rows", "amount"), [("openInterestList", "size"), ("list", "openInterest")])
+def test_what_is_open_now_takes_the_stamp_beside_it(rows: str, amount: str) -> None:
+    now = {rows: [{"symbol": "BTCUSDT", amount: "80000.5"}], "ts": str(STAMPS[5] + 123)}
+    found = read(TABLE, open_interest={"code": "00000", "requestTime": STAMPS[6], "data": now}, exchange="bitget",
+                 sides={"open_interest": "one"}, symbol="BTC/USDT:USDT").open_interest  # fmt: skip
+    assert found is not None and found["open_interest"].tolist() == [80000.5]
+    assert found.index.tolist() == [pd.Timestamp(STAMPS[5] + 123, unit="ms", tz="UTC")]
+
+
+def test_the_tiers_of_ccxt_become_a_table_as_told() -> None:
+    rows = [{"tier": 1, "symbol": "BTC/USDT:USDT", "currency": "USDT", "minNotional": 0.0, "maxNotional": 2e5,
+             "maintenanceMarginRate": 0.004, "maxLeverage": 125.0, "info": {"contractSize": 0.0001}}]  # fmt: skip
+    with pytest.raises(ValueError, match=r"these are ccxt's tiers.*liqlab\.margin\.tiers_from_ccxt"):
+        read(TABLE, leverage_tiers=rows)
+    table = tiers_from_ccxt(rows, symbol="BTC/USDT:USDT", exchange="mexc", as_of="2024-05-01", contract_size=0.0001,
+                            price=60_000)  # fmt: skip
+    tiers = read(TABLE, leverage_tiers=table).leverage_tiers
+    price = liquidation_price(60_000, side="long", leverage=50, quantity=5, exchange="mexc", symbol="BTC/USDT:USDT",
+                              leverage_tiers=tiers)  # fmt: skip
+    assert price == pytest.approx(59_040)
+
+
+def test_candles_in_which_nothing_is_traded_are_said() -> None:
+    with pytest.warns(UserWarning, match=r"volume is 0 in all 48 bars, .* rename it to volume"):
+        read(TABLE[OHLC].assign(tickvol=7, volume=0.0))
 
 
 @pytest.mark.filterwarnings("ignore:.*value ÷ open interest")
