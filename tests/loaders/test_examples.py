@@ -60,6 +60,7 @@ def test_the_cases_are_all_there() -> None:
         "alt-2025-02",
     }
     expected |= {f"{coin}-2024-05" for coin in may} | {f"{coin}-2024-07" for coin in july}
+    expected |= {f"{coin}-2026-02-hyperliquid" for coin in ("btc", "eth", "sol")}
     expected |= {f"{coin}-2025-10" for coin in october} | {f"{coin}-2025-12" for coin in july}
     assert set(NAMES) == expected
 
