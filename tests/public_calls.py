@@ -88,6 +88,17 @@ def slow() -> dict[str, Call]:
     magnet = lq.magnet(m, every="12h", paths=4, start="2024-04-01")
     fitted = lq.calibrate(true, resamples=2)
     end = {"start": true.end - pd.Timedelta("1D")}
+    stood = pd.DataFrame(
+        {
+            "time": m.end - pd.Timedelta("6h"),
+            "account": [1, 2],
+            "side": ["long", "short"],
+            "coins": 1.0,
+            "entry": 58_000.0,
+            "liquidation_price": [50_000.0, 70_000.0],
+            "mark": 58_000.0,
+        }
+    )
     return {
         "simulation.simulate": Call(lq.simulate, {"days": 1.0, "timeframe": "1h", "warmup": 0.5}),
         "validation.bar_events": Call(validation.bar_events, {"observed": seen, "market": true}),
@@ -95,6 +106,12 @@ def slow() -> dict[str, Call]:
         "validation.baselines": Call(validation.baselines, {"market": true, "observed": seen}),
         "validation.calibrate": Call(lq.calibrate, {"market": true, "resamples": 2}),
         "validation.claims": Call(lq.claims, {"markets": "btc-2024-05"}),
+        "validation.classes_of_positions": Call(validation.classes_of_positions, {"positions": stood, "resamples": 2}),
+        "validation.kept_results": Call(validation.kept_results, {"name": "positions"}),
+        "validation.score_positions": Call(
+            validation.score_positions, {"heat": t.heat, "market": m, "positions": stood, "resamples": 2}
+        ),
+        "validation.true_positions": Call(validation.true_positions, {"coin": "BTC"}),
         "validation.location": Call(
             validation.location,
             {"heat": lq.heatmap(true, start=true.end - pd.Timedelta("3D")),
