@@ -107,6 +107,10 @@ def slow() -> dict[str, Call]:
         "validation.calibrate": Call(lq.calibrate, {"market": true, "resamples": 2}),
         "validation.claims": Call(lq.claims, {"markets": "btc-2024-05"}),
         "validation.classes_of_positions": Call(validation.classes_of_positions, {"positions": stood, "resamples": 2}),
+        "validation.dollar_factors": Call(validation.dollar_factors, {}),
+        "validation.published_heatmap": Call(validation.published_heatmap, {"heat": t.heat}),
+        "validation.published_liquidations": Call(validation.published_liquidations, {"estimated": t.estimated}),
+        "validation.shelf_life": Call(validation.shelf_life, {"market": true, "resamples": 2}),
         "validation.kept_results": Call(validation.kept_results, {"name": "positions"}),
         "validation.score_positions": Call(
             validation.score_positions, {"heat": t.heat, "market": m, "positions": stood, "resamples": 2}

@@ -263,8 +263,9 @@ def refusal(call: Callable[[], Any], *names: str, others: Iterable[str] = ()) ->
 
 SLOW = {"app.scan", "simulation.simulate", "plot.calibration", "plot.claims_table", "plot.forest", "plot.magnet",
         "plot.scoreboard", "plot.uncertainty", *(f"validation.{name}" for name in ("bar_events", "baselines",
-        "calibrate", "claims", "classes_of_positions", "kept_results", "location", "magnet", "placebos", "recovery", "score",
-        "score_positions", "true_positions", "walk_forward"))}  # fmt: skip
+        "calibrate", "claims", "classes_of_positions", "dollar_factors", "kept_results", "location", "magnet",
+        "placebos", "published_heatmap", "published_liquidations", "recovery", "score", "score_positions", "shelf_life",
+        "true_positions", "walk_forward"))}  # fmt: skip
 WALKED = sorted(name for name, _ in public_functions() if name not in APART and (LONG or name not in SLOW))
 
 
