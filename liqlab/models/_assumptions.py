@@ -223,13 +223,13 @@ class Assumptions:
         """Everything but `same_bar_share`, for readers: JSON-ready, the law's shares (long, short) by leverage."""
         law, options = self.law, {name: _text(value) for name, value in self.options.items()}
         shares = {f"{x:g}": [float(a), float(b)] for x, a, b in zip(law.leverage, law.long, law.short, strict=True)}
-        return {**options, "law": {law.name: shares}, "law_spread": law.counts.tolist(), "entries": self.entries,
-                "position_notional": self.position_notional}  # fmt: skip
+        return {**options, "law": {law.name: shares}, "law_spread": law.counts.tolist(), "law_exact": law.exact,
+                "entries": self.entries, "position_notional": self.position_notional}  # fmt: skip
 
     @property
     def _key(self) -> tuple[Any, ...]:
         law = self.law
-        shares = (law.name, *(x.tobytes() for x in (law.leverage, law.long, law.short, law.counts)))
+        shares = (law.name, *(x.tobytes() for x in (law.leverage, law.long, law.short, law.counts)), law.exact)
         options = tuple((name, _text(value)) for name, value in sorted(self.options.items()))
         return self.model, options, shares, self.entries, self.position_notional, self.same_bar_share
 

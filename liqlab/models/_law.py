@@ -26,6 +26,9 @@ NEAR_LEVERAGE = 50.0  # from here on a law's near part
 # Median distance, its standard deviation [log], near part: of research/fit_default.py, with its evidence in
 # data/default.csv.
 FITTED, FITTED_ON = (0.2, 0.8, 0.05), "2026-11"
+# Share of the fitted law at the very leverages that traders name: 22 % of positions are isolated, and 95 % of the
+# leverages that are set are among them; cross positions end anywhere (docs/default-map.md).
+NAMED = 0.2
 # Leverage levels of the measured law lie at most so far apart [fraction of entry].
 MAX_LEVEL_GAP = 0.01
 # Nothing trades e^12 times away from its entry: a long at 1x, which only a price of zero liquidates, is put there.
@@ -50,6 +53,8 @@ class Law:
         Leverage levels per class, one number for all or one for each. 1: positions of a class stand exactly at its
         leverage. More: a class stands for the leverages half-way to its neighbours as well, evenly in log leverage; it
         keeps its label.
+    exact : float
+        Share [0..1] of every spread class that stands exactly at its leverage nevertheless, as one more level.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Law:
     short: np.ndarray
     reason: str = ""
     spread: int | Sequence[int] = 1
+    exact: float = 0.0
 
     def __post_init__(self) -> None:
         leverage = np.asarray(self.leverage, float)
@@ -68,23 +74,42 @@ class Law:
         if spread.shape not in ((), leverage.shape) or (spread < 1).any() or (spread != spread.astype(int)).any():
             raise ValueError("a law's spread must be a whole number of leverage levels >= 1, or one for each of its "
                              f"{leverage.size} classes; got {self.spread!r}")  # fmt: skip
+        if not 0 <= self.exact < 1:
+            raise ValueError(f"a law's exact share must lie in [0, 1), got {self.exact!r}; spread=1 puts all there")
         for side in ("long", "short"):
             object.__setattr__(self, side, _shares(getattr(self, side), leverage, side))
 
     @property
     def counts(self) -> np.ndarray:
-        """Leverage levels of every class (class,)."""
-        return np.broadcast_to(np.asarray(self.spread, int), self.leverage.shape)
+        """Leverage levels of every class (class,), the exact one among them."""
+        spread = np.broadcast_to(np.asarray(self.spread, int), self.leverage.shape)
+        return spread + (spread > 1) if self.exact else spread
 
     @property
     def leverage_levels(self) -> np.ndarray:
-        """Leverages at which positions stand (leverage_level,), class by class; `leverage` where nothing is spread."""
+        """Leverages at which positions stand (leverage_level,), ascending; `leverage` where nothing is spread."""
+        return self._levels()[0]
+
+    @property
+    def level_shares(self) -> np.ndarray:
+        """Share of the coins at every leverage level (side, leverage_level); long first."""
+        return np.repeat(np.stack([self.long, self.short]), self.counts, axis=1) * self._levels()[1]
+
+    def _levels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Leverages of the levels, and the share of its class that stands at each."""
         if len(self.leverage) == 1:
-            return np.repeat(self.leverage, self.counts)
-        low, high = _limits(self.leverage)
-        part = np.concatenate([(np.arange(n) + 0.5) / n for n in self.counts])
-        low, high, counts = (np.repeat(x, self.counts) for x in (low, high, self.counts))
-        return np.where(counts == 1, self.labels, low * (high / low) ** part)
+            return np.repeat(self.leverage, self.counts), np.repeat(1 / self.counts, self.counts)
+        levels, shares = [], []
+        for own, low, high, count in zip(self.leverage, *_limits(self.leverage), self.counts, strict=True):
+            n = count - (self.exact > 0) * (count > 1)
+            level = low * (high / low) ** ((np.arange(n) + 0.5) / n) if count > 1 else np.array([own])
+            share = np.full(n, 1 / n)
+            if count > n:
+                at = int(np.searchsorted(level, own))
+                level, share = np.insert(level, at, own), np.insert(share * (1 - self.exact), at, self.exact)
+            levels.append(level)
+            shares.append(share)
+        return np.concatenate(levels), np.concatenate(shares)
 
     @property
     def labels(self) -> np.ndarray:
@@ -116,7 +141,8 @@ class Law:
     def record(self) -> dict[str, Any]:
         """As JSON has it, for `recorded`."""
         return {"name": self.name, "leverage": self.leverage.tolist(), "long": self.long.tolist(),
-                "short": self.short.tolist(), "reason": self.reason, "spread": self.counts.tolist()}  # fmt: skip
+                "short": self.short.tolist(), "reason": self.reason,
+                "spread": np.broadcast_to(self.spread, self.leverage.shape).tolist(), "exact": self.exact}  # fmt: skip
 
     @classmethod
     def recorded(cls, record: Mapping[str, Any]) -> Law:
@@ -156,9 +182,10 @@ def law(law: str | Law | Mapping[float, float] | Sequence[float] | Any = "fitted
     Assumptions
     -----------
     ``fitted``: published liquidations of three weeks tell of distances up to a few percent; the rest is what simulated
-    markets ask for, and no account was read: ``data/default.csv``. ``measured`` describes positions *standing* on one
-    venue in 2025; positions opened elsewhere, earlier and in cross margin differ, and short-lived high leverage is
-    under-represented among standing positions. ``retail`` and ``uniform`` rest on no measurement.
+    markets ask for: ``data/default.csv``. That a fifth stands at the very leverages that traders name is taken from
+    positions of another venue, and changes no score: ``docs/default-map.md``. ``measured`` describes positions
+    *standing* on one venue in 2025; positions opened elsewhere, earlier and in cross margin differ, and short-lived
+    high leverage is under-represented among standing positions. ``retail`` and ``uniform`` rest on no measurement.
 
     Examples
     --------
@@ -232,7 +259,7 @@ def distances(law: Law, tiers: Tiers, *, position_notional: float, price: float 
                          f"of {position_notional:,.0f} only {tiers.max_leverage[held]:g}x; "
                          "lower position_notional, or pass a lower leverage")  # fmt: skip
     distance = np.full((2, leverage.size), MAX_LOG_DISTANCE)
-    share = np.repeat(np.stack([law.long, law.short]) / law.counts, law.counts, axis=1) * allowed
+    share = law.level_shares * allowed
     for row, side in enumerate(("long", "short")):
         ratio = liquidation_price(entry, side=side, leverage=leverage[allowed], quantity=position_notional,
                                   leverage_tiers=tiers) / entry  # fmt: skip
@@ -268,11 +295,11 @@ def _measured() -> Law:
     return spread_out("measured", long, short, reason)
 
 
-def spread_out(name: str, long: np.ndarray, short: np.ndarray, reason: str) -> Law:
+def spread_out(name: str, long: np.ndarray, short: np.ndarray, reason: str, exact: float = 0.0) -> Law:
     """A law of distances on `LEVERAGES`: its classes are spread, so that no gap is claimed between them."""
     low, high = _limits(np.array(LEVERAGES))
     spread = np.maximum(np.ceil((1 / low - 1 / high) / MAX_LEVEL_GAP).astype(int), 2)
-    return Law(name, np.array(LEVERAGES), long, short, reason, spread=tuple(spread.tolist()))
+    return Law(name, np.array(LEVERAGES), long, short, reason, spread=tuple(spread.tolist()), exact=exact)
 
 
 def lognormal_shares(median: float, sigma: float, near: float) -> np.ndarray:
@@ -300,9 +327,9 @@ def _fitted() -> Law:
     reason = (
         "log-normal distances (median 20 %, sigma 0.8) and 5 % from 50x on, chosen in November 2026 by how they rank "
         "the liquidations that Binance published of BTC and ETH from 19 June to 8 July 2024, and simulated positions: "
-        "data/default.csv"
+        "data/default.csv; a fifth stands at the very leverages that traders name: docs/default-map.md"
     )
-    return spread_out(f"fitted {FITTED_ON}", share, share, reason)
+    return spread_out(f"fitted {FITTED_ON}", share, share, reason, NAMED)
 
 
 def _retail() -> Law:

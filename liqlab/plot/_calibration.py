@@ -127,7 +127,7 @@ def _law(result: Calibration, row: int, side: str, colour: str, level: float, ki
 
     away = np.abs(np.log1p(MOVES if side == "short" else -MOVES))
     drawn = result.shares("opened")[:, row]
-    curves = np.stack([_cumulative(share, result.law.spread, result.distance[row], away)
+    curves = np.stack([_cumulative(np.repeat(share / result.law.spread, result.law.spread), result.distance[row], away)
                        for share in [(result.law.long, result.law.short)[row], *drawn]])  # fmt: skip
     low, high = band(np.clip(curves[1:], 1e-6, 1.0), level, kind)
     move, fitted = 100 * MOVES, 100 * curves[0]
@@ -136,7 +136,7 @@ def _law(result: Calibration, row: int, side: str, colour: str, level: float, ki
              .opts(color=colour, alpha=0.3, line_width=0)]  # fmt: skip
     for name, hue in HUES.items():
         law = PRESETS[name]()
-        share = _cumulative((law.long, law.short)[row], law.spread, _away_of(result, law, row), away)
+        share = _cumulative(law.level_shares[row], _away_of(result, law, row), away)
         curve = hv.Curve((move, 100 * share), "move", "share", label=name)
         parts.append(curve.opts(color=hue, line_width=1.3, line_dash="dashed"))
     parts.append(hv.Curve((move, fitted), "move", "share", label="calibrated").opts(color=colour, line_width=3))
@@ -149,11 +149,10 @@ def _law(result: Calibration, row: int, side: str, colour: str, level: float, ki
     )  # fmt: skip
 
 
-def _cumulative(share: np.ndarray, spread: Any, distance: np.ndarray, away: np.ndarray) -> np.ndarray:
-    """Share of the coins within each log distance, joined straight."""
-    leverage_levels = np.broadcast_to(spread, share.shape)
+def _cumulative(share: np.ndarray, distance: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Share of the coins within each log distance, joined straight; `share` and `distance` by leverage level."""
     order = np.argsort(distance)
-    x, below = np.log(distance[order]), np.cumsum(np.repeat(share / leverage_levels, leverage_levels)[order])
+    x, below = np.log(distance[order]), np.cumsum(share[order])
     return np.interp(np.log(away), np.r_[x[0] - 0.3, x], np.r_[0.0, below])
 
 

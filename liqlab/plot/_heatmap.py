@@ -35,7 +35,7 @@ def heatmap(
     market: Market | None = None,
     *,
     cmap: str = "purple-yellow",
-    logz: bool = True,
+    logz: bool | None = None,
     cnorm: str | None = None,
     threshold: float = 0.0,
     ylim: tuple[float, float] | None = None,
@@ -58,8 +58,9 @@ def heatmap(
         One of the four colour scales in circulation: ``purple-yellow``, ``black-yellow``, ``green-red``,
         ``violet-red``, or a name of matplotlib's. The last two of the four are neither perceptually uniform nor safe
         for colour-blind eyes. A cell in which nothing stands is black, and no amount is; no data is hatched.
-    logz : bool
-        Logarithmic colours (default) or linear ones.
+    logz : bool, optional
+        Logarithmic colours or linear ones; default: linear, and logarithmic for what was observed, of which most is
+        small.
     cnorm : str, optional
         ``linear``, ``log`` or ``eq_hist``; it has the last word over `logz`. Linear colours begin at 0. Logarithmic
         ones begin where a hundredth of the notional lies below, and the colour bar says how much it is. ``eq_hist``
@@ -93,7 +94,7 @@ def heatmap(
         if at is not None or positions is not None or zones is not None:
             raise ValueError("at, positions and zones belong to an estimated map, and this one is of observed "
                              "liquidations; leave them out, or lay lq.plot.clusters(zones) over it with *")  # fmt: skip
-        return observed_heatmap(heat, cmap=cmap, logz=logz, cnorm=cnorm, ylim=ylim, strip=strip, profile=profile,
+        return observed_heatmap(heat, cmap=cmap, logz=logz is not False, cnorm=cnorm, ylim=ylim, strip=strip, profile=profile,
                                 title=title)  # fmt: skip
     check_same_market(market, heat)
     check_same_source(zones, heat)

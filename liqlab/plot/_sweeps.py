@@ -34,7 +34,7 @@ def sweeps(
     heat: xr.Dataset,
     *,
     cmap: str = "purple-yellow",
-    logz: bool = True,
+    logz: bool = False,
     cnorm: str | None = None,
     threshold: float = 0.0,
     ylim: tuple[float, float] | None = None,

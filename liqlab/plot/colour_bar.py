@@ -62,8 +62,8 @@ class Limits(NamedTuple):
         return f"{'hidden' if self.hidden else 'below'}: {100 * self.share:.1f} % of the notional"
 
 
-def colours(cmap: str, *, logz: bool = True, cnorm: str | None = None) -> Colours:
-    """Palette and scale; `cnorm` has the last word, as in hvPlot."""
+def colours(cmap: str, *, logz: bool | None = None, cnorm: str | None = None) -> Colours:
+    """Palette and scale, linear if nothing is said; `cnorm` has the last word, as in hvPlot."""
     norm = cnorm or ("log" if logz else "linear")
     if norm not in NORMS:
         raise ValueError(f"cnorm must be one of {', '.join(NORMS)}, got {cnorm!r}")

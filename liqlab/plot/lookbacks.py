@@ -24,7 +24,7 @@ def lookback_heatmaps(
     maps: xr.Dataset,
     *,
     cmap: str = "purple-yellow",
-    logz: bool = True,
+    logz: bool = False,
     cnorm: str | None = None,
     ylim: tuple[float, float] | None = None,
     columns: int = 2,

@@ -34,6 +34,7 @@ class _Look(NamedTuple):
     """What all panels of a picture share."""
 
     scale: Colours
+    observed_scale: Colours
     threshold: float
     ylim: tuple[float, float] | None
     at: Any
@@ -51,7 +52,7 @@ def png(
     market: Market | None = None,
     *,
     cmap: str = "purple-yellow",
-    logz: bool = True,
+    logz: bool | None = None,
     cnorm: str | None = None,
     threshold: float = 0.0,
     ylim: tuple[float, float] | None = None,
@@ -126,7 +127,8 @@ def png(
         check_same_market(market, each)
     check_same_source(zones, maps[0], "zones")
     check_same_source(observed, maps[0], "observed")
-    look = _Look(colours(cmap, logz=logz, cnorm=cnorm), threshold, ylim, at, title, candles, profile,
+    look = _Look(colours(cmap, logz=logz, cnorm=cnorm),
+                 colours(cmap, logz=logz is not False, cnorm=cnorm), threshold, ylim, at, title, candles, profile,
                  not several if strip is None else strip, max(5, int(width / columns)))  # fmt: skip
     figure = _figure(maps, market, look, zones=zones, positions=positions, observed=observed, columns=columns,
                      width=width, dpi=dpi)  # fmt: skip
@@ -172,7 +174,8 @@ def _figure(
 def _map_rows(axes: Any, heat: xr.Dataset, ylim: tuple[float, float], look: _Look) -> None:
     """A map with its candles and the map at the side, and the colour bar below."""
     main, bar = axes[0, 0], axes[1, 0]
-    layers.draw_cells(main, bar, cells(heat, ylim), heat, ylim, look.scale, look.threshold)
+    scale = look.observed_scale if is_observed(heat) else look.scale
+    layers.draw_cells(main, bar, cells(heat, ylim), heat, ylim, scale, look.threshold)
     if look.candles:
         layers.draw_candles(main, heat)
     if look.at is not None:

@@ -29,7 +29,7 @@ def small_maps(
     *,
     within: float = 0.1,
     cmap: str = "purple-yellow",
-    logz: bool = True,
+    logz: bool = False,
     cnorm: str | None = None,
     columns: int = 3,
 ) -> hv.Layout:

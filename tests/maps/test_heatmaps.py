@@ -373,6 +373,7 @@ def test_a_map_says_what_it_was_made_from(model: str) -> None:
         *models.options_of(model),
         "law",
         "law_spread",
+        "law_exact",
         "entries",
         "position_notional",
         "grid_step",

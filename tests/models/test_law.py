@@ -182,6 +182,17 @@ def test_a_spread_class_keeps_its_label_and_its_share() -> None:
     assert by_class.leverage_levels[1:4] == pytest.approx([10 * 4 ** (1 / 6), 20, 10 * 4 ** (5 / 6)])
 
 
+def test_a_share_of_a_spread_class_can_stand_at_its_leverage() -> None:
+    """Two classes of two levels each, a fifth of each at its own leverage, which stands between them in order."""
+    law = replace(lq.law({5: 3, 20: 1}), spread=2, exact=0.2)
+    assert law.labels.tolist() == [5, 5, 5, 20, 20, 20] and law.counts.tolist() == [3, 3]
+    assert law.leverage_levels[1] == 5 and (np.diff(law.leverage_levels) > 0).all()
+    assert law.level_shares[0] == pytest.approx([0.3, 0.15, 0.3, 0.1, 0.1, 0.05])  # the last: 20x is its highest
+    assert Law.recorded(law.record()).leverage_levels.tolist() == law.leverage_levels.tolist()
+    with pytest.raises(ValueError, match=r"exact share must lie in \[0, 1\), got 1.0; spread=1"):
+        replace(law, exact=1.0)
+
+
 def test_a_spread_law_has_the_same_classes_on_the_map() -> None:
     """By leverage the labels are those of the law, and their sum is the map without the split."""
     market = lq.load_example("btc-2024-07")

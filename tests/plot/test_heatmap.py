@@ -148,7 +148,7 @@ def test_the_four_scales_are_there_by_name_and_matplotlibs(heat: xr.Dataset, sca
 
 def test_logarithmic_colours_begin_low_and_say_what_lies_below(each_heat: xr.Dataset) -> None:
     """At most a hundredth of the notional, and at most a tenth of the brightest colour; the bar says how much it is."""
-    image = image_of(lq.plot.heatmap(each_heat))
+    image = image_of(lq.plot.heatmap(each_heat, logz=True))
     values = image.dimension_values("estimated")
     values = values[values > 0]
     low, high = image.vdims[0].range
@@ -481,7 +481,7 @@ def test_what_cannot_be_written_is_refused(heat: xr.Dataset, tmp_path: Path, nam
 
 def test_the_side_panel_of_a_file_has_the_cells_of_its_map(heat: xr.Dataset, tmp_path: Path) -> None:
     """The same unit stands at both, and the bars are as high as the cells."""
-    text = lq.plot.png(heat, tmp_path / "map.svg", ylim=(52_000, 70_000)).read_text()
+    text = lq.plot.png(heat, tmp_path / "map.svg", ylim=(52_000, 70_000), logz=True).read_text()
     assert "<!-- per 50 USDT] -->" in text and "estimated [USDT per 50 USDT]" in text
     assert "% of the notional" in text
 

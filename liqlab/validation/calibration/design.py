@@ -112,8 +112,8 @@ def spread_law(law: Law, leverage: np.ndarray) -> np.ndarray:
     mine = np.log(leverage)
     cut = np.concatenate([[-1e9], (mine[1:] + mine[:-1]) / 2, [1e9]])
     out = []
-    for side in (law.long, law.short):
-        below = np.concatenate([[0.0], np.cumsum(np.repeat(side / law.spread, law.spread))])
+    for shares in law.level_shares:
+        below = np.concatenate([[0.0], np.cumsum(shares)])
         out.append(np.diff(np.interp(cut, edge, below)))
     share = np.maximum(np.stack(out), 1e-4)  # no class is ruled out before the data are seen
     return share / share.sum(axis=1, keepdims=True)
