@@ -26,8 +26,8 @@ NEAR_LEVERAGE = 50.0  # from here on a law's near part
 # Median distance, its standard deviation [log], near part: of research/fit_default.py, with its evidence in
 # data/default.csv.
 FITTED, FITTED_ON = (0.2, 0.8, 0.05), "2026-11"
-# Share of the fitted law at the very leverages that traders name: 22 % of positions are isolated, and 95 % of the
-# leverages that are set are among them; cross positions end anywhere (docs/default-map.md).
+# Share of the fitted law at the very leverages of `LEVERAGES`: 22 % of positions are isolated, and 88 % of all have
+# one of these leverages; cross positions end anywhere (docs/default-map.md).
 NAMED = 0.2
 # Leverage levels of the measured law lie at most so far apart [fraction of entry].
 MAX_LEVEL_GAP = 0.01
