@@ -93,7 +93,7 @@ def watch(
     ...     watching = lq.watch(replay=market, speed=None, start="2024-05-01", rules=rules, to=[])
     ...     return [f"{alert.side}, {alert.time:%H:%M}, price {alert.price:,.0f}" async for alert in watching]
     >>> asyncio.run(told())
-    ['long, 07:15, price 58,486', 'long, 09:00, price 57,153']
+    ['long, 09:30, price 57,402']
     """
     wanted, silence = rules_of(rules), timedelta(quiet, "quiet")
     receivers = [to] if callable(to) else list(to)
