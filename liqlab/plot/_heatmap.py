@@ -94,8 +94,8 @@ def heatmap(
         if at is not None or positions is not None or zones is not None:
             raise ValueError("at, positions and zones belong to an estimated map, and this one is of observed "
                              "liquidations; leave them out, or lay lq.plot.clusters(zones) over it with *")  # fmt: skip
-        return observed_heatmap(heat, cmap=cmap, logz=logz is not False, cnorm=cnorm, ylim=ylim, strip=strip, profile=profile,
-                                title=title)  # fmt: skip
+        return observed_heatmap(heat, cmap=cmap, logz=logz is not False, cnorm=cnorm, ylim=ylim, strip=strip,
+                                profile=profile, title=title)  # fmt: skip
     check_same_market(market, heat)
     check_same_source(zones, heat)
     low, high = ylim or view(heat)
