@@ -51,7 +51,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         "examples": lq.examples,
         "load_example": lambda: lq.load_example("tia-2023"),
         "read": lambda: lq.read(folder / "candles.csv", open_interest=folder / "oi.parquet", **names),
-        "read_case": lambda: lq.read_case("tia-reversal"),
+        "read_case": lambda: lq.read_case("xrp-squeeze"),
         "capabilities": lambda: lq.capabilities("binanceusdm"),
         "fetch_depth": lambda: lq.fetch_depth("BTC/USDT:USDT"),
         "Market": lambda: lq.Market(market.candles, open_interest=market.open_interest),

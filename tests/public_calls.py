@@ -187,6 +187,7 @@ def _zones(t: Things) -> dict[str, Call]:
         ),
         "zones.event_windows": Call(lq.event_windows, {"market": m, "times": [START], "before": "1h", "after": "1h"}),
         "zones.summarise_periods": Call(lq.zones.summarise_periods, {"market": m, "spans": [["a", START, END]]}),
+        "zones.frozen_maps": Call(lq.zones.frozen_maps, {"market": m, "heat": heat, "moments": [END], "side": "long"}),
         "zones.compare_levels": Call(
             lq.zones.compare_levels,
             {"heat": heat, "path": m.candles, "expected": [[56_490, 34.0]], "moments": [END], "width": 130.0},
@@ -239,7 +240,7 @@ def _rest(t: Things) -> dict[str, Call]:
         "models.law": Call(lq.models.law, {"law": "retail"}),
         "models.names": Call(lq.models.names, {}),
         "models.options_of": Call(lq.models.options_of, {"model": "volume"}),
-        "loaders.read_case": Call(lq.read_case, {"name": "tia-reversal"}),
+        "loaders.read_case": Call(lq.read_case, {"name": "xrp-squeeze"}),
         "loaders.capabilities": Call(lq.capabilities, {"exchange": "binanceusdm"}),
         "loaders.channels": Call(lq.loaders.channels, {}),
         "loaders.examples": Call(lq.examples, {}),

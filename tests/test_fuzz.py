@@ -137,7 +137,7 @@ def _store(folder: Path) -> bytes:
 
 
 def _case() -> bytes:
-    return lq.read_case("tia-reversal").to_yaml().encode()
+    return lq.read_case("xrp-squeeze").to_yaml().encode()
 
 
 KINDS: dict[str, tuple[Callable[[], bytes], Callable[[bytes, Path], object]]] = {

@@ -196,9 +196,9 @@ class Case:
 
         Examples
         --------
-        >>> print(read_case("tia-reversal", story="").to_yaml()[:63])
-        case: tia-2023
-        title: 'TIA, November 2023: the reversal at the
+        >>> print(read_case("xrp-squeeze", story="").to_yaml()[:66])
+        case: xrp-2024-05
+        title: 'XRP, March 2024: a squeeze that was none
         """
         return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
@@ -229,8 +229,8 @@ def read_case(name: str, **given: Any) -> Case:
 
     Examples
     --------
-    >>> read_case("tia-reversal").lookback, read_case("tia-reversal", lookback="", model="volume").lookback
-    ('7d', '')
+    >>> read_case("btc-56k-cascade").lookback, read_case("btc-56k-cascade", lookback="").lookback
+    ('24h', '')
     >>> read_case("btc-2024-05", frozen=["2024-05-01 07:00"]).periods
     [['after the map was read', '2024-05-01 07:00', '2024-05-03 00:00']]
     """

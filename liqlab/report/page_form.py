@@ -1,7 +1,8 @@
-"""The form of a published page, made from an executed notebook: its answer first, one cell of parameters.
+"""The form of a published page, made from an executed notebook: its answer and picture first, one cell of parameters.
 
 A notebook computes in its own order, and papermill writes the parameters given into a cell of their own. A reader wants
-the answer at the top and each parameter once, with its value and what it means.
+the answer at the top with its picture, each parameter once, with its value and what it means, and no section in which
+nothing is shown.
 """
 
 from __future__ import annotations
@@ -12,21 +13,58 @@ import json
 import pprint
 import re
 import textwrap
+from collections.abc import Collection
 from typing import Any
 
 __all__ = ["published"]
 
 _WIDTH = 96  # signs in a line of code that the column shows whole
 _PARAMETER = re.compile(r"^(\w+): (\w+) = (.+?)  # (.*)$")
+_SHOWN_ABOVE = "*Its figure is the picture at the top of this page.*"
 _BARE_HEADING = re.compile(r"\s*#+[^\n]*\s*")
+_SECTION = re.compile(r"##+[ \t]")
 _TITLE = re.compile(r"\A(#[ \t]+.+?)[ \t]*\n")
+_LINK = re.compile(r"\[([^\]]+)\]\(([\w.-]+)\.(?:ipynb|md)\)")
 
 
-def published(notebook: Any) -> Any:
-    """The notebook in the form of a page; changes and returns it. Doing it again changes nothing."""
+def published(notebook: Any, pages: Collection[str] = ()) -> Any:
+    """The notebook in the form of a page; changes and returns it. Doing it again changes nothing.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Executed, with plain figures.
+    pages : collection of str
+        The pages that stand beside it, by name: a link to another one becomes its words.
+    """
     _merge_parameters(notebook)
+    _drop_empty_sections(notebook)
     _put_answer_first(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _LINK.sub(lambda link: link[0] if link[2] in pages else link[1], cell.source)
     return notebook
+
+
+def _drop_empty_sections(notebook: Any) -> None:
+    """Remove sections whose code shows nothing: what they are about is not in this page's data."""
+    sections: list[list[Any]] = [[]]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and _SECTION.match(cell.source):
+            sections.append([])
+        sections[-1].append(cell)
+    kept = sections[:1] + [section for section in sections[1:] if not _is_empty(section)]
+    notebook.cells = [cell for section in kept for cell in section]
+
+
+def _is_empty(section: list[Any]) -> bool:
+    code = [cell for cell in section if cell.cell_type == "code"]
+    return bool(code) and not any(cell.outputs or _moved(cell) for cell in code)
+
+
+def _moved(cell: Any) -> bool:
+    """Whether what the cell shows stands at the top."""
+    return bool({"answer", "thumbnail"} & set(cell.metadata.get("tags", ())))
 
 
 def _tagged(notebook: Any, tag: str) -> list[Any]:
@@ -94,5 +132,20 @@ def _put_answer_first(notebook: Any) -> None:
             notebook.cells = [other for other in notebook.cells if other is not before]  # of a section now empty
         title = _TITLE.match(head.source)
         rest = head.source[title.end() :].lstrip("\n") if title else ""
-        first = [nbformat.v4.new_markdown_cell(title[1] if title else head.source), top]
+        first = [nbformat.v4.new_markdown_cell(title[1] if title else head.source), top, *_picture(notebook)]
         notebook.cells[:1] = [*first, nbformat.v4.new_markdown_cell(rest)] if rest else first
+
+
+def _picture(notebook: Any) -> list[Any]:
+    """The figure of the cell tagged ``thumbnail``, taken from its place, where a line says so."""
+    import nbformat
+
+    for k, cell in enumerate(notebook.cells):
+        if "thumbnail" in cell.metadata.get("tags", ()) and cell.outputs:
+            top = copy.deepcopy(cell)
+            top["id"] = f"{cell['id']}-first"
+            top.metadata["tags"] = ["picture-first", "remove-input"]
+            cell.outputs = []
+            notebook.cells.insert(k + 1, nbformat.v4.new_markdown_cell(_SHOWN_ABOVE))
+            return [top]
+    return []

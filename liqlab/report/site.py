@@ -10,14 +10,14 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from liqlab.report.doing_pages import doing_files
+from liqlab.report.doing_pages import ORDER, doing_files
 from liqlab.report.index_page import in_markdown, own_pages
 from liqlab.report.kept_pages import KEPT, keep, kept_file, read_kept, timeless
 from liqlab.report.pages import Page, ReportError
@@ -132,6 +132,7 @@ def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], ea
     (source / "_static").mkdir(parents=True)
     html.mkdir()
     entries = []
+    beside = {*(page.name for page in pages), "cases", "glossary", "units", "api", *ORDER}
     for page in pages:
         executed = work / "executed" / f"{page.name}.ipynb"
         before: Mapping[str, Any] = {}
@@ -141,7 +142,7 @@ def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], ea
             if before["picture"]:
                 shutil.copyfile(old / "_static" / picture.name, picture)
         if executed.is_file():
-            entry = _write_entry(read_kept(executed), page, source=source, html=html)
+            entry = _write_entry(read_kept(executed), page, source=source, html=html, beside=beside)
             entries.append({**entry, "key": keys.get(page.name) or before.get("key"), "seconds": before.get("seconds")})
     written = own_pages(entries)
     for name, text in written.items():
@@ -188,7 +189,7 @@ def with_title(notebook: Any, title: str) -> Any:
     return notebook
 
 
-def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict[str, Any]:
+def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path, beside: Collection[str]) -> dict[str, Any]:
     """One page's sources: its notebook for readers and the next report, one for Sphinx, its picture."""
     import nbformat
 
@@ -207,7 +208,7 @@ def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path) -> dict
     foot = _foot(page.name, command(page, entry["parameters"]))
     plain = with_texts_as_text(with_plain_figures(notebook, name=page.name), texts_of(entry["parameters"]))
     keep(plain, html, page.name)
-    with_linked_words(published(plain))
+    with_linked_words(published(plain, beside))
     with_title(plain, in_markdown(entry, "title", case=page.case))
     entry["figures"] = figures_shown(plain)
     plain.cells.append(nbformat.v4.new_markdown_cell(foot))

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from liqlab.maps.arguments import column_at, estimated
+from liqlab.maps.arguments import check_same_market, column_at, estimated
 from liqlab.maps.stacking import one_heatmap
+from liqlab.maps.tables import expected_liquidations
 from liqlab.market.arguments import Table, checked
 from liqlab.market.clock import between, nanoseconds, span_of, timedelta, utc
 from liqlab.market.market import Market
+from liqlab.market.provenance import Provenance
+from liqlab.models import Assumptions
+from liqlab.zones._clusters import clusters
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["summarise_periods", "swing_sweeps", "compare_levels"]
+__all__ = ["compare_levels", "frozen_maps", "summarise_periods", "swing_sweeps"]
 
 
 @checked(path=Table("market.candles", "low high", times=True))
@@ -85,6 +89,81 @@ def compare_levels(
         rows[price] = told
     table = _table(rows, ["expected", *maps, "in_bucket", "traded"], times=["in_bucket", "traded"])
     return table.set_axis(pd.Index(list(rows), dtype=float, name="price"))
+
+
+@checked()
+def frozen_maps(market: Market, heat: xr.Dataset, moments: Sequence[Any], *, side: str) -> pd.DataFrame:
+    """A map frozen at some moments, each held against the furthest price that came after it.
+
+    Parameters
+    ----------
+    market : Market
+        That of the map.
+    heat : Dataset
+        From `liqlab.heatmap`; what comes after is looked for up to its last column.
+    moments : sequence of time-like
+        When the map is frozen: nothing later is in ``price``, ``stood``, ``coverage`` and ``clusters``.
+    side : 'long' or 'short'
+        Whose liquidations are asked for: those of longs lie below the price, those of shorts above.
+
+    Returns
+    -------
+    DataFrame (moment,)
+        price [quote]; stood: notional of the side on the map [quote]; coverage: share of the side's open interest with
+        a known entry [1], NaN where the model takes none; clusters: how many zones of the side stand out, broad blocks
+        left out; turn: lowest (long) or highest (short) price after the moment [quote]; turned_at: its column;
+        reached: notional between price and turn on the frozen map [quote]; passed: clusters that the price went into;
+        liquidated: notional that the model liquidates on the side from the moment to ``turned_at`` [quote], with
+        positions opened after the map was frozen.
+
+    Raises
+    ------
+    ValueError
+        Where no moment is given, one lies outside the map, or the map is that of another market.
+
+    Examples
+    --------
+    >>> import liqlab as lq
+    >>> market = lq.load_example("btc-2024-05")
+    >>> heat = lq.heatmap(market, start="2024-05-01", end="2024-05-02")
+    >>> lq.zones.frozen_maps(market, heat, ["2024-05-01 07:00"], side="long")["passed"].tolist()
+    [0]
+    """
+    if side not in ("long", "short"):
+        raise ValueError(f"side must be 'long' (below the price) or 'short' (above it), got {side!r}")
+    heat = one_heatmap(estimated(heat))
+    check_same_market(heat, market)
+    if not len(moments):
+        raise ValueError("moments is empty; give at least one at which the map is frozen, such as ['2024-05-01 07:00']")
+    flow = expected_liquidations(
+        market, assumptions=Assumptions.of(heat), lookback=Provenance.of(heat).lookback or None
+    )
+    columns = [column_at(heat, moment, f"moments[{k}]") for k, moment in enumerate(moments)]
+    rows = [_frozen(heat, column, side, flow[side]) for column in columns]
+    return pd.DataFrame(rows, index=pd.Index([str(moment) for moment in moments], name="moment"))
+
+
+def _frozen(heat: xr.Dataset, column: int, side: str, flow: pd.Series) -> dict[str, Any]:
+    snap, rest = heat.isel(time=column).sel(side=side), heat.isel(time=slice(column + 1, None))
+    price, stood = float(snap["close"]), snap["notional"]
+    extreme = rest["low"] if side == "long" else -rest["high"]
+    closed = pd.Timestamp(snap["close_time"].item(), tz="UTC")
+    turn, turned_at = price, closed
+    if rest.sizes["time"]:
+        turn = abs(float(extreme.min()))
+        turned_at = pd.Timestamp(rest["time"].to_numpy()[int(np.argmin(extreme.to_numpy()))], tz="UTC")
+    zones = clusters(heat, at=closed).query("side == @side and not broad")
+    into = zones["high"] >= turn if side == "long" else zones["low"] <= turn
+    gone = float(flow[(flow.index >= closed) & (flow.index <= turned_at)].sum()) if rest.sizes["time"] else 0.0
+    known = float(snap["attributed_oi"] + snap["unattributed_oi"])
+    bounded = Provenance.of(heat).open_interest.kind != "not used" and known > 0
+    way = slice(turn, None) if side == "long" else slice(None, turn)
+    return {
+        "price": price, "stood": float(stood.sum()),
+        "coverage": float(snap["attributed_oi"]) / known if bounded else float("nan"), "clusters": len(zones),
+        "turn": turn, "turned_at": turned_at, "reached": float(stood.sel(price=way).sum()), "passed": int(into.sum()),
+        "liquidated": gone,
+    }  # fmt: skip
 
 
 def bars_in(market: Market, span: Any, name: str) -> int:

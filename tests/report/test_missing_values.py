@@ -59,9 +59,9 @@ def test_a_parameter_may_hold_the_word() -> None:
     ("page", "given", "words"),
     [
         ("btc-56k-cascade", {"lookback": 3}, "lookback: the number 3 has no unit; write '3d', '3h' or '3m'"),
-        ("tia-reversal", {"lookback": "2 weeks"}, "lookback: not a time frame: '2 weeks'; write 1m, 5m"),
+        ("xrp-squeeze", {"lookback": "2 weeks"}, "lookback: not a time frame: '2 weeks'; write 1m, 5m"),
         ("07_windows_and_confluence", {"lookbacks": ["12h", 24]}, "lookbacks: the number 24 has no unit"),
-        ("11_do_prices_seek_clusters", {"every": True}, "every: the number True has no unit"),
+        ("12_your_market", {"bar": True}, "bar: the number True has no unit"),
     ],
 )
 def test_a_bare_number_is_no_duration_of_a_page_either(page: str, given: dict[str, Any], words: str) -> None:

@@ -12,12 +12,14 @@ import pytest
 import yaml
 
 from liqlab.report.pages import list_pages
+from research.site_words import count_notebook
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 TEMPLATE = ROOT / "notebooks" / "_template.ipynb"
 CASES = sorted((ROOT / "notebooks" / "cases").glob("*.yml"))
 MAX_LINE = 100
+FULLER = {"09_does_it_predict", "10_calibrate", "14_how_much_is_assumption"}  # not rewritten to this form yet
 TYPED = re.compile(r"^\w+: (str|float|int|bool|list|dict) = .+  # \S.*$")
 
 
@@ -48,7 +50,7 @@ def notebook(request: Any) -> Path:
 
 def test_there_are_notebooks_and_cases() -> None:
     assert {p.stem for p in NOTEBOOKS} >= {"00_quickstart", "06_case_study"}
-    assert {p.stem for p in CASES} >= {"btc-56k-cascade", "tia-reversal"}
+    assert {p.stem for p in CASES} >= {"btc-56k-cascade", "october-2025"}
 
 
 def test_every_notebook_but_the_template_is_a_page() -> None:
@@ -57,11 +59,18 @@ def test_every_notebook_but_the_template_is_a_page() -> None:
 
 
 def test_the_skeleton_is_there_in_its_order(notebook: Path) -> None:
-    """A question first, what the reader will do, what it cannot tell, exercises with solutions, references, sources."""
+    """A question first, what it cannot tell, exercises with solutions, references, sources; one answer, one picture."""
     told = [text(cell) for cell in cells(notebook, "markdown")]
     assert re.match(r"# .+\?\n", told[0]), "the H1 is a question"
-    assert "**You will**" in told[0]
-    assert told[0].count("\n- ") == 3
+    tags = [
+        tag
+        for cell in cells(notebook, "code")
+        if notebook.stem not in FULLER
+        for tag in cell["metadata"].get("tags", [])
+    ]
+    assert tags.count("answer") == tags.count("thumbnail") == (notebook.stem not in FULLER), (
+        "the page opens with its answer and its picture"
+    )
     whole = "\n".join(told)
     places = [
         whole.index(f"## {name}") for name in ("What this cannot tell you", "Exercises", "References", "Provenance")
@@ -77,14 +86,12 @@ def test_parameters_are_typed_commented_and_offline(notebook: Path) -> None:
 
 
 def test_code_is_short_and_prose_goes_with_it(notebook: Path) -> None:
-    """Six to fourteen cells of code, none long, none that defines helpers; at least as much prose as code."""
+    """Five to seventeen cells of code, none long, none that defines helpers."""
     code = [cell for cell in cells(notebook, "code") if not is_prose(cell)]
-    prose = [cell for cell in cells(notebook) if is_prose(cell)]
     for cell in cells(notebook, "code"):
         compile(text(cell), notebook.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         assert max(map(len, text(cell).splitlines())) <= MAX_LINE, "longer lines are cut off in JupyterLab"
-    assert 6 <= len(code) <= 14
-    assert len(prose) >= len(code)
+    assert 5 <= len(code) <= 18
     for cell in code:
         assert "def " not in text(cell)
         assert "parameters" in cell["metadata"].get("tags", []) or len(text(cell).splitlines()) <= 9, text(cell)
@@ -103,11 +110,12 @@ def test_every_figure_is_described(notebook: Path) -> None:
             assert len(cell["metadata"].get("liqlab", {}).get("alt", "")) > 20, text(cell)
 
 
-def test_figures_are_read_in_computed_words(notebook: Path) -> None:
-    """Every *What we see* comes from code, so its numbers cannot go stale."""
-    for cell in cells(notebook, "markdown"):
-        assert "**What we see" not in text(cell)
-    assert any("**What we see" in text(cell) for cell in cells(notebook, "code"))
+def test_few_computed_sentences() -> None:
+    """Code shows how liqlab is used: at most 15 % of it makes sentences, and nowhere more than a fifth."""
+    counted = {row.name: row for row in map(count_notebook, [*NOTEBOOKS, TEMPLATE])}
+    assert all(row.sentences <= 0.2 * row.code for name, row in counted.items() if name not in FULLER), counted
+    mine = [row for name, row in counted.items() if name not in FULLER]
+    assert sum(row.sentences for row in mine) <= 0.15 * sum(row.code for row in mine)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda p: p.stem)

@@ -66,6 +66,42 @@ def test_the_answer_stands_below_the_title_and_its_code_where_it_was() -> None:
     assert nbformat.writes(again) == nbformat.writes(made)
 
 
+def with_picture() -> Any:
+    figure = new_output("display_data", {"text/html": "<div class='lq-figure'></div>"})
+    cells = [
+        new_markdown_cell("# What is it?\n\nSee [there](01_there.ipynb), [here](02_here.ipynb)."),
+        new_markdown_cell("## Setup and nothing"),
+        new_code_cell("x = 1"),
+        new_code_cell("None if x else x"),
+        new_markdown_cell("## The picture"),
+        new_code_cell("draw(x)", metadata={"tags": ["thumbnail"]}, outputs=[figure]),
+        new_markdown_cell("## Words alone"),
+        new_markdown_cell("## In short"),
+        new_code_cell("Markdown(x)", metadata={"tags": ["hide-input", "answer"]},
+                      outputs=[new_output("display_data", {"text/markdown": "It is 42."})]),
+    ]  # fmt: skip
+    return new_notebook(cells=cells)
+
+
+def test_the_picture_follows_the_answer_and_leaves_a_line_in_its_place() -> None:
+    made = published(with_picture(), ["02_here"])
+    sources = [cell.source for cell in made.cells]
+    assert sources[:3] == ["# What is it?", "Markdown(x)", "draw(x)"]
+    assert made.cells[2].outputs and "remove-input" in made.cells[2].metadata["tags"]
+    place = sources.index("draw(x)", 3)
+    assert not made.cells[place].outputs and "top of this page" in sources[place + 1]
+    again = published(copy.deepcopy(made), ["02_here"])
+    assert nbformat.writes(again) == nbformat.writes(made)
+
+
+def test_a_section_that_shows_nothing_and_links_to_pages_that_are_not_there_go() -> None:
+    made = published(with_picture(), ["02_here"])
+    sources = [cell.source for cell in made.cells]
+    assert "## Setup and nothing" not in sources and "x = 1" not in sources
+    assert "## Words alone" in sources and "## The picture" in sources
+    assert "See there, [here](02_here.ipynb)." in sources
+
+
 def test_words_are_linked_once_in_prose_alone() -> None:
     text = (
         "# The law of a heatmap\n\nA `law` and $law$ and [law](x) and <i title='law'>. The Laws, a law.\n\n"

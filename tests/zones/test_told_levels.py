@@ -69,6 +69,34 @@ def test_levels_ask_for_what_they_need(moments: list[str], width: float, words: 
         )
 
 
+def test_a_frozen_map_against_what_came_after() -> None:
+    """One long at 100, 10x: its level is 90.9; the second candle falls to 85, the third to 80."""
+    rows = [(100, 100, 100, 100, 10), (100, 100, 85, 90, 0), (90, 90, 80, 85, 0)]
+    small = market(rows)
+    heat = lq.heatmap(small, "volume", law={10: 1}, price_step=0.2)
+    (row,) = lq.zones.frozen_maps(small, heat, ["2024-05-01 00:15"], side="long").itertuples()
+    assert (row.price, row.turn, row.turned_at) == (100, 80, pd.Timestamp("2024-05-01 00:30", tz="UTC"))
+    assert row.stood == row.reached == pytest.approx(5 * 100 * 0.9 / 0.99, rel=1e-4)
+    assert row.liquidated == pytest.approx(row.reached, rel=1e-6)
+    assert np.isnan(row.coverage) and row.passed <= row.clusters
+
+
+def test_frozen_maps_look_at_nothing_later_and_end_with_the_map() -> None:
+    example = lq.load_example("btc-2024-05")
+    heat = lq.heatmap(example, start="2024-05-01", end="2024-05-02")
+    early = lq.heatmap(example.until("2024-05-01 12:00"), start="2024-05-01")
+    options = {"moments": ["2024-05-01 07:00"], "side": "long"}
+    whole = lq.zones.frozen_maps(example, heat, **options)
+    cut = lq.zones.frozen_maps(example.until("2024-05-01 12:00"), early, **options)
+    assert whole[["price", "coverage", "turn"]].equals(cut[["price", "coverage", "turn"]])
+    last = lq.zones.frozen_maps(example, heat, ["2024-05-02 00:00"], side="short").iloc[0]
+    assert last["turn"] == last["price"] and last["reached"] == last["liquidated"] == 0
+    with pytest.raises(ValueError, match="side must be 'long'"):
+        lq.zones.frozen_maps(example, heat, ["2024-05-01 07:00"], side="both")
+    with pytest.raises(ValueError, match="moments is empty"):
+        lq.zones.frozen_maps(example, heat, [], side="long")
+
+
 def test_periods_of_the_first_of_may() -> None:
     """The extremes on record, and open interest as the snapshots have it."""
     spans = [("fall", "2024-05-01 07:00", "2024-05-01 09:00"), ("after", "2024-05-01 11:00", "2024-05-01 19:00")]
