@@ -78,8 +78,8 @@ def _of_levels(case: Case, market: Market, told: pd.DataFrame, periods: pd.DataF
 
 def _before(extreme: str, read: pd.Timestamp, periods: pd.DataFrame) -> str:
     """Whether the extreme of the story had come before the map was read."""
-    words = periods[extreme].idxmin() if extreme == "low" else periods[extreme].idxmax()
-    at = periods.loc[words, f"{extreme}_at"]
+    words: Any = periods[extreme].idxmin() if extreme == "low" else periods[extreme].idxmax()
+    at: Any = periods.loc[words, f"{extreme}_at"]
     if not at < read:
         return ""
     return (f" The {extreme} of the story, {periods.loc[words, extreme]:,.10g}, had come at {at:%H:%M}, before the "
@@ -101,7 +101,7 @@ def _of_the_map(case: Case, market: Market, last: Any) -> str:
 
 def _of_a_squeeze(case: Case, periods: pd.DataFrame) -> str:
     """The story's own test: a squeeze closes positions, so open interest falls."""
-    tested = periods.loc[case.squeeze]
+    tested: Any = periods.loc[case.squeeze]
     change, went = tested["open_interest"], tested["close"] / tested["open"] - 1
     if pd.isna(change):
         return "Whether it was a squeeze cannot be told: open interest is not known for this market."

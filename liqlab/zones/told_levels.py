@@ -132,7 +132,7 @@ def frozen_maps(market: Market, heat: xr.Dataset, moments: Sequence[Any], *, sid
     if side not in ("long", "short"):
         raise ValueError(f"side must be 'long' (below the price) or 'short' (above it), got {side!r}")
     heat = one_heatmap(estimated(heat))
-    check_same_market(heat, market)
+    check_same_market(market, heat)
     if not len(moments):
         raise ValueError("moments is empty; give at least one at which the map is frozen, such as ['2024-05-01 07:00']")
     flow = expected_liquidations(
