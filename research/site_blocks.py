@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from liqlab.report.packed_images import unpacked_images
+
 SCOPES = ("page", "column", "key", "word", "code")
 MAPPED = {  # what is translated in each kind of text; the first that has a name wins
     "text": ("word",),
@@ -265,6 +267,21 @@ def leaves(node: Any) -> Iterator[Any]:
         yield node
 
 
+def put_back(document: Any) -> None:
+    """Images that stand packed beside the figure, as its arrays; changes the document."""
+    images = unpacked_images(document)
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict) and node.get("type") == "bytes" and isinstance(node["data"], dict):
+            node["data"] = base64.b64encode(gzip.compress(images[node["data"]["image"]].tobytes())).decode()
+        elif isinstance(node, dict | list):
+            for value in node.values() if isinstance(node, dict) else node:
+                walk(value)
+
+    if images:
+        walk(document["doc"])
+
+
 def figure_data(document: Any, names: Names) -> dict[str, list[Any]]:
     """Values of a figure: by column, of all its sources together, and by attribute of what is drawn beside."""
     found: dict[str, list[Any]] = defaultdict(list)
@@ -284,6 +301,7 @@ def figure_data(document: Any, names: Names) -> dict[str, list[Any]]:
             for value in node.values():
                 walk(value)
 
+    put_back(document)
     walk(document["doc"]["roots"])
     for values in found.values():
         values[:] = [names.text(value, "figure") if isinstance(value, str) else value for value in values]

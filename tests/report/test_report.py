@@ -26,10 +26,11 @@ from typer.testing import CliRunner
 from liqlab.cli import app
 from liqlab.report.api_pages import anchor, public_functions
 from liqlab.report.build import ReportError, build_page, build_site, list_pages
-from liqlab.report.figures import _rounded, with_plain_figures
+from liqlab.report.figures import with_plain_figures
 from liqlab.report.glossary_page import words
 from liqlab.report.kept_pages import kept_file, read_kept
 from liqlab.report.mathml import mathml
+from liqlab.report.packed_images import rounded as near
 from liqlab.report.page_record import command, data_used, key_of
 from liqlab.report.pages import Page, choose, give, one_page, parameters_of, read_assignments
 from liqlab.report.run import Run
@@ -425,7 +426,7 @@ def test_figure_without_a_height_gets_one() -> None:
 
 def test_images_are_rounded_to_what_a_hover_shows() -> None:
     amounts = np.random.default_rng(0).lognormal(10, 4, (30, 40)).astype(np.float32)
-    rounded = _rounded(np.where(amounts < 10, 0, np.where(amounts > 1e8, np.nan, amounts)))
+    rounded = near(np.where(amounts < 10, 0, np.where(amounts > 1e8, np.nan, amounts)))
     known = (amounts >= 10) & (amounts <= 1e8)
     assert np.abs(rounded[known] / amounts[known] - 1).max() <= 2**-9
     assert (rounded[amounts < 10] == 0).all() and np.isnan(rounded[amounts > 1e8]).all()
