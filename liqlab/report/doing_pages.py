@@ -15,7 +15,7 @@ __all__ = ["ORDER", "doing_files", "doing_pages", "title_of"]
 FOLDER = Path(__file__).parent / "theme" / "pages"
 SAMPLE = "sample-candles.csv"
 # In the order of the list of pages.
-ORDER = ("installation", "command_line", "own_csv", "own_market", "calculator")
+ORDER = ("installation", "command_line", "own_csv", "own_market", "calculator", "teachers")
 _NEEDS = re.compile(r"\A---\nneeds: (\w+)\n---\n")
 _LINK = re.compile(r"\[([^\]]+)\]\((\w+)\.(ipynb|md)\)")
 _PLACE = re.compile(r"\{(\w+)\}(?!`)")  # not the name of a directive

@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from liqlab.report.landing import ALT
 from liqlab.report.texts import as_text
 
-__all__ = ["in_markdown", "own_pages"]
+__all__ = ["MAP", "PICTURES", "in_markdown", "own_pages"]
+
+PICTURES = "pictures"  # folder of the sources; Sphinx copies what is shown of it
+MAP = "annotated-map.png"
 
 ROUTES = Path(__file__).parent / "theme" / "routes.yml"
 _TOLD = ("title", "answers")
@@ -20,8 +24,8 @@ def in_markdown(entry: Mapping[str, Any], name: str, *, case: bool) -> str:
     return as_text(entry[name]) if case else str(entry[name])
 
 
-def own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The pages that are no notebooks, in MyST Markdown, by name."""
+def own_pages(entries: Sequence[dict[str, Any]], knobs: str = "") -> dict[str, str]:
+    """The pages that are no notebooks, in MyST Markdown, by name; `knobs` is the HTML of the index's own figure."""
     from liqlab.report.api_pages import reference
     from liqlab.report.doing_pages import doing_pages
     from liqlab.report.glossary_page import glossary
@@ -31,10 +35,10 @@ def own_pages(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
     doing = doing_pages([entry["name"] for entry in entries], [*pages, "cases", "index"])
     cases = [entry for entry in entries if entry["case"]]
     gallery = {"cases": _gallery(cases)} if cases else {}
-    return {"index": _index(entries, doing), **pages, **doing, **gallery}
+    return {"index": _index(entries, doing, knobs), **pages, **doing, **gallery}
 
 
-def _index(entries: Sequence[dict[str, Any]], doing: Mapping[str, str]) -> str:
+def _index(entries: Sequence[dict[str, Any]], doing: Mapping[str, str], knobs: str) -> str:
     """The index in MyST Markdown: what this is, routes, one card per page, and the contents for Sphinx."""
     import liqlab
 
@@ -50,7 +54,11 @@ Where would leveraged positions be closed by force, and what can a map of these 
 question and answers it with code that you can run, change and check. What the maps show is **estimated** from market
 data; nobody's account was read. *Education, not advice.*
 
+![{ALT}]({PICTURES}/{MAP})
+
 {_routes(entries, doing)}
+
+{_knobs(knobs)}
 
 Also here: {more}the [glossary](glossary.md), [what venues count](units.md), the [API](api.md).
 
@@ -84,6 +92,21 @@ def _routes(entries: Sequence[dict[str, Any]], doing: Mapping[str, str]) -> str:
         if there := [links[name] for name in way["pages"] if name in links]:
             ways.append(f":::{{container}} lq-route\n**{heading}**: {way['for']}\n\n" + "\n\n".join(there) + "\n:::")
     return "::::{container} lq-routes\n" + "\n\n".join(ways) + "\n::::" if ways else ""
+
+
+def _knobs(figure: str) -> str:
+    """A figure with controls, where the site has one."""
+    if not figure:
+        return ""
+    return f"""## Turn the knobs
+
+Hide what is dim, take one side or single leverages away, change the model: which bands stay whatever you do?
+[Chapter 5](05_reading_a_heatmap.ipynb) tells what the parts are.
+
+```{{raw}} html
+{figure}
+```
+"""
 
 
 def _gallery(cases: Sequence[dict[str, Any]]) -> str:
@@ -127,7 +150,7 @@ def _numbers(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 def _card(entry: dict[str, Any], number: str) -> str:
     name, title, answers = entry["name"], *(in_markdown(entry, each, case=entry["case"]) for each in _TOLD)
-    picture = f"[![{title}](_static/{name}.png)]({name}.ipynb)\n\n" if entry["picture"] else ""
+    picture = f"[![{title}]({PICTURES}/{name}.png)]({name}.ipynb)\n\n" if entry["picture"] else ""
     minutes = f" *{entry['minutes']} minutes*" if entry["minutes"] else ""
     return f""":::{{container}} lq-card
 {picture}**{number} [{title}]({name}.ipynb)**

@@ -70,8 +70,12 @@ def _with_figures(notebook: Any, page: Path) -> Any:
 
 def _shown(notebook: Any) -> list[Any]:
     """What cells show that may be figures."""
-    every = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())]
-    return [data for data in every if isinstance(data.get("text/html"), str)]
+    return [data for cell in notebook.cells for data in shown_by(cell) if isinstance(data.get("text/html"), str)]
+
+
+def shown_by(cell: Any) -> list[Any]:
+    """What a cell shows, each as a mapping of its forms."""
+    return [output.get("data", {}) for output in cell.get("outputs", ())]
 
 
 def timeless(notebook: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The images of a figure, packed as small as the script of a page can unpack them: `pack_images`, `unpack` in liqlab.js.
+"""The images of a figure packed small: `pack_images` here, `unpack` in the script of the page.
 
 Amounts are rounded to powers of 2^(1/256), 0.14 % at most, which hovers and colours do not show; their exponents differ
 little from row to row. Equal images stand once, and a total is left to be added up from its two sides.

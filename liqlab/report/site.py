@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from liqlab.report.doing_pages import ORDER, doing_files
-from liqlab.report.index_page import in_markdown, own_pages
-from liqlab.report.kept_pages import KEPT, keep, kept_file, read_kept, timeless
+from liqlab.report.index_page import MAP, PICTURES, in_markdown, own_pages
+from liqlab.report.kept_pages import KEPT, keep, kept_file, read_kept, shown_by, timeless
+from liqlab.report.landing import draw_annotated_map
 from liqlab.report.pages import Page, ReportError
 from liqlab.report.run import Run
 from liqlab.report.texts import one_line, texts_of, with_texts_as_text
@@ -130,21 +131,23 @@ def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], ea
     """
     source, html = work / "source", work / "html"
     (source / "_static").mkdir(parents=True)
+    (source / PICTURES).mkdir()
     html.mkdir()
     entries = []
     beside = {*(page.name for page in pages), "cases", "glossary", "units", "api", *ORDER}
     for page in pages:
         executed = work / "executed" / f"{page.name}.ipynb"
         before: Mapping[str, Any] = {}
-        picture = source / "_static" / f"{page.name}.png"
+        picture = source / PICTURES / f"{page.name}.png"
         if not executed.is_file() and page.name in earlier:
             executed, before = kept_file(old, page.name), earlier[page.name]
             if before["picture"]:
-                shutil.copyfile(old / "_static" / picture.name, picture)
+                shutil.copyfile(old / "_images" / picture.name, picture)
         if executed.is_file():
             entry = _write_entry(read_kept(executed), page, source=source, html=html, beside=beside)
             entries.append({**entry, "key": keys.get(page.name) or before.get("key"), "seconds": before.get("seconds")})
-    written = own_pages(entries)
+    draw_annotated_map(source / PICTURES / MAP)
+    written = own_pages(entries, _knobs(source))
     for name, text in written.items():
         (source / f"{name}.md").write_text(text, encoding="utf-8")
     doing_files(source / "_static", list(written))
@@ -153,6 +156,17 @@ def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], ea
     for path in html.rglob("*.map"):  # of the theme, for those who write themes: 2 MB that no page loads
         path.unlink()
     return [{**entry, "bytes": (html / entry["file"]).stat().st_size} for entry in entries]
+
+
+def _knobs(source: Path) -> str:
+    """The figure of the cell tagged ``knobs`` of one of the pages, for the index too."""
+    import nbformat
+
+    for path in sorted(source.glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if "knobs" in cell.metadata.get("tags", ()):
+                return "\n".join(data.get("text/html", "") for data in shown_by(cell))
+    return ""
 
 
 def copy_bokeh(folder: Path) -> list[str]:
@@ -203,7 +217,7 @@ def _write_entry(notebook: Any, page: Page, *, source: Path, html: Path, beside:
     entry["notebook"] = {"file": page.notebook.name, "sha256": _sha256(page.notebook)}
     entry["parameters"] = parameters_used(notebook, page)
     entry["data"] = data_used(notebook, entry["parameters"])
-    picture = source / "_static" / f"{page.name}.png"
+    picture = source / PICTURES / f"{page.name}.png"
     entry["picture"] = picture.is_file() or draw_thumbnail(notebook, picture, name=page.name)
     foot = _foot(page.name, command(page, entry["parameters"]))
     plain = with_texts_as_text(with_plain_figures(notebook, name=page.name), texts_of(entry["parameters"]))
