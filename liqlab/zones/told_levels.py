@@ -92,7 +92,7 @@ def compare_levels(
 
 
 @checked()
-def frozen_maps(market: Market, heat: xr.Dataset, moments: Sequence[Any], *, side: str) -> pd.DataFrame:
+def frozen_maps(market: Market, heat: xr.Dataset, *, moments: Sequence[Any], side: str) -> pd.DataFrame:
     """A map frozen at some moments, each held against the furthest price that came after it.
 
     Parameters
@@ -126,7 +126,7 @@ def frozen_maps(market: Market, heat: xr.Dataset, moments: Sequence[Any], *, sid
     >>> import liqlab as lq
     >>> market = lq.load_example("btc-2024-05")
     >>> heat = lq.heatmap(market, start="2024-05-01", end="2024-05-02")
-    >>> lq.zones.frozen_maps(market, heat, ["2024-05-01 07:00"], side="long")["passed"].tolist()
+    >>> lq.zones.frozen_maps(market, heat, moments=["2024-05-01 07:00"], side="long")["passed"].tolist()
     [0]
     """
     if side not in ("long", "short"):

@@ -18,7 +18,7 @@ from tests.markets import market
 def read_and_frozen(name: str) -> tuple[Any, pd.DataFrame]:
     case = lq.read_case(name)
     heat = lq.heatmap(case.market, start=case.start, end=case.end, lookback=case.lookback or None)
-    return case, lq.zones.frozen_maps(case.market, heat, case.frozen, side=case.swept_side)
+    return case, lq.zones.frozen_maps(case.market, heat, moments=case.frozen, side=case.swept_side)
 
 
 def answer(name: str, **given: Any) -> str:

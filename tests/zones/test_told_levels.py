@@ -74,7 +74,7 @@ def test_a_frozen_map_against_what_came_after() -> None:
     rows = [(100, 100, 100, 100, 10), (100, 100, 85, 90, 0), (90, 90, 80, 85, 0)]
     small = market(rows)
     heat = lq.heatmap(small, "volume", law={10: 1}, price_step=0.2)
-    (row,) = lq.zones.frozen_maps(small, heat, ["2024-05-01 00:15"], side="long").itertuples()
+    (row,) = lq.zones.frozen_maps(small, heat, moments=["2024-05-01 00:15"], side="long").itertuples()
     assert (row.price, row.turn, row.turned_at) == (100, 80, pd.Timestamp("2024-05-01 00:30", tz="UTC"))
     assert row.stood == row.reached == pytest.approx(5 * 100 * 0.9 / 0.99, rel=1e-4)
     assert row.liquidated == pytest.approx(row.reached, rel=1e-6)
@@ -89,12 +89,12 @@ def test_frozen_maps_look_at_nothing_later_and_end_with_the_map() -> None:
     whole = lq.zones.frozen_maps(example, heat, **options)
     cut = lq.zones.frozen_maps(example.until("2024-05-01 12:00"), early, **options)
     assert whole[["price", "coverage", "turn"]].equals(cut[["price", "coverage", "turn"]])
-    last = lq.zones.frozen_maps(example, heat, ["2024-05-02 00:00"], side="short").iloc[0]
+    last = lq.zones.frozen_maps(example, heat, moments=["2024-05-02 00:00"], side="short").iloc[0]
     assert last["turn"] == last["price"] and last["reached"] == last["liquidated"] == 0
     with pytest.raises(ValueError, match="side must be 'long'"):
-        lq.zones.frozen_maps(example, heat, ["2024-05-01 07:00"], side="both")
+        lq.zones.frozen_maps(example, heat, moments=["2024-05-01 07:00"], side="both")
     with pytest.raises(ValueError, match="moments is empty"):
-        lq.zones.frozen_maps(example, heat, [], side="long")
+        lq.zones.frozen_maps(example, heat, moments=[], side="long")
 
 
 def test_periods_of_the_first_of_may() -> None:
