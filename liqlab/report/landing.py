@@ -52,7 +52,7 @@ def draw_annotated_map(path: Path) -> None:
 def _small(market: Any) -> Any:
     """Twelve hours alone: before them nothing stands."""
     whole = market.until(END)
-    return replace(whole, candles=whole.candles[START:], open_interest=whole.open_interest[START:])
+    return replace(whole, candles=whole.candles.loc[START:], open_interest=whole.open_interest.loc[START:])
 
 
 def _band(table: pd.DataFrame, view: tuple[float, float]) -> pd.Series:

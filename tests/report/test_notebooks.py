@@ -19,12 +19,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 TEMPLATE = ROOT / "notebooks" / "_template.ipynb"
 CASES = sorted((ROOT / "notebooks" / "cases").glob("*.yml"))
 MAX_LINE = 100
-FULLER = {
-    "09_does_it_predict",
-    "10_calibrate",
-    "14_how_much_is_assumption",
-    "16_true_positions",
-}  # not of this form yet
+FULLER = {"09_does_it_predict", "10_calibrate", "14_how_much_is_assumption", "16_true_positions",
+          "17_what_may_i_believe"}  # not of this form yet  # fmt: skip
 TYPED = re.compile(r"^\w+: (str|float|int|bool|list|dict) = .+  # \S.*$")
 
 
