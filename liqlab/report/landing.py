@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liqlab.market.clock import utc
+
 __all__ = ["ALT", "draw_annotated_map"]
 
 CASE, START, END = "btc-2025-12", "2025-12-17 08:00", "2025-12-17 20:00"
@@ -52,14 +54,16 @@ def draw_annotated_map(path: Path) -> None:
 def _small(market: Any) -> Any:
     """Twelve hours alone: before them nothing stands."""
     whole = market.until(END)
-    return replace(whole, candles=whole.candles.loc[START:], open_interest=whole.open_interest.loc[START:])
+    since: Any = utc(START)
+    return replace(whole, candles=whole.candles.loc[since:], open_interest=whole.open_interest.loc[since:])
 
 
 def _band(table: pd.DataFrame, view: tuple[float, float]) -> pd.Series:
     """The largest level in view that lived for two hours or more and was touched."""
     touched = table[table["liquidation_price"].between(*view)].dropna(subset=["touched_at"])
     lived = touched[touched["touched_at"] - touched["opened_at"] >= _LEAST_LIFE]
-    return lived.loc[(lived["opened"] * lived["liquidation_price"]).idxmax()]
+    largest: Any = (lived["opened"] * lived["liquidation_price"]).idxmax()
+    return lived.loc[largest]
 
 
 def _draw_cells(axes: Any, heat: Any) -> None:
