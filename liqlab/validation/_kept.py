@@ -9,7 +9,7 @@ from liqlab.market.arguments import checked
 
 __all__ = ["kept_results"]
 
-TABLES = ("default", "positions")
+TABLES = ("default", "positions", "mark_last")
 
 
 @checked()
@@ -21,7 +21,8 @@ def kept_results(name: str) -> pd.DataFrame:
     name : str
         ``default``: what the default map was chosen by and how it scored (``research/fit_default.py``).
         ``positions``: what no price reaches, what single forced orders paid, 10 October 2025 by ticker
-        (``research/true_positions.py``).
+        (``research/true_positions.py``). ``mark_last``: how often the last price reaches what the mark price does not
+        (``research/mark_last.py``).
 
     Returns
     -------

@@ -10,6 +10,7 @@ import liqlab as lq
 from liqlab import validation
 from liqlab.validation._position_scores import EDGES, _limits
 from liqlab.validation._positions import distance_of
+from research import mark_last
 
 CASE = "btc-2026-02-hyperliquid"
 BINS = {"start": "2026-02-03", "price_range": (14_000.0, 150_000.0), "price_step": 350.0}
@@ -133,3 +134,15 @@ def test_positions_before_the_map_are_refused(market: lq.Market, heat: object) -
         validation.score_positions(heat, market, positions=early.iloc[:0], resamples=2)
     with pytest.raises(ValueError, match="name must be one of"):
         validation.kept_results("magic")
+
+
+def test_hours_that_only_the_last_price_reaches_are_counted() -> None:
+    """Of ten days' hours at 2 % by the mark, the last price has a fifth more at 0.5 %; closes have none."""
+    times = pd.date_range("2026-06-12", periods=240, freq="h", tz="UTC")
+    mark = np.where(np.arange(240) % 6 < 5, 0.02, 0.0)
+    table = pd.DataFrame({"extreme": 0.02, "close": mark, "mark": mark}, index=times)
+    rows = {row["name"]: row for row in mark_last.rows(table)}
+    assert rows["hours reached more, 0.50%, by its extremes"]["value"] == pytest.approx(0.2)
+    assert rows["hours reached more, 0.50%, by closes of the same minutes"]["value"] == 0
+    kept = validation.kept_results("mark_last")
+    assert kept["value"].between(kept["low"], kept["high"]).all() and set(kept.index) == set(rows)
