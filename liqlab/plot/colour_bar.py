@@ -22,7 +22,9 @@ EMPTY = "#0a0a0a"  # a cell in which nothing stands
 GAP, HATCH = "#8c8c8c", "#5c5c5c"  # no data: neither empty nor an amount
 NORMS = ("linear", "log", "eq_hist")
 APART = 0.3  # of the RGB cube's side: how far the lowest colour is from that of an empty cell, at least
-HIGHEST = 0.999  # quantile of the positive cells at which colours end: a few huge cells must not black out the rest
+# Quantile of the positive cells at which colours end: a few huge cells must not black out the rest. Linear colours are
+# blacked out more easily.
+HIGHEST, LINEAR_HIGHEST = 0.999, 0.99
 BELOW = 0.01  # of the notional may lie below the beginning of logarithmic colours
 COLOUR_BAR = {
     "colorbar_position": "bottom",
@@ -99,7 +101,7 @@ def limits(amounts: np.ndarray, norm: str = "log", threshold: float = 0.0) -> Li
     """Limits of the colours of these cells; of those below `threshold` times the upper end nothing is shown.
 
     >>> limits(np.array([0.0, 1.0, 9.0, 90.0]), "linear")
-    Limits(low=0.0, high=89.838, share=0.0, hidden=False)
+    Limits(low=0.0, high=88.38, share=0.0, hidden=False)
     >>> limits(np.array([0.5, 9.5, 90.0]), threshold=0.1)  # 0.5 lies below a tenth of 89.8
     Limits(low=8.9839, high=89.839, share=0.005, hidden=True)
     """
@@ -108,14 +110,15 @@ def limits(amounts: np.ndarray, norm: str = "log", threshold: float = 0.0) -> Li
     positive = np.sort(amounts[amounts > 0].astype(float))
     if not positive.size:
         return Limits(0.0 if norm == "linear" else 1.0, 10.0, 0.0, False)
-    running, high = np.cumsum(positive), float(np.quantile(positive, HIGHEST))
+    running = np.cumsum(positive)
+    high = brightest = float(np.quantile(positive, LINEAR_HIGHEST if norm == "linear" else HIGHEST))
     low = float(positive[np.searchsorted(running, BELOW * running[-1])])
     low = min(max(low, 1e-4 * high), 0.1 * high)
     if norm != "log":
         low = 0.0 if norm == "linear" else float(positive[0])
         high = high if norm == "linear" else float(positive[-1])
     if threshold:
-        low = threshold * float(np.quantile(positive, HIGHEST))
+        low = threshold * brightest
     under = int(np.searchsorted(positive, low))
     share = float(running[under - 1] / running[-1]) if under else 0.0
     return Limits(float(f"{low:.9g}"), float(f"{high:.9g}"), share, threshold > 0)
