@@ -119,7 +119,7 @@
       done.push(amounts);
     }
     const place = (node) => {
-      if (node?.type === "bytes" && "image" in (node.data ?? {})) node.data = done[node.data.image].slice();
+      if (node?.type === "bytes" && typeof node.data?.image === "number") node.data = done[node.data.image].slice();
       else if (node && typeof node === "object") Object.values(node).forEach(place);
     };
     if (done.length) place(item.doc);
