@@ -136,7 +136,10 @@ def frozen_maps(market: Market, heat: xr.Dataset, *, moments: Sequence[Any], sid
     if not len(moments):
         raise ValueError("moments is empty; give at least one at which the map is frozen, such as ['2024-05-01 07:00']")
     flow = expected_liquidations(
-        market, assumptions=Assumptions.of(heat), lookback=Provenance.of(heat).lookback or None
+        market,
+        assumptions=Assumptions.of(heat),
+        start=heat["time"].to_numpy()[0],
+        lookback=Provenance.of(heat).lookback or None,
     )
     columns = [column_at(heat, moment, f"moments[{k}]") for k, moment in enumerate(moments)]
     rows = [_frozen(heat, column, side, flow[side]) for column in columns]
