@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 
-__all__ = ["MAX_RATIO", "gunzip", "in_words", "joined", "max_unpacked", "members", "unzip"]
+__all__ = ["MAX_RATIO", "check_size", "gunzip", "in_words", "joined", "max_unpacked", "members", "unzip"]
 
 PIECE = 1 << 18  # bytes
 MAX_UNPACKED_MB = 2_000.0  # a year of trades of one symbol unpacks to less, month by month
@@ -111,12 +111,7 @@ def members(data: bytes, name: str) -> list[str]:
             found = [member for member in archive.infolist() if not member.is_dir()]
     except (*_BROKEN, ValueError) as error:
         raise ValueError(f"{name}: cannot be unpacked ({error}); download it again") from error
-    size = sum(member.file_size for member in found)
-    if size > (limit := max_unpacked()):
-        raise ValueError(
-            f"{name}: what it unpacks to is larger than {in_words(limit)}, the most that is read; {_LARGER}"
-        )
-    _check_ratio(size, len(data), name)
+    check_size(sum(member.file_size for member in found), len(data), name)
     return [member.filename for member in found]
 
 
@@ -128,6 +123,15 @@ def unzip(data: bytes, member: str, name: str) -> bytes:
             return joined(pieces, max_unpacked(), f"{name}: what it unpacks to", _LARGER)
     except _BROKEN as error:
         raise ValueError(f"{name}: cannot be unpacked ({error}); download it again") from error
+
+
+def check_size(size: int, packed: int, name: str) -> None:
+    """Refuse what is larger than the limit once it is unpacked, or far larger than it is packed [bytes]."""
+    if size > (limit := max_unpacked()):
+        raise ValueError(
+            f"{name}: what it unpacks to is larger than {in_words(limit)}, the most that is read; {_LARGER}"
+        )
+    _check_ratio(size, packed, name)
 
 
 def _check_ratio(size: int, packed: int, name: str) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ import pandas as pd
 
 from liqlab.loaders import bounded_streams
 from liqlab.loaders.archive_files import checksum
+from liqlab.loaders.bounded_arrow import check_feather, check_parquet
 from liqlab.loaders.replies import arranged, holds_table, rows_of, table_of
 
 __all__ = ["load", "pieces"]
@@ -177,7 +178,9 @@ def _encoding(file: str, error: UnicodeDecodeError) -> str:
 def _csv(data: bytes, table: str, file: str, exchange: str, path: Path | None = None) -> pd.DataFrame:
     """Delimiter and header from the first bytes, the whole by pandas' C engine: `data`, or what lies at `path`."""
     head = data[:_HEAD]
-    text = _text(head[: head.rfind(b"\n") + 1] if len(head) == _HEAD and b"\n" in head else head, file)
+    if len(head) == _HEAD and b"\n" not in head:
+        raise ValueError(f"{file}: its first line is longer than {_HEAD:,} bytes; is it a table of text?")
+    text = _text(head[: head.rfind(b"\n") + 1] if len(head) == _HEAD else head, file)
     lines = text.splitlines()
     above = next((number for number, line in enumerate(lines) if line.strip() and not _is_note(line)), 0)
     lines = list(islice((line for line in lines[above:] if line.strip()), 20))
@@ -293,23 +296,26 @@ def _reply(reply: Mapping[str, Any], table: str, file: str, exchange: str) -> pd
 
 
 def _parquet(data: bytes, table: str, file: str, exchange: str, path: Path | None = None) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
-    frame = _arrow(pd.read_parquet, path or io.BytesIO(data), file)
-    if b"liqlab" in (pq.read_metadata(path or io.BytesIO(data)).metadata or {}):
+    packed = path.stat().st_size if path else len(data)
+    about = _arrow(lambda: check_parquet(path or io.BytesIO(data), packed, file), file)
+    frame = _arrow(lambda: pd.read_parquet(path or io.BytesIO(data)), file)
+    if b"liqlab" in (about.metadata or {}):
         frame.attrs["liqlab"] = True
     return frame
 
 
 def _feather(data: bytes, table: str, file: str, exchange: str, path: Path | None = None) -> pd.DataFrame:
-    return _arrow(pd.read_feather, path or io.BytesIO(data), file)
+    _arrow(lambda: check_feather(path or data, file), file)
+    return _arrow(lambda: pd.read_feather(path or io.BytesIO(data)), file)
 
 
-def _arrow(reader: Any, source: Any, file: str) -> pd.DataFrame:
+def _arrow(read: Callable[[], Any], file: str) -> Any:
     try:
-        return reader(source)
+        return read()
     except (ValueError, OSError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         # pyarrow's own errors derive from the first two; pandas meets the others in the notes of a damaged file
+        if str(error).startswith(f"{file}: "):  # our own words
+            raise
         raise ValueError(f"{file}: cannot be read ({error}); is its ending right and the download complete?") from error
 
 

@@ -100,7 +100,8 @@ def balance(
     market, model, assumptions, **options
         As in `heatmap`.
     by_leverage : bool
-        One row per bar and class of leverage instead of one per bar; `Law.ranges` says what a class stands for.
+        One row per bar and class of leverage instead of one per bar; ``attrs["leverage"]`` says the range of leverages
+        that each class stands for.
 
     Returns
     -------
@@ -218,7 +219,10 @@ def _by_level(
     for name, value in parts.items():
         merged = np.stack([value[:, :, ladder.leverage == x].sum(axis=2) for x in labels], axis=1)
         tables[name] = pd.DataFrame(merged.reshape(-1, 2), index=rows, columns=SIDES)
-    return pd.concat(tables, axis=1)
+    sheet = pd.concat(tables, axis=1)
+    law = inputs.assumptions.law
+    sheet.attrs["leverage"] = {float(label): law.named([label]) for label in labels}
+    return sheet
 
 
 def _level_table(inputs: EngineInputs, survival: np.ndarray, chosen: np.ndarray) -> pd.DataFrame:

@@ -38,6 +38,7 @@ from liqlab.simulation.true_tables import Simulation
 
 __all__ = ["Simulation", "simulate"]
 
+MIN_PRICE, MAX_PRICE = 1e-12, 1e12  # a coin of a billionth of a cent, a coin of a trillion: numbers stay exact
 MAX_TURNOVER = 100_000  # beyond it volumes are no whole numbers of lots any more
 MAX_DAYS, MAX_POSITIONS = 1_000, 50_000_000  # what fits into a memory of some GB
 
@@ -72,7 +73,7 @@ def simulate(
         Of the candles, a multiple of 10 s; the market underneath does not depend on it.
     seed : int
     price : float
-        First price [quote], before the warm-up.
+        First price [quote], before the warm-up; 1e-12 to 1e12.
     start : time-like
         Open of the first candle, UTC.
     volatility : float
@@ -129,6 +130,9 @@ def simulate(
     positive = {"days": days, "price": price, "volatility": volatility, "positions_per_day": positions_per_day,
                 "position_notional": position_notional}  # fmt: skip
     _check(shares, positive, {"maker_turnover": maker_turnover, "warmup": warmup})
+    if not MIN_PRICE <= price <= MAX_PRICE:
+        raise ValueError(f"price must lie between {MIN_PRICE:g} and {MAX_PRICE:g}, got {price:g}; it is only a scale, "
+                         "so leave it out for the default")  # fmt: skip
     if maker_turnover > MAX_TURNOVER:
         raise ValueError(f"maker_turnover must be at most {MAX_TURNOVER:,}, got {maker_turnover:g}; 3 is usual")
     per_bar = _sub_steps(timeframe, "timeframe")

@@ -111,6 +111,7 @@ def check_sheets(market: Market, model: str, options: Any, twin: reference.Story
     close(sheet["closed"], by_bar(twin.flows["closed"], bar), coins(market))
     close(sheet["opened"], by_bar(np.sum(twin.opened_by_level, axis=-1), bar), coins(market))
     leverage_levels = lq.balance(market, model, **options, by_leverage=True)
+    assert list(leverage_levels.attrs["leverage"]) == list(leverage_levels.index.unique("leverage"))
     for name in ("opened", "liquidated", "closed", "attributed_oi"):
         close(leverage_levels[name].groupby(level="time").sum(), sheet[name], coins(market))
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ from liqlab.report.pages import Page
 from liqlab.report.run import run_pages
 from tests.exchange_server import Exchange
 
+LONG = os.environ.get("LIQLAB_LONG") == "1"
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "12_your_market.ipynb"
 BTC = "BTC/USDT:USDT"
 
@@ -138,3 +142,24 @@ def test_offline_without_a_case_the_error_lists_what_there_is() -> None:
     assert "TIA/USDT:USDT on okx" in str(caught.value)
     with pytest.raises(ValueError, match="that holds 2019-01-01"):
         data(end="2019-01-01")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", ["12_your_market", "06_case_study"])
+def test_own_files_become_a_page_by_the_command(page: str, tmp_path: Path) -> None:
+    """Candles and open interest of one's own, on the command line, as somebody would type it."""
+    if page == "06_case_study" and not LONG:
+        pytest.skip("a second page takes a minute; LIQLAB_LONG=1 makes it")
+    market = lq.load_example("sol-2024-05")
+    table = market.candles.iloc[:1500][["open", "high", "low", "close", "volume"]].rename(columns=str.title)
+    table.rename_axis("Date").reset_index().astype({"Date": str}).to_csv(tmp_path / "my.csv", index=False)
+    assert market.open_interest is not None
+    market.open_interest.to_csv(tmp_path / "oi.csv")
+    own = {"candles": "my.csv", "open_interest": "oi.csv", "symbol": "SOL/USDT:USDT", "exchange": "binanceusdm"}
+    given = [text for name, value in own.items() for text in ("-p", f"{name}={value}")]
+    done = subprocess.run([sys.executable, "-m", "liqlab.cli", "page", page, *given, "--output", "own.html"],
+                          cwd=tmp_path, capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    html = (tmp_path / "own.html").read_text()
+    assert "my.csv" in html and "oi.csv" in html
+    assert not re.search(r">[^<]*\bnan\b[^<]*<", re.sub(r"(?s)<(script|style).*?</\1>", "", html))

@@ -325,6 +325,7 @@ def test_faults_change_what_is_told_not_what_is_true() -> None:
     [
         ({"cross_share": 1.5}, "cross_share must lie in"),
         ({"price": 0.0}, "price must be > 0"),
+        ({"price": 1e-300}, "price must lie between 1e-12 and 1e[+]12, got 1e-300; it is only a scale"),
         ({"warmup": -1}, "warmup must be >= 0"),
         ({"timeframe": "15s"}, "multiple of 10 s"),
         ({"days": 0.001}, "one candle"),
