@@ -224,8 +224,8 @@ def _is_numbers(value: Any) -> bool:
 def _refuse(name: str, value: Any, kinds: list[str], table: Table | None) -> None:
     """A TypeError, or a ValueError for a number or text that is none of the right kind."""
     known = [KINDS[kind] for kind in kinds if kind in KINDS and kind != "None"]
-    told = list(dict.fromkeys(words for words, _ in known)) or list(kinds)
-    words = (", or " if any(" or " in one for one in told) else " or ").join(told)
+    wanted = list(dict.fromkeys(words for words, _ in known)) or list(kinds)
+    words = (", or " if any(" or " in one for one in wanted) else " or ").join(wanted)
     remedy = f"{table.source} gives one" if table else known[0][1] if known else "see its documentation"
     plain = isinstance(value, str | float | int | np.number) and {"float", "int", "ArrayLike"} & set(kinds)
     raise (ValueError if plain else TypeError)(f"{name} must be {words}, got {told(value)}; {remedy}")

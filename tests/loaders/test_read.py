@@ -487,7 +487,8 @@ def test_volume_tolerance_and_silence() -> None:
     with pytest.warns(UserWarning, match=r"in 1 of 24 bars quote_volume/volume lies outside.*00:10"):
         read(table)
     read(_volume(1.005))  # within the per cent
-    read(_volume(0))  # nothing traded: nothing to say
+    with pytest.warns(UserWarning, match="volume is 0 in all 24 bars"):
+        read(_volume(0))  # nothing traded: the two go together
     read(_volume(1000).drop(columns="quote_volume"))  # cannot be seen, so nothing is claimed
 
 
