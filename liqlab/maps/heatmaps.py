@@ -35,6 +35,7 @@ BIN = 5e-4
 # Bins reach far enough below and above the candles for every level from 3x on.
 BELOW, ABOVE = 0.65, 1.45
 MAX_COLUMNS, MAX_BINS = 2_000, 2_500
+MAX_GIVEN_BINS, MAX_CELLS = 100_000, 500_000_000  # where steps are given: 4 GB of numbers
 VENDOR_LOOKBACK = "24h"
 
 
@@ -122,6 +123,7 @@ def heatmap(
     inputs = run.inputs
     last, width, frame = _columns(market, start, end, time_step)
     edges = edges_for(frame, price_range, price_step)
+    _check_cells(len(frame), len(edges) - 1, len(np.unique(inputs.ladder.leverage)) if by_leverage else 1)
     last_step = np.searchsorted(inputs.bar, last, side="right") - 1
     alive = first_steps(market, inputs, last, lookback)
     record = run.columns(Columns(last_step, alive, edges, by_leverage))
@@ -247,10 +249,21 @@ def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, pric
     if price_step is not None and not price_step > 0:
         raise ValueError(f"price_step must be > 0 quote, got {price_step!r}; leave it out for a round number")
     width = price_step or round_number(BIN * frame["open"].iloc[0])
+    if price_step is not None and (high - low) / width > MAX_GIVEN_BINS:
+        raise ValueError(f"price_step={price_step:g} cuts {low:,.6g} to {high:,.6g} into more than {MAX_GIVEN_BINS:,} "
+                         "bins; pass a larger one, or a narrower price_range")  # fmt: skip
     while price_step is None and (high - low) / width > MAX_BINS:
         width = round_number(width * 1.999)
     first = max(np.floor(low / width * (1 + 1e-12)), 1.0)
     return np.arange(first, max(np.ceil(high / width * (1 - 1e-12)), first + 1) + 1) * width
+
+
+def _check_cells(columns: int, bins: int, classes: int) -> None:
+    cells = columns * bins * 2 * classes
+    if cells > MAX_CELLS:
+        apart = f" × {classes} classes of leverage" if classes > 1 else ""
+        raise ValueError(f"time_step and price_step give {columns:,} columns × {bins:,} bins × 2 sides{apart}, or "
+                         f"{cells * 8 / 1e9:,.1f} GB; pass larger ones, or a narrower start and end")  # fmt: skip
 
 
 def round_number(x: float) -> float:

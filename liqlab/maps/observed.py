@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["observed_heatmap"]
 
 SIDES = ["long", "short"]
+MAX_GIVEN_BINS = 20_000
 MAX_PRICE_BINS, MAX_COLUMNS = 300, 700  # a picture has no use for more
 
 
@@ -168,6 +169,9 @@ def _edges(pieces: pd.DataFrame, price_step: float | None) -> np.ndarray:
     if price_step is not None and not price_step > 0:
         raise ValueError(f"price_step must be > 0 quote, got {price_step!r}")
     width = price_step or round_number(max(high - low, 1e-4 * high) / MAX_PRICE_BINS)
+    if (high - low) / width > MAX_GIVEN_BINS:
+        raise ValueError(f"price_step={width:g} cuts {low:,.6g} to {high:,.6g} into more than {MAX_GIVEN_BINS:,} bins; "
+                         "pass a larger one")  # fmt: skip
     while price_step is None and (high - low) / width > MAX_PRICE_BINS:
         width = round_number(1.999 * width)
     return np.arange(np.floor(low / width), np.floor(high / width) + 2) * width

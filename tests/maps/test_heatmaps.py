@@ -455,3 +455,15 @@ def test_a_lookback_looks_at_nothing_later() -> None:
     cut = market.until("2024-07-05")
     whole, known = (lq.expected_liquidations(m, start="2024-07-03", lookback="3d") for m in (market, cut))
     pd.testing.assert_frame_equal(whole[whole.index < "2024-07-05"], known, rtol=1e-12)
+
+
+def test_a_map_that_memory_cannot_hold_is_refused() -> None:
+    market = lq.load_example("btc-2024-05")
+    for options, message in (
+        ({"price_step": 1e-6}, r"price_step=1e-06 cuts .* into more than 100,000 bins; pass a larger one"),
+        ({"time_step": "15m", "price_step": 1.0}, r"columns × [\d,]+ bins × 2 sides, or [\d.,]+ GB; pass larger ones"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lq.heatmap(market, **options)
+    with pytest.raises(ValueError, match=r"× 10 classes of leverage, or"):
+        lq.heatmap(market, time_step="15m", price_step=5.0, by_leverage=True)
