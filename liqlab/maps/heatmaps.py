@@ -259,8 +259,7 @@ def edges_for(frame: pd.DataFrame, price_range: tuple[float, float] | None, pric
 
 
 def _check_cells(columns: int, bins: int, classes: int) -> None:
-    cells = columns * bins * 2 * classes
-    if cells > MAX_CELLS:
+    if (cells := columns * bins * 2 * classes) > MAX_CELLS:
         apart = f" × {classes} classes of leverage" if classes > 1 else ""
         raise ValueError(f"time_step and price_step give {columns:,} columns × {bins:,} bins × 2 sides{apart}, or "
                          f"{cells * 8 / 1e9:,.1f} GB; pass larger ones, or a narrower start and end")  # fmt: skip
