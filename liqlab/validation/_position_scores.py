@@ -124,8 +124,8 @@ def _profiles(heat: Any, marks: np.ndarray, moments: pd.DatetimeIndex) -> np.nda
     closed = heat["close_time"].to_numpy().astype("datetime64[ns]").astype(np.int64)
     column = np.searchsorted(closed, nanoseconds(moments), side="right") - 1
     if column.min() < 0:
-        raise ValueError(f"heat has no column closed by {moments[0]}, when positions begin; make it from earlier on with "
-                         "start=")  # fmt: skip
+        raise ValueError(f"heat has no column closed by {moments[0]}, when positions begin; make it from earlier on "
+                         "with start=")  # fmt: skip
     notional = heat["notional"].transpose("time", "price", "side", ...)
     amount = notional.to_numpy().reshape(*notional.shape[:3], -1).sum(axis=3)
     edge = heat["price_edge"].to_numpy()
