@@ -54,7 +54,7 @@ Where would leveraged positions be closed by force, and what can a map of these 
 question and answers it with code that you can run, change and check. What the maps show is **estimated** from market
 data; nobody's account was read. *Education, not advice.*
 
-![{ALT}]({PICTURES}/{MAP})
+{f"![{ALT}]({PICTURES}/{MAP})" if knobs else ""}
 
 {_routes(entries, doing)}
 

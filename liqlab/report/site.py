@@ -146,8 +146,10 @@ def write_site(pages: Sequence[Page], *, work: Path, keys: Mapping[str, str], ea
         if executed.is_file():
             entry = _write_entry(read_kept(executed), page, source=source, html=html, beside=beside)
             entries.append({**entry, "key": keys.get(page.name) or before.get("key"), "seconds": before.get("seconds")})
-    draw_annotated_map(source / PICTURES / MAP)
-    written = own_pages(entries, _knobs(source))
+    knobs = _knobs(source)
+    if knobs:  # a site of the course
+        draw_annotated_map(source / PICTURES / MAP)
+    written = own_pages(entries, knobs)
     for name, text in written.items():
         (source / f"{name}.md").write_text(text, encoding="utf-8")
     doing_files(source / "_static", list(written))
