@@ -246,7 +246,7 @@ def measured(what: str) -> dict[str, Any]:
             http.get_json(http.session(), "http://127.0.0.1:9/x")
         with suppress(ValueError):
             lq.load_live(Path(folder) / "x.csv")
-        lq.read_case("tia-reversal")
+        lq.read_case("btc-56k-cascade")
     Path("/proc/self/clear_refs").write_text("5")
     idle, began = _status("VmRSS"), time.monotonic()
     try:
