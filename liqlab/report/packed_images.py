@@ -72,10 +72,10 @@ def _sources(node: Any) -> Iterator[list[tuple[str, Any]]]:
             yield [("", node)]
             return
         if node.get("type") == "map":
-            columns = [(name, values[0]) for name, values in node["entries"] if _holds_one(values)]
+            columns = [(name, values[0]) for name, values in node.get("entries", ()) if _holds_one(values)]
             if columns:
                 yield columns
-            kept = [values for _, values in node["entries"] if not _holds_one(values)]
+            kept = [values for _, values in node.get("entries", ()) if not _holds_one(values)]
             for values in kept:
                 yield from _sources(values)
             return
