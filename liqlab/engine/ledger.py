@@ -29,7 +29,16 @@ from liqlab.engine.grid import STEP, first_cell
 from liqlab.engine.kernels import prices_nb, run_nb
 from liqlab.engine.records import Columns, Ladder, Record, State, Steps
 
-__all__ = ["Workspace", "check_same_bar_share", "grow", "make_workspace", "run_ledger", "run_steps", "survival_to_end"]
+__all__ = [
+    "Workspace",
+    "check_same_bar_share",
+    "grow",
+    "make_workspace",
+    "run_ledger",
+    "run_steps",
+    "survival_to_end",
+    "threads_for",
+]
 
 # Openings between two settlements: a settlement moves all that was opened since the last one to each of its levels, at
 # a cost that hardly depends on how much it is; what waits makes touches and columns dearer.
@@ -276,7 +285,7 @@ def run_steps(
         )  # fmt: skip
         state.marks[s], state.amounts[s], state.total[s] = small
 
-    if (threads or _threads(n_steps)) > 1:
+    if (threads or threads_for(n_steps)) > 1:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(run, (0, 1)))
     else:
@@ -294,7 +303,7 @@ def run_steps(
     return Record(layers_out, balance, attributed, unattributed, closed, liquidated, value, survival, by_step, state)
 
 
-def _threads(n_steps: int) -> int:
+def threads_for(n_steps: int) -> int:
     """How many threads the sides may take."""
     return 1 if n_steps < THREADS_FROM or os.environ.get("LIQLAB_THREADS") == "1" else 2
 

@@ -5,7 +5,7 @@ All amounts are *estimated* from market data; none is read from accounts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["heatmap", "liquidation_map"]
+
+
+class Ledger(Protocol):
+    """What writes columns: a run over all steps, or one that is entered at a kept state."""
+
+    @property
+    def inputs(self) -> EngineInputs: ...
+
+    def columns(self, columns: Columns) -> Record: ...
+
 
 # A bin is about 5 bp wide: the level of 100x is twelve bins away from its entry, and a picture has no use for more.
 BIN = 5e-4
@@ -120,15 +130,7 @@ def heatmap(
         assumptions, options = Assumptions.preset(preset).replace(**options), {}
         lookback = VENDOR_LOOKBACK if preset == "vendor" and lookback is None else lookback
     run = ledger_run(market, Assumptions.given(assumptions, model, options))
-    inputs = run.inputs
-    last, width, frame = _columns(market, start, end, time_step)
-    edges = edges_for(frame, price_range, price_step)
-    _check_cells(len(frame), len(edges) - 1, len(np.unique(inputs.ladder.leverage)) if by_leverage else 1)
-    last_step = np.searchsorted(inputs.bar, last, side="right") - 1
-    alive = first_steps(market, inputs, last, lookback)
-    record = run.columns(Columns(last_step, alive, edges, by_leverage))
-    attrs = provenance(market, inputs, width, lookback).attrs() | short_history(market, frame["close_time"], lookback)
-    return dataset(record, frame, edges, inputs if by_leverage else None, attrs)
+    return shown_by(run, market, start, end, lookback, time_step, price_range, price_step, by_leverage)
 
 
 @checked()
@@ -165,6 +167,29 @@ def liquidation_map(heat: xr.Dataset, at: Any = None) -> xr.Dataset:
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def shown_by(
+    run: Ledger,
+    market: Market,
+    start: Any = None,
+    end: Any = None,
+    lookback: Any = None,
+    time_step: Any = None,
+    price_range: tuple[float, float] | None = None,
+    price_step: float | None = None,
+    by_leverage: bool = False,
+) -> xr.Dataset:
+    """The heatmap of a market by whatever writes the columns of its ledger; arguments as in `heatmap`."""
+    inputs = run.inputs
+    last, width, frame = _columns(market, start, end, time_step)
+    edges = edges_for(frame, price_range, price_step)
+    _check_cells(len(frame), len(edges) - 1, len(np.unique(inputs.ladder.leverage)) if by_leverage else 1)
+    last_step = np.searchsorted(inputs.bar, last, side="right") - 1
+    alive = first_steps(market, inputs, last, lookback)
+    record = run.columns(Columns(last_step, alive, edges, by_leverage))
+    attrs = provenance(market, inputs, width, lookback).attrs() | short_history(market, frame["close_time"], lookback)
+    return dataset(record, frame, edges, inputs if by_leverage else None, attrs)
 
 
 def _columns(market: Market, start: Any, end: Any, time_step: Any) -> tuple[np.ndarray, int, pd.DataFrame]:
