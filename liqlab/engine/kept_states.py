@@ -94,7 +94,8 @@ class KeptStates:
 def part(steps: Steps, first: int, stop: int) -> Steps:
     """Steps first … stop − 1."""
     given: dict[str, Any] = {f.name: getattr(steps, f.name) for f in fields(Steps)}
-    return Steps(**{name: None if array is None else array[..., first:stop] for name, array in given.items()})
+    cut: dict[str, Any] = {name: None if array is None else array[..., first:stop] for name, array in given.items()}
+    return Steps(**cut)
 
 
 def _joined(records: list[Record]) -> Record:
