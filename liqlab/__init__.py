@@ -26,7 +26,7 @@ _ROOMS = {
     "validation": ["calibrate", "score", "walk_forward", "magnet", "claims"],
     "plot": ["show"],
     "report": ["save"],
-    "app": ["alerts", "scan", "watch"],
+    "app": ["alerts", "explore", "scan", "watch"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

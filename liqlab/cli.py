@@ -1,4 +1,4 @@
-"""The command line: pages from notebooks, markets fetched, recorded and watched, and what the store holds."""
+"""The command line: pages from notebooks, markets fetched, recorded, watched and explored, and what the store holds."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -294,6 +294,34 @@ def scan(
         typer.echo(f"failed: {name}: {reason}", err=True)
     if len(found.failed):
         raise typer.Exit(3)
+
+
+@app.command()
+def explore(
+    markets: Annotated[list[str] | None, typer.Argument(help="Embedded cases, files, stored symbols.")] = None,
+    port: Annotated[int, typer.Option(help="Where it listens.")] = 5006,
+    address: Annotated[
+        str, typer.Option(help="127.0.0.1: this machine alone. There is no password: whoever reaches it, uses it.")
+    ] = "127.0.0.1",
+    origin: Annotated[
+        list[str] | None, typer.Option(metavar="HOST:PORT", help="Another page that may open it. Repeat for several.")
+    ] = None,
+    show: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    store: Store = None,
+) -> None:
+    """Explore maps in a browser: markets, windows, models, laws; what is zoomed to is drawn anew from the ledger.
+
+    It asks no other host. Besides the markets named, the embedded cases and the store, nothing can be opened from it
+    but a file that its reader uploads. Ctrl-C ends it. In JupyterLab, lq.explore(market) shows the same.
+    """
+    from liqlab.app.explorer_server import serve
+
+    try:
+        serve(markets or [], address=address, port=port, origins=origin or [], store=store, show=show)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        _fail(error)
 
 
 @data.command("list")

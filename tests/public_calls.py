@@ -102,6 +102,7 @@ def slow() -> dict[str, Call]:
     return {
         "simulation.simulate": Call(lq.simulate, {"days": 1.0, "timeframe": "1h", "warmup": 0.5}),
         "validation.bar_events": Call(validation.bar_events, {"observed": seen, "market": true}),
+        "app.explore": Call(lq.explore, {"market": m}),
         "app.scan": Call(lq.scan, {"markets": {"m": m}, "workers": 1, "progress": False}),
         "validation.baselines": Call(validation.baselines, {"market": true, "observed": seen}),
         "validation.calibrate": Call(lq.calibrate, {"market": true, "resamples": 2}),

@@ -261,7 +261,8 @@ def refusal(call: Callable[[], Any], *names: str, others: Iterable[str] = ()) ->
     return ""
 
 
-SLOW = {"app.scan", "simulation.simulate", "plot.calibration", "plot.claims_table", "plot.forest", "plot.magnet",
+SLOW = {"app.explore", "app.scan", "simulation.simulate",
+        "plot.calibration", "plot.claims_table", "plot.forest", "plot.magnet",
         "plot.scoreboard", "plot.uncertainty", *(f"validation.{name}" for name in ("bar_events", "baselines",
         "calibrate", "claims", "classes_of_positions", "dollar_factors", "kept_results", "location", "magnet",
         "placebos", "published_heatmap", "published_liquidations", "recovery", "score", "score_positions", "shelf_life",

@@ -40,7 +40,8 @@ def explore(market: Any = "btc-2024-05", *, store: Any = None, **state: Any) -> 
         (low, high) [quote]; model, law, lookback as in `heatmap`; side ('both', 'long', 'short'); leverages, a list of
         classes of the law; cmap, cnorm as in `liqlab.plot.heatmap`; threshold (low, high), shares [0..1] of the
         brightest colour, what is dimmer than the first being hidden and colours ending at the second; clusters and
-        observed, True or False; position, a dict of side, entry [quote] and leverage; beside, a dict of market, model
+        observed, True or False; position, a dict of side, entry_price [quote] and
+        leverage; beside, a dict of market, model
         or law for a second map on the same axes.
 
     Returns
@@ -87,7 +88,10 @@ def markets_of(market: Any) -> tuple[dict[str, Any], str]:
         return {Path(market).name: Path(market)}, Path(market).name
     if isinstance(market, str):
         return {}, market
-    raise TypeError(f"market must be a name, a path, a Market or a mapping of these, got {type(market).__name__}")
+    raise TypeError(
+        f"market must be a name, a path, a Market or a mapping of these, got {type(market).__name__}; "
+        "'btc-2024-05' is an example's name"
+    )
 
 
 def _panel() -> Any:

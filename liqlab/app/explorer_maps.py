@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,11 +126,14 @@ class Catalogue:
                 self._maps.move_to_end(key)
                 return self._maps[key]
         ledger = self.ledger(name, assumptions)
+        for other in list(self._ledgers.values()) if by_leverage else []:
+            if other is not ledger:
+                other.forget_apart()
         heat = shown_by(ledger, self.market(name), lookback=lookback, by_leverage=by_leverage, **look)
         with self._lock:
             if by_leverage:  # ten times as large
-                for other in [other for other in self._maps if other[3]]:
-                    del self._maps[other]
+                for old in [each for each in self._maps if each[3]]:
+                    del self._maps[old]
             self._maps[key] = heat
             while len(self._maps) > MAX_MAPS:
                 self._maps.popitem(last=False)
@@ -140,18 +143,20 @@ class Catalogue:
         """One column that closes at a moment, over prices far enough for clusters of every leverage."""
         market = self.market(name)
         start = max(at - market.step, market.start)
-        price = float(market.candles["close"].asof(start))
+        last = int(market.candles.index.searchsorted(start, side="right")) - 1
+        price = float(market.candles["close"].iloc[max(last, 0)])
         look: dict[str, Any] = {"price_range": (0.5 * price, 1.6 * price), "price_step": round_number(5e-4 * price)}
         return shown_by(self.ledger(name, assumptions), market, start, start + market.step, lookback, market.step,
                         **look)  # fmt: skip
 
 
-def _stored(store: Any) -> dict[str, tuple[str, str, str]]:
+def _stored(store: Any) -> dict[str, tuple[str, ...]]:
     """Symbol, exchange and time frame of the candles in the store, by a name."""
     table = listing(store)
-    rows: Sequence[dict[str, Any]] = table[table["kind"] == "candles"].to_dict("records") if len(table) else []
-    return {f"{row['symbol']} {row['exchange']} {row['timeframe']}": (row["symbol"], row["exchange"], row["timeframe"])
-            for row in rows}  # fmt: skip
+    if table.empty:
+        return {}
+    rows = table.loc[table["kind"] == "candles", ["symbol", "exchange", "timeframe"]].astype(str).to_numpy().tolist()
+    return {" ".join(row): tuple(row) for row in rows}
 
 
 def steps_of(market: Market, seen: Seen) -> dict[str, Any]:

@@ -74,4 +74,3 @@ def page_of(markets: Sequence[str], store: Any = None) -> Callable[[], Any]:
         return Explorer(state, catalogue, note=note)
 
     return page
-

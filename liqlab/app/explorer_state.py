@@ -53,7 +53,7 @@ class ExplorerState:
     clusters, observed : bool
         Outline zones at the end of what is shown; mark observed liquidations where the market has them.
     position : dict, optional
-        The reader's own: side, entry [quote], leverage.
+        The reader's own: side, entry_price [quote], leverage.
     beside : dict, optional
         A second map beside it: any of market, model, law, which replace those of the first.
 
@@ -250,14 +250,14 @@ def _leverages(value: Any) -> tuple[float, ...]:
 def _position(value: Any) -> dict[str, Any] | None:
     if value is None:
         return None
-    if not isinstance(value, dict) or set(value) != {"side", "entry", "leverage"}:
-        raise ValueError(f"position must have side, entry and leverage, got {value!r}; "
-                         "{'side': 'long', 'entry': 60_000, 'leverage': 10} is one")  # fmt: skip
+    if not isinstance(value, dict) or set(value) != {"side", "entry_price", "leverage"}:
+        raise ValueError(f"position must have side, entry_price and leverage, got {value!r}; "
+                         "{'side': 'long', 'entry_price': 60_000, 'leverage': 10} is one")  # fmt: skip
     _one_of(value["side"], "position side", ("long", "short"))
-    entry, leverage = (_number(value[name], f"position {name}") for name in ("entry", "leverage"))
+    entry, leverage = (_number(value[name], f"position {name}") for name in ("entry_price", "leverage"))
     if not entry > 0 or not leverage >= 1:
-        raise ValueError(f"position needs entry > 0 and leverage >= 1, got {entry:g} and {leverage:g}")
-    return {"side": value["side"], "entry": entry, "leverage": leverage}
+        raise ValueError(f"position needs entry_price > 0 and leverage >= 1, got {entry:g} and {leverage:g}")
+    return {"side": value["side"], "entry_price": entry, "leverage": leverage}
 
 
 def _beside(value: Any) -> dict[str, str] | None:

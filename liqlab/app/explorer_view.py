@@ -19,6 +19,7 @@ from liqlab.app.explorer_maps import Catalogue, Seen
 from liqlab.app.explorer_state import LAWS, LOOKBACKS, SIDES, WINDOWS, ExplorerState
 from liqlab.market.clock import timedelta
 from liqlab.models._assumptions import Assumptions
+from liqlab.models._law import law as law_of
 from liqlab.plot.colour_bar import NORMS, SCALES
 from liqlab.plot.style import short_number
 from liqlab.plot.zoomed import ZoomedFigure, look_of, zoomed_figure
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Explorer", "Session"]
 
 OWN, ALL = "own", "all"
+MARKS = {"clusters": "clusters", "observed liquidations": "observed"}
 REFUSED = (ValueError, TypeError, OSError, KeyError, ImportError)
 EXPLAINED = (
     "opened_at",
@@ -87,7 +89,8 @@ class Pane:
 
     def __init__(self, catalogue: Catalogue, choice: Any, beside: Pane | None = None) -> None:
         self.catalogue, self._choice, self._beside = catalogue, choice, beside
-        self.name, self.assumptions, self.lookback = "", Assumptions(), None
+        self.name, self.assumptions = "", Assumptions()
+        self.lookback: str | None = None
         self.figure: ZoomedFigure | None = None
         self.heat: xr.Dataset | None = None
         self.view: Any = None
@@ -98,11 +101,15 @@ class Pane:
         heat = self.catalogue.heatmap(state.market, assumptions, seen, lookback=state.lookback,
                                       by_leverage=bool(state.leverages))  # fmt: skip
         self.heat, self.name, self.lookback, self.assumptions = heat, state.market, state.lookback, assumptions
+        self.begin(heat, state.leverages)
+        assert self.figure is not None
+        self.figure.draw(heat, state.leverages)
+
+    def begin(self, heat: xr.Dataset, leverages: tuple[float, ...] = ()) -> None:
+        """The figure, where there is none yet."""
         if self.figure is None:
             beside = self._beside.figure if self._beside else None
-            self.figure = zoomed_figure(heat, self._choice, state.leverages, beside=beside)
-        else:
-            self.figure.draw(heat, state.leverages)
+            self.figure = zoomed_figure(heat, self._choice, leverages, beside=beside)
 
     @property
     def closes(self) -> pd.DatetimeIndex:
@@ -118,7 +125,7 @@ class Pane:
         assert self.heat is not None
         at = self.closes[-1]
         wanted = state.clusters or state.position is not None
-        map_ = self.catalogue.profile(self.name, self.assumptions, at, self.lookback) if wanted else None
+        map_: Any = self.catalogue.profile(self.name, self.assumptions, at, self.lookback) if wanted else None
         zones = clusters(map_) if map_ is not None and state.clusters else None
         if zones is not None:
             zones.attrs["start"] = pd.Timestamp(self.heat["time"].to_numpy()[0], tz="UTC")
@@ -130,7 +137,7 @@ class Pane:
             row = assess_positions(state.position, map_).iloc[0]
             what = f"{row['side']} {row['leverage']:g}x"
             lines = [(float(row["liquidation_price"]), "solid", f"{what} liquidated {row['liquidation_price']:,.6g}"),
-                     (float(state.position["entry"]), "dashed", f"{what} entry")]  # fmt: skip
+                     (float(state.position["entry_price"]), "dashed", f"{what} entry")]  # fmt: skip
         self.figure.own_position(lines)
 
     def explain(self, price: float, moment: pd.Timestamp) -> pd.DataFrame:
@@ -153,19 +160,21 @@ class Session:
     ) -> None:
         self.catalogue, self._code = catalogue, market_code
         self._asked: tuple[float, ...] = ()
+        self._told: set[str] = set()  # widgets that are being set from here
         first = next((names[0] for names in catalogue.names().values()), "")
         self.state = state if state.market else state.but(market=first)
         low, high = self.state.threshold
         self.choice = look_of(side=self.state.side, cmap=self.state.cmap, cnorm=self.state.cnorm, low=low, high=high)
-        self.panes = [Pane(catalogue, self.choice)]
+        leading = Pane(catalogue, self.choice)
+        self.panes = [leading, Pane(catalogue, self.choice, leading)]
         self.widgets = self._controls()
         self.status = pn.pane.HTML("", margin=(0, 10), **WIDE)
         self.figures = pn.FlexBox(**WIDE)
         self.table = pn.Column(
             pn.pane.Markdown("*Click on a band: which bars, sides and leverages stand behind it.*"), **WIDE
         )
-        self.link = pn.widgets.TextInput(name="this state as a link's query", disabled=True, **WIDE)
-        self.line = pn.widgets.TextInput(name="this state as a line of Python", disabled=True, **WIDE)
+        self.link = pn.widgets.TextInput(label="this state as a link's query", disabled=True, **WIDE)
+        self.line = pn.widgets.TextInput(label="this state as a line of Python", disabled=True, **WIDE)
         self._begin(note)
         self.page = self._page()
 
@@ -174,8 +183,9 @@ class Session:
     def _begin(self, note: str = "") -> None:
         """Draw the state anew, from nothing."""
         try:
-            self.panes[0].look(self.state, self._whole())
-            self._second()
+            seen = self._whole()
+            for pane, state in zip(self.panes, self._states(), strict=False):
+                pane.look(state, seen)
             self._over()
             self._say(note)
         except REFUSED as error:
@@ -232,34 +242,29 @@ class Session:
         beside = self.state.beside
         return [self.state] if beside is None else [self.state, self.state.but(**beside)]
 
-    def _second(self) -> None:
-        """The map beside, or none."""
-        states = self._states()
-        del self.panes[len(states) :]
-        if len(states) > len(self.panes):
-            other = Pane(self.catalogue, self.choice, self.panes[0])
-            other.look(states[1], self._seen())
-            self.panes.append(other)
-
     def _over(self) -> None:
-        for pane, state in zip(self.panes, self._states(), strict=True):
+        for pane, state in zip(self.panes, self._states(), strict=False):
             pane.overlays(state)
 
     def _lay_out(self) -> None:
-        """Figures side by side, below each other on a phone; what the browser does to them comes back here."""
-        shown = []
+        """Figures side by side, below each other on a phone; what the browser does to them comes back here.
+
+        Both are there from the beginning, the second one hidden and nearly empty: figures that share axes reach the
+        browser together.
+        """
+        first, second = self.panes
+        if first.heat is None or first.view is not None:
+            return
+        second.begin(first.heat.isel(time=slice(-2, None)))
         for pane in self.panes:
-            if pane.figure is None:
-                continue
-            if pane.view is None:
-                main, profile = pane.figure.main, pane.figure.profile
-                main.on_event("tap", self._tapped(pane))
-                if pane is self.panes[0]:
-                    pane.figure.asked.on_change("data", self._on_asked)
-                side = pn.pane.Bokeh(profile, width=profile.width, sizing_mode="fixed")
-                pane.view = pn.Row(pn.pane.Bokeh(main, **WIDE), side, styles={"flex": "1 1 380px"}, **WIDE)
-            shown.append(pane.view)
-        self.figures.objects = shown
+            assert pane.figure is not None
+            main, profile = pane.figure.main, pane.figure.profile
+            main.on_event("tap", self._tapped(pane))
+            side = pn.pane.Bokeh(profile, width=profile.width, sizing_mode="fixed")
+            pane.view = pn.Row(pn.pane.Bokeh(main, **WIDE), side, styles={"flex": "1 1 340px"}, **WIDE)
+        first.figure.asked.on_change("data", self._on_asked)  # type: ignore[union-attr]
+        second.view.visible = self.state.beside is not None
+        self.figures.objects = [pane.view for pane in self.panes]
 
     # --- what the reader does ---
 
@@ -289,10 +294,15 @@ class Session:
         words = (f"{a['low']:,.10g} to {a['high']:,.10g} at {a['at']:%Y-%m-%d %H:%M} UTC: {amount} estimated, "
                  f"{len(table)} parts, the largest first")  # fmt: skip
         shown = table[list(EXPLAINED)].head(12)
-        self.table.objects = [pn.pane.Str(words), pn.pane.DataFrame(shown, index=False, escape=True, **WIDE)]
+        self.table.objects = [
+            pn.pane.Str(words),
+            pn.pane.DataFrame(shown, index=False, escape=True, float_format="{:,.6g}".format, **WIDE),
+        ]
 
     def _changed(self, name: str, value: Any) -> None:
         """A widget has another value."""
+        if name in self._told:
+            return None
         try:
             self.state = self._with(name, value)
         except REFUSED as error:
@@ -310,13 +320,18 @@ class Session:
             return state.but(**{name: value or None}, price_range=None)
         if name == "lookback":
             return state.but(lookback=None if value == ALL else value)
+        if name == "law":
+            self.widgets["leverages"].param.update(options=_classes(value), value=[])
+            return state.but(law=value, leverages=())
         if name == "leverages":
             return state.but(leverages=tuple(value))
         if name == "threshold":
             return state.but(threshold=(value[0] / 100, value[1] / 100))
+        if name == "marks":
+            return state.but(**{field: words in value for words, field in MARKS.items()})
         if name.startswith("position"):
             side, entry, leverage = (self.widgets[f"position_{each}"].value for each in ("side", "entry", "leverage"))
-            own = {"side": side, "entry": entry, "leverage": leverage or 10}
+            own = {"side": side, "entry_price": entry, "leverage": leverage or 10}
             return state.but(position=own if side != "none" and entry else None)
         if name.startswith("beside"):
             told = {each: self.widgets[f"beside_{each}"].value for each in ("market", "model", "law")}
@@ -337,16 +352,9 @@ class Session:
         if name in ("model", "law", "lookback", "leverages"):
             return self._draw()
         if name.startswith("beside"):
-            try:
-                self.panes = self.panes[:1]
-                self._second()
-                self._over()
-                self._say("")
-            except REFUSED as error:
-                self.state = self.state.but(beside=None)
-                self._say(str(error))
-            self._lay_out()
-        elif name in ("clusters", "observed") or name.startswith("position"):
+            self._draw()
+            self.panes[1].view.visible = self.state.beside is not None
+        elif name == "marks" or name.startswith("position"):
             try:
                 self._over()
                 self._say("")
@@ -407,47 +415,53 @@ class Session:
         """The state as a link and as a line of Python."""
         query = self.state.query()
         self.link.value, self.line.value = f"?{query}", self.state.python(self._code)
-        if pn.state.location is not None and pn.state.served:
+        self._set("window", OWN if self.state.start else self.state.window)
+        self._set("start", self.state.start or "")
+        self._set("end", self.state.end or "")
+        doc = pn.state.curdoc
+        if doc is not None and doc.session_context is not None and pn.state.location is not None:
             pn.state.location.search = f"?{query}"
+
+    def _set(self, name: str, value: Any) -> None:
+        """What a widget shows, without its being a change that the reader made."""
+        self._told.add(name)
+        self.widgets[name].value = value
+        self._told.discard(name)
 
     # --- the page ---
 
     def _controls(self) -> dict[str, Any]:
         s = self.state
         names = self.catalogue.names()
-        try:
-            classes = [float(x) for x in Assumptions(s.model, law=s.law).law.leverage]
-        except REFUSED:
-            classes = []
         flat = [each for group in names.values() for each in group]
         beside, own = s.beside or {}, s.position or {}
         w = pn.widgets
         found: dict[str, Any] = {
-            "market": w.Select(name="market", groups=names, value=s.market if s.market in flat else None, width=210),
-            "window": w.Select(name="window", options=[*WINDOWS, OWN], value=OWN if s.start else s.window, width=80),
-            "start": w.TextInput(name="from (UTC)", value=s.start or "", placeholder="2024-05-01", width=130),
-            "end": w.TextInput(name="to (UTC)", value=s.end or "", placeholder="2024-05-03", width=130),
-            "model": w.Select(name="model", options=models.names(), value=s.model, width=130),
-            "law": w.Select(name="law", options=list(LAWS), value=s.law, width=100),
-            "side": w.Select(name="side", options=list(SIDES), value=s.side, width=80),
-            "leverages": w.MultiSelect(name="leverages (none: all)", options=classes, value=list(s.leverages),
+            "market": w.Select(label="market", groups=names, value=s.market if s.market in flat else None, width=210),
+            "window": w.Select(label="window", options=[*WINDOWS, OWN], value=OWN if s.start else s.window, width=80),
+            "start": w.TextInput(label="from (UTC)", value=s.start or "", placeholder="2024-05-01", width=130),
+            "end": w.TextInput(label="to (UTC)", value=s.end or "", placeholder="2024-05-03", width=130),
+            "model": w.Select(label="model", options=models.names(), value=s.model, width=130),
+            "law": w.Select(label="law", options=list(LAWS), value=s.law, width=100),
+            "side": w.Select(label="side", options=list(SIDES), value=s.side, width=80),
+            "leverages": w.MultiSelect(label="leverages (none: all)", options=_classes(s.law), value=list(s.leverages),
                                        size=4, width=150),
-            "lookback": w.Select(name="opened within", options=[ALL, *LOOKBACKS], value=s.lookback or ALL, width=90),
-            "cmap": w.Select(name="colours", options=list(SCALES), value=s.cmap, width=120),
-            "cnorm": w.Select(name="colour scale", options=list(NORMS), value=s.cnorm, width=90),
-            "threshold": w.IntRangeSlider(name="shown, % of the brightest", start=0, end=100, step=1, width=200,
+            "lookback": w.Select(label="opened within", options=[ALL, *LOOKBACKS], value=s.lookback or ALL, width=90),
+            "cmap": w.Select(label="colours", options=list(SCALES), value=s.cmap, width=120),
+            "cnorm": w.Select(label="colour scale", options=list(NORMS), value=s.cnorm, width=90),
+            "threshold": w.IntRangeSlider(label="shown, % of the brightest", start=0, end=100, step=1, width=200,
                                           value=(round(100 * s.threshold[0]), round(100 * s.threshold[1]))),
-            "clusters": w.Checkbox(name="clusters", value=s.clusters, align="end"),
-            "observed": w.Checkbox(name="observed liquidations", value=s.observed, align="end"),
-            "position_side": w.Select(name="own position", options=["none", "long", "short"], width=90,
+            "marks": w.CheckBoxGroup(options=list(MARKS), value=[name for name in MARKS if getattr(s, MARKS[name])],
+                                     inline=True, align="end"),
+            "position_side": w.Select(label="own position", options=["none", "long", "short"], width=90,
                                       value=own.get("side", "none")),
-            "position_entry": w.FloatInput(name="entry price", value=own.get("entry"), start=0.0, width=110),
-            "position_leverage": w.FloatInput(name="leverage", value=own.get("leverage", 10.0), start=1.0, width=80),
-            "beside_market": w.Select(name="beside: market", options=["same", *flat], width=170,
+            "position_entry": w.FloatInput(label="entry price", value=own.get("entry_price"), start=0.0, width=110),
+            "position_leverage": w.FloatInput(label="leverage", value=own.get("leverage", 10.0), start=1.0, width=80),
+            "beside_market": w.Select(label="beside: market", options=["same", *flat], width=170,
                                       value=beside.get("market", "same")),
-            "beside_model": w.Select(name="beside: model", options=["same", *models.names()], width=130,
+            "beside_model": w.Select(label="beside: model", options=["same", *models.names()], width=130,
                                      value=beside.get("model", "same")),
-            "beside_law": w.Select(name="beside: law", options=["same", *LAWS], width=100,
+            "beside_law": w.Select(label="beside: law", options=["same", *LAWS], width=100,
                                    value=beside.get("law", "same")),
         }  # fmt: skip
         for name, widget in found.items():
@@ -459,19 +473,19 @@ class Session:
         for name in ("side", "cmap", "cnorm"):
             self._in_the_browser(w[name], f"{{{name}: [cb_obj.value]}}")
         self._in_the_browser(w["threshold"], "{low: [cb_obj.value[0] / 100], high: [cb_obj.value[1] / 100]}")
-        upload = pn.widgets.FileInput(accept=",".join(SUFFIXES), name="own file", width=210)
+        upload = pn.widgets.FileInput(accept=",".join(SUFFIXES), label="own file", width=210)
         upload.param.watch(lambda event: self._uploaded(event.new, upload.filename or ""), "value")
         files = [pn.widgets.FileDownload(callback=self._file(ending), filename=f"liquidation-heatmap{ending}", width=90,
-                                         label=ending[1:].upper(), button_type="default")
+                                         label=ending[1:].upper())
                  for ending in (".png", ".html", ".csv")]  # fmt: skip
         buttons = []
         for label, (words, *way) in MOVES.items():
-            button = pn.widgets.Button(name=f"{label} {words}", width=118)
+            button = pn.widgets.Button(label=f"{label} {words}", width=118)
             button.on_click(self._step(*way))
             buttons.append(button)
         box = {"sizing_mode": "stretch_width", "align_items": "end"}
         groups = (("market", "window", "start", "end"), ("model", "law", "lookback", "leverages"),
-                  ("side", "cmap", "cnorm", "threshold"), ("clusters", "observed"))  # fmt: skip
+                  ("side", "cmap", "cnorm", "threshold"), ("marks",))  # fmt: skip
         more = ("position_side", "position_entry", "position_leverage")
         compare = ("beside_market", "beside_model", "beside_law")
         return pn.Column(
@@ -488,7 +502,7 @@ class Session:
         )  # fmt: skip
 
     def _copied(self, text: Any, label: str, source: str) -> Any:
-        button = pn.widgets.Button(name=label, width=110, align="end")
+        button = pn.widgets.Button(label=label, width=110, align="end")
         button.jscallback(clicks=COPY.format(source=source, label=label), args={"link": text, "button": button})
         return pn.Row(text, button, **WIDE)
 
@@ -507,6 +521,11 @@ class Session:
                 return BytesIO(save(heat, Path(folder, f"map{ending}")).read_bytes())
 
         return made
+
+
+def _classes(law: str) -> dict[str, float]:
+    """Classes of a law by the leverages they are named after."""
+    return {f"{leverage:g}x": float(leverage) for leverage in law_of(law).leverage}
 
 
 def _around(market: Any, start: pd.Timestamp, end: pd.Timestamp) -> tuple[float, float]:

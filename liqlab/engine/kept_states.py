@@ -17,7 +17,7 @@ from liqlab.engine.records import Columns, Record, State, Steps
 
 __all__ = ["MAX_BYTES", "KeptStates"]
 
-MAX_BYTES = 140_000_000  # of the states of a ledger; as much again where its leverage levels are kept apart
+MAX_BYTES, APART = 120_000_000, 0.45  # of a ledger's states; how much of it besides, with leverage levels apart
 MIN_STEPS = 256  # between two states: a run over fewer is not worth a copy
 
 
@@ -28,8 +28,8 @@ class KeptStates:
     ----------
     inputs : EngineInputs
     max_bytes : int
-        What all states together may take [bytes], leverage levels together; as much again apart. One state, in
-        the middle, is kept in any case.
+        What all states together may take [bytes], and 45 % of it besides for states with leverage levels apart. One
+        state of each kind, in the middle, is kept in any case.
     """
 
     def __init__(self, inputs: EngineInputs, max_bytes: int = MAX_BYTES) -> None:
@@ -48,9 +48,14 @@ class KeptStates:
         if apart not in self._every:
             inputs = self.inputs
             size = _nbytes(grow(None, inputs.steps, inputs.ladder, apart=apart))
-            n = len(inputs.steps)
-            self._every[apart] = max(min(-(-n * size // self._max_bytes), n // 2), MIN_STEPS)
+            n, allowed = len(inputs.steps), int(self._max_bytes * (APART if apart else 1.0))
+            self._every[apart] = max(min(-(-n * size // allowed), n // 2), MIN_STEPS)
         return self._every[apart]
+
+    def forget_apart(self) -> None:
+        """Let go of the states with leverage levels apart: they are large."""
+        with self._lock:
+            self._kept[True].clear()
 
     def columns(self, columns: Columns) -> Record:
         """Columns as a run over all steps gives them; with a lookback it is one.

@@ -162,7 +162,8 @@ def zoomed_figure(
     -------
     ZoomedFigure
     """
-    from bokeh.models import ColumnDataSource, CustomJS, LinearColorMapper, Range1d, Span
+    from bokeh.models import ColumnDataSource, CustomJS, LinearColorMapper, Range1d
+    from bokeh.models.annotations import Span
     from bokeh.plotting import figure
 
     data = cells_of(heat, leverages)
@@ -178,7 +179,8 @@ def zoomed_figure(
     xs, ys = (beside.main.x_range, beside.main.y_range) if beside else (
         Range1d(data["x"][0], data["x"][0] + data["dw"][0]), Range1d(data["y"][0], data["y"][0] + data["dh"][0])
     )  # fmt: skip
-    main = figure(
+    new_figure: Any = figure
+    main = new_figure(
         x_range=xs, y_range=ys, x_axis_type="datetime", height=HEIGHT, sizing_mode="stretch_width", min_width=200,
         tools="pan,wheel_zoom,box_zoom,reset,save", active_drag="pan", active_scroll="wheel_zoom",
         title=heading(heat, None), background_fill_color=EMPTY, toolbar_location="above",
@@ -209,10 +211,12 @@ def zoomed_figure(
         source.js_on_change("data", paint, point)
     main.js_on_event("mousemove", point)
     ask = CustomJS(args={"asked": sources["asked"], "xs": xs, "ys": ys, "main": main}, code=zoomed_script.ASK)
-    for span in (xs, ys):
-        span.js_on_change("start", ask)
-        span.js_on_change("end", ask)
-    main.js_on_change("inner_width", ask, paint, point)
+    if beside is None:  # the other's axes are the same
+        for span in (xs, ys):
+            span.js_on_change("start", ask)
+            span.js_on_change("end", ask)
+        main.js_on_change("inner_width", ask)
+    main.js_on_change("inner_width", paint, point)
     _hover(main, picture, sources["cells"])
     _dress(main)
     return ZoomedFigure(main, profile, **sources)
@@ -263,8 +267,9 @@ def _profile(ys: Any) -> tuple[Any, Any, Any]:
     from bokeh.models import ColumnDataSource, CustomJSTickFormatter, Range1d
     from bokeh.plotting import figure
 
-    profile = figure(
-        width=SIDE, height=HEIGHT, x_range=Range1d(0, 1), y_range=ys, tools="", toolbar_location=None,
+    new_figure: Any = figure
+    profile = new_figure(
+        width=SIDE, height=HEIGHT, x_range=Range1d(start=0, end=1), y_range=ys, tools="", toolbar_location=None,
         title="map at its close\n", name="estimated liquidation map at the pointer",
     )  # fmt: skip
     profile.title.text_font_size = "7pt"
@@ -280,7 +285,7 @@ def _profile(ys: Any) -> tuple[Any, Any, Any]:
     legend = profile.legend[0]
     legend.location, legend.label_text_font_size, legend.background_fill_alpha = "bottom_right", "7pt", 0.6
     legend.glyph_width = legend.glyph_height = 8
-    return profile, *sources
+    return profile, sources[0], sources[1]
 
 
 def _hover(main: Any, picture: Any, cells: Any) -> None:
