@@ -11,6 +11,10 @@ from liqlab.app.explorer_state import ExplorerState
 
 __all__ = ["page_of", "serve"]
 
+# a phone shows the page at its own width
+NARROW = """
+{% block postamble %}<meta name="viewport" content="width=device-width, initial-scale=1">{% endblock %}
+"""
 LOCAL = ("127.0.0.1", "localhost")
 
 
@@ -65,6 +69,8 @@ def page_of(markets: Sequence[str], store: Any = None) -> Callable[[], Any]:
     def page() -> Any:
         import panel as pn
 
+        if pn.state.curdoc is not None:
+            pn.state.curdoc.template = NARROW
         default, note = ExplorerState(market=first), ""
         query = pn.state.location.search if pn.state.location is not None else ""
         try:

@@ -295,7 +295,7 @@ class Session:
                  f"{len(table)} parts, the largest first")  # fmt: skip
         shown = table[list(EXPLAINED)].head(12)
         self.table.objects = [
-            pn.pane.Str(words),
+            _text(words),
             pn.pane.DataFrame(shown, index=False, escape=True, float_format="{:,.6g}".format, **WIDE),
         ]
 
@@ -497,7 +497,7 @@ class Session:
             pn.FlexBox(*(w[name] for name in (*more, *compare)), upload, **box),
             self._copied(self.link, "copy link", "location.origin + location.pathname + link.value"),
             self._copied(self.line, "copy line", "link.value"),
-            pn.pane.Str("Every level is estimated from candles, volume and open interest. Education, not advice."),
+            _text("Every level is estimated from candles, volume and open interest. Education, not advice."),
             name="Liquidation heatmap explorer", **WIDE,
         )  # fmt: skip
 
@@ -521,6 +521,11 @@ class Session:
                 return BytesIO(save(heat, Path(folder, f"map{ending}")).read_bytes())
 
         return made
+
+
+def _text(words: str) -> Any:
+    """A paragraph; whatever it quotes stands as text."""
+    return pn.pane.HTML(f"<p style='margin:0'>{escape(words)}</p>", margin=(5, 10), **WIDE)
 
 
 def _classes(law: str) -> dict[str, float]:
