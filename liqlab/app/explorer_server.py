@@ -69,8 +69,9 @@ def page_of(markets: Sequence[str], store: Any = None) -> Callable[[], Any]:
     def page() -> Any:
         import panel as pn
 
-        if pn.state.curdoc is not None:
-            pn.state.curdoc.template = NARROW
+        document: Any = pn.state.curdoc
+        if document is not None:
+            document.template = NARROW
         default, note = ExplorerState(market=first), ""
         query = pn.state.location.search if pn.state.location is not None else ""
         try:
