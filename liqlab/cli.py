@@ -1,5 +1,7 @@
 """The command line: pages from notebooks, markets fetched, recorded, watched and explored, and what the store holds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -28,9 +30,8 @@ Parameters = Annotated[
         "parameter goes to those pages that have it; at least one must.",
     ),
 ]
-Notebooks = Annotated[
-    Path | None, typer.Option(help="Folder of the notebooks.", show_default="those that come with liqlab")
-]
+Notebooks = Annotated[Path | None, typer.Option(help="Folder of the notebooks.", show_default="those of liqlab")]
+KINDS = "candles, open_interest, funding_rate, mark_candles, liquidations; repeat, or join with commas."
 TimeLimit = Annotated[float, typer.Option(help="Longest that one notebook may run [s].")]
 OutputLimit = Annotated[float, typer.Option(help="Most that one notebook may show and print [MB].")]
 Recorded = Annotated[str, typer.Option(help="binanceusdm, binancecoinm, bybit, okx or hyperliquid.")]
@@ -84,11 +85,9 @@ def report(
     from liqlab.loaders.store.printed import lined_up
     from liqlab.report import ReportError, build_site
 
-    try:
+    with _told(ReportError, OSError):
         rows = build_site(output, only=only or (), parameters=parameter or (), jobs=jobs, notebooks=notebooks,
                           rerun=every, time_limit=time_limit, output_limit=output_limit)  # fmt: skip
-    except (ReportError, OSError) as error:
-        _fail(error)
     lines = [[row["page"], "kept" if row["seconds"] is None else f"{row['seconds']:.1f}", f"{row['bytes'] / 1000:,.0f}"]
              for row in rows]  # fmt: skip
     print(lined_up([["page", "seconds", "size [kB]"], *lines], right=(1, 2)))
@@ -112,11 +111,9 @@ def page(
     """Run one notebook and write it as one HTML file with everything in it, to hand on."""
     from liqlab.report import ReportError, build_page
 
-    try:
+    with _told(ReportError, OSError):
         path = build_page(name, output, parameters=parameter or (), notebooks=notebooks, force=force,
                           time_limit=time_limit, output_limit=output_limit)  # fmt: skip
-    except (ReportError, OSError) as error:
-        _fail(error)
     print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -129,12 +126,7 @@ def fetch(
     end: Annotated[str | None, typer.Option(help="End (not included).", show_default="all that has closed")] = None,
     kinds: Annotated[
         list[str] | None,
-        typer.Option(
-            "--kinds",
-            metavar="KIND",
-            help="candles, open_interest, funding_rate, mark_candles, liquidations; repeat, or join with commas.",
-            show_default="all that the exchange has",
-        ),
+        typer.Option("--kinds", metavar="KIND", help=KINDS, show_default="all that the exchange has"),
     ] = None,
     store: Store = None,
     volume_unit: Annotated[str, typer.Option(help="coins, contracts or quote, where liqlab does not know.")] = "",
@@ -154,7 +146,8 @@ def fetch(
     from liqlab.loaders.http import FetchError
 
     named = [name.strip() for one in kinds for name in one.split(",") if name.strip()] if kinds else None
-    try:
+    goes_on = "what was fetched is in the store, the same command goes on there"
+    with _told(FetchError, ValueError, OSError, stopped=goes_on):
         if named and "leverage_tiers" in named:
             raise ValueError("leverage_tiers hold as of today and are not stored; in Python, "
                              "lq.fetch(…, kinds=['candles', 'leverage_tiers']) puts them into the market")  # fmt: skip
@@ -162,12 +155,6 @@ def fetch(
             warnings.simplefilter("always")
             plan = planning.plan(symbol, exchange, timeframe, start, end, named, store, volume_unit, archive)
             plan = filling.fill(plan, progress=not quiet)
-    except KeyboardInterrupt:
-        typer.echo("stopped; what was fetched is in the store, the same command goes on there", err=True)
-        raise typer.Exit(130) from None
-    except (FetchError, ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
     for text in [*plan.missing_kinds, *(str(one.message) for one in caught)]:
         typer.echo(f"note: {text}", err=True)
     rows = summary(plan)
@@ -196,20 +183,15 @@ def record(
     from liqlab.loaders.http import Failure, FetchError
     from liqlab.loaders.recording import record as run
 
-    try:
+    with _told(FetchError, Failure, ValueError, OSError, ImportError):
         done = run(symbols, exchange, store=store, depth=depth, quiet=quiet, seconds=seconds)
-    except (FetchError, Failure, ValueError, OSError, ImportError) as error:
-        _fail(error)
     forced = sum(tape.forced for tape in done.tapes.values())
     typer.echo(f"stopped; {forced:,} forced orders of {len(done.tapes)} symbol(s) are in the store", err=True)
 
 
 @app.command()
 def watch(
-    symbols: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[SYMBOL...]", help="BTC/USDT:USDT, ccxt's spelling; not with --replay."),
-    ] = None,
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="[SYMBOL...]", help="None with --replay.")] = None,
     exchange: Recorded = "binanceusdm",
     rule: Annotated[
         list[str] | None,
@@ -247,14 +229,10 @@ def watch(
     from liqlab.app.running import run
     from liqlab.loaders.http import Failure, FetchError
 
-    try:
+    with _told(FetchError, Failure, ValueError, OSError, ImportError):
         count = run(symbols or [], to=(log, command, webhook), rules=rule, quiet=quiet_time, exchange=exchange,
                     timeframe=timeframe, history=history, replay=replay, speed=speed, start=start, store=store,
                     model=model)  # fmt: skip
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except (FetchError, Failure, ValueError, OSError, ImportError) as error:
-        _fail(error)
     typer.echo(f"ended; {count} alert(s)", err=True)
 
 
@@ -265,9 +243,7 @@ def scan(
     model: Annotated[str, typer.Option(help="A name of lq.models.names(), such as open_interest.")] = "open_interest",
     at: Annotated[str | None, typer.Option(help="What was known then, UTC.", show_default="the end")] = None,
     sort: Annotated[str | None, typer.Option(help="Column, the smallest first; -COLUMN: the largest first.")] = None,
-    output: Annotated[
-        list[Path] | None, typer.Option("--output", "-o", help=".csv, or .html with the small maps; repeat for both.")
-    ] = None,
+    output: Annotated[list[Path] | None, typer.Option("--output", "-o", help=".csv or .html; repeat.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes here.", show_default="one per core")] = None,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler of your own.")] = None,
     exchange: Annotated[str, typer.Option(help="Of symbols in the store.")] = "binanceusdm",
@@ -282,13 +258,9 @@ def scan(
     from liqlab.app.scan_report import printed, run
     from liqlab.loaders.store.printed import lined_up
 
-    try:
+    with _told(ValueError, TypeError, OSError, ImportError):
         found = run(markets or [], examples, output or [], sort, model=model, at=at, workers=workers, store=store,
                     scheduler=scheduler, exchange=exchange, timeframe=timeframe, progress=not quiet)  # fmt: skip
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        _fail(error)
     print(lined_up(printed(found.table), right=range(2, 13)))
     for name, reason in found.failed["reason"].items():
         typer.echo(f"failed: {name}: {reason}", err=True)
@@ -300,12 +272,8 @@ def scan(
 def explore(
     markets: Annotated[list[str] | None, typer.Argument(help="Embedded cases, files, stored symbols.")] = None,
     port: Annotated[int, typer.Option(help="Where it listens.")] = 5006,
-    address: Annotated[
-        str, typer.Option(help="127.0.0.1: this machine alone. There is no password: whoever reaches it, uses it.")
-    ] = "127.0.0.1",
-    origin: Annotated[
-        list[str] | None, typer.Option(metavar="HOST:PORT", help="Another page that may open it. Repeat for several.")
-    ] = None,
+    address: Annotated[str, typer.Option(help="This machine alone; elsewhere, no password asked.")] = "127.0.0.1",
+    origin: Annotated[list[str] | None, typer.Option(metavar="HOST:PORT", help="Page that may open it.")] = None,
     show: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     store: Store = None,
 ) -> None:
@@ -316,12 +284,8 @@ def explore(
     """
     from liqlab.app.explorer_server import serve
 
-    try:
+    with _told(ValueError, TypeError, OSError, ImportError):
         serve(markets or [], address=address, port=port, origins=origin or [], store=store, show=show)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        _fail(error)
 
 
 @data.command("list")
@@ -331,10 +295,8 @@ def list_(store: Store = None) -> None:
     from liqlab.loaders.store.inspection import strangers
     from liqlab.loaders.store.printed import lined_up, series_rows
 
-    try:
+    with _told(ValueError):
         found = listing(store)
-    except ValueError as error:
-        _fail(error)
     if found.empty and (strange := strangers(store)):
         _fail(f"{folder(store)} holds {len(strange)} parquet file(s), none where the store keeps its own, first "
               f"{strange[0]}; liqlab data verify names the layout. Move them away, or pass --store")  # fmt: skip
@@ -354,10 +316,8 @@ def verify(store: Store = None) -> None:
     from liqlab.loaders.store import folder
     from liqlab.loaders.store import verify as verified
 
-    try:
+    with _told(ValueError):
         found = verified(store)
-    except ValueError as error:
-        _fail(error)
     for file in found[found["note"] != ""].to_dict("records"):
         print(f"note   {file['file']}: {file['note']}")
     wrong = found[~found["ok"].astype(bool)]
@@ -366,6 +326,19 @@ def verify(store: Store = None) -> None:
     print(f"{folder(store)}: {len(found)} file(s), {int(found['rows'].sum()):,} rows, {len(wrong)} wrong")
     if len(wrong):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _told(*refusals: type[Exception], stopped: str = "") -> Iterator[None]:
+    """These errors end a command in words; Ctrl-C ends it with those of `stopped`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if stopped:
+            typer.echo(f"stopped; {stopped}", err=True)
+        raise typer.Exit(130) from None
+    except refusals as error:
+        _fail(error)
 
 
 def _fail(error: Exception | str) -> NoReturn:

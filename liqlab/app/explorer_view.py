@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable
 from html import escape
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import panel as pn
 
-from liqlab import models
+from liqlab.app.explorer_controls import OWN, WIDE, changed, controls, copied, paragraph
+from liqlab.app.explorer_files import SUFFIXES, picture, uploaded
 from liqlab.app.explorer_maps import Catalogue, Seen
-from liqlab.app.explorer_state import LAWS, LOOKBACKS, SIDES, WINDOWS, ExplorerState
+from liqlab.app.explorer_pane import Pane, around
+from liqlab.app.explorer_state import WINDOWS, ExplorerState
 from liqlab.market.clock import timedelta
-from liqlab.models._assumptions import Assumptions
-from liqlab.models._law import law as law_of
-from liqlab.plot.colour_bar import NORMS, SCALES
 from liqlab.plot.style import short_number
-from liqlab.plot.zoomed import ZoomedFigure, look_of, zoomed_figure
-
-if TYPE_CHECKING:
-    import xarray as xr
+from liqlab.plot.zoomed import look_of
 
 __all__ = ["Explorer", "Session"]
 
-OWN, ALL = "own", "all"
-MARKS = {"clusters": "clusters", "observed liquidations": "observed"}
 REFUSED = (ValueError, TypeError, OSError, KeyError, ImportError)
-EXPLAINED = (
+EXPLAINED = [
     "opened_at",
     "side",
     "leverage",
@@ -42,19 +33,10 @@ EXPLAINED = (
     "notional",
     "share",
     "age",
-)
-SUFFIXES = (".csv", ".parquet", ".feather", ".json")
-MAX_UPLOAD = 200_000_000  # bytes
-COPY = """
-const text = {source};
-if (navigator.clipboard) navigator.clipboard.writeText(text);
-button.label = "copied";
-setTimeout(() => button.label = "{label}", 1500);
-"""
+]
 MOVES = {"◀": ("earlier", -0.5, 0.0, 1.0), "▶": ("later", 0.5, 0.0, 1.0), "+": ("zoom in", 0.0, 0.0, 0.5),
          "−": ("zoom out", 0.0, 0.0, 2.0), "▲": ("higher prices", 0.0, 0.25, 1.0),
          "▼": ("lower prices", 0.0, -0.25, 1.0)}  # fmt: skip
-WIDE = {"sizing_mode": "stretch_width"}
 
 
 class Explorer(pn.viewable.Viewer):
@@ -84,74 +66,6 @@ class Explorer(pn.viewable.Viewer):
         return self._session.page
 
 
-class Pane:
-    """One map of the page: whose it is, and its figure."""
-
-    def __init__(self, catalogue: Catalogue, choice: Any, beside: Pane | None = None) -> None:
-        self.catalogue, self._choice, self._beside = catalogue, choice, beside
-        self.name, self.assumptions = "", Assumptions()
-        self.lookback: str | None = None
-        self.figure: ZoomedFigure | None = None
-        self.heat: xr.Dataset | None = None
-        self.view: Any = None
-
-    def look(self, state: ExplorerState, seen: Seen) -> None:
-        """Draw what is seen of the market and assumptions that a state names."""
-        assumptions = Assumptions(state.model, law=state.law)
-        heat = self.catalogue.heatmap(state.market, assumptions, seen, lookback=state.lookback,
-                                      by_leverage=bool(state.leverages))  # fmt: skip
-        self.heat, self.name, self.lookback, self.assumptions = heat, state.market, state.lookback, assumptions
-        self.begin(heat, state.leverages)
-        assert self.figure is not None
-        self.figure.draw(heat, state.leverages)
-
-    def begin(self, heat: xr.Dataset, leverages: tuple[float, ...] = ()) -> None:
-        """The figure, where there is none yet."""
-        if self.figure is None:
-            beside = self._beside.figure if self._beside else None
-            self.figure = zoomed_figure(heat, self._choice, leverages, beside=beside)
-
-    @property
-    def closes(self) -> pd.DatetimeIndex:
-        """Closes of the columns, UTC."""
-        assert self.heat is not None
-        return pd.DatetimeIndex(self.heat["close_time"].to_numpy(), tz="UTC")
-
-    def overlays(self, state: ExplorerState) -> None:
-        """Clusters, observed liquidations and the reader's own position, at the end of what is seen."""
-        from liqlab.zones import assess_positions, clusters
-
-        assert self.figure is not None
-        assert self.heat is not None
-        at = self.closes[-1]
-        wanted = state.clusters or state.position is not None
-        map_: Any = self.catalogue.profile(self.name, self.assumptions, at, self.lookback) if wanted else None
-        zones = clusters(map_) if map_ is not None and state.clusters else None
-        if zones is not None:
-            zones.attrs["start"] = pd.Timestamp(self.heat["time"].to_numpy()[0], tz="UTC")
-            zones = zones.drop(columns="age", errors="ignore")
-        self.figure.outline(zones)
-        self.figure.observe(_events(self.catalogue.market(self.name), self.heat) if state.observed else None)
-        lines: list[tuple[float, str, str]] = []
-        if state.position is not None:
-            row = assess_positions(state.position, map_).iloc[0]
-            what = f"{row['side']} {row['leverage']:g}x"
-            lines = [(float(row["liquidation_price"]), "solid", f"{what} liquidated {row['liquidation_price']:,.6g}"),
-                     (float(state.position["entry_price"]), "dashed", f"{what} entry")]  # fmt: skip
-        self.figure.own_position(lines)
-
-    def explain(self, price: float, moment: pd.Timestamp) -> pd.DataFrame:
-        """Who stands behind the cell at a price, in the column that holds a moment."""
-        from liqlab.maps import explain
-
-        assert self.heat is not None
-        closes = self.closes
-        at = closes[min(int(closes.searchsorted(moment, side="right")), len(closes) - 1)]
-        step = float(np.diff(self.heat["price_edge"].to_numpy()[:2])[0])
-        return explain(self.catalogue.market(self.name), price, at=at, price_step=step, lookback=self.lookback,
-                       assumptions=self.assumptions)  # fmt: skip
-
-
 class Session:
     """One reader's page. Nothing in it is shared with another but the markets and maps, which it only reads."""
 
@@ -167,7 +81,9 @@ class Session:
         self.choice = look_of(side=self.state.side, cmap=self.state.cmap, cnorm=self.state.cnorm, low=low, high=high)
         leading = Pane(catalogue, self.choice)
         self.panes = [leading, Pane(catalogue, self.choice, leading)]
-        self.widgets = self._controls()
+        self.widgets = controls(self.state, catalogue.names())
+        for name, widget in self.widgets.items():
+            widget.param.watch(lambda event, name=name: self._changed(name, event.new), "value")
         self.status = pn.pane.HTML("", margin=(0, 10), **WIDE)
         self.figures = pn.FlexBox(**WIDE)
         self.table = pn.Column(
@@ -199,7 +115,7 @@ class Session:
         end = min(pd.Timestamp(state.end, tz="UTC"), market.end) if state.end else market.end
         start = pd.Timestamp(state.start, tz="UTC") if state.start else end - timedelta(WINDOWS[state.window])
         start = max(start, market.start)
-        low, high = state.price_range or _around(market, start, end)
+        low, high = state.price_range or around(market, start, end)
         return Seen(start, end, low, high)
 
     def _seen(self) -> Seen:
@@ -293,9 +209,9 @@ class Session:
         amount = short_number(table["notional"].sum())
         words = (f"{a['low']:,.10g} to {a['high']:,.10g} at {a['at']:%Y-%m-%d %H:%M} UTC: {amount} estimated, "
                  f"{len(table)} parts, the largest first")  # fmt: skip
-        shown = table[list(EXPLAINED)].head(12)
+        shown = table[EXPLAINED].head(12)
         self.table.objects = [
-            _text(words),
+            paragraph(words),
             pn.pane.DataFrame(shown, index=False, escape=True, float_format="{:,.6g}".format, **WIDE),
         ]
 
@@ -304,39 +220,11 @@ class Session:
         if name in self._told:
             return None
         try:
-            self.state = self._with(name, value)
+            self.state = changed(self.state, name, value, self.widgets)
         except REFUSED as error:
             return self._say(str(error))
         self._follow(name)
         return None
-
-    def _with(self, name: str, value: Any) -> ExplorerState:
-        state = self.state
-        if name == "market":
-            return state.but(market=value, start=None, end=None, price_range=None)
-        if name == "window":
-            return state if value == OWN else state.but(window=value, start=None, end=None, price_range=None)
-        if name in ("start", "end"):
-            return state.but(**{name: value or None}, price_range=None)
-        if name == "lookback":
-            return state.but(lookback=None if value == ALL else value)
-        if name == "law":
-            self.widgets["leverages"].param.update(options=_classes(value), value=[])
-            return state.but(law=value, leverages=())
-        if name == "leverages":
-            return state.but(leverages=tuple(value))
-        if name == "threshold":
-            return state.but(threshold=(value[0] / 100, value[1] / 100))
-        if name == "marks":
-            return state.but(**{field: words in value for words, field in MARKS.items()})
-        if name.startswith("position"):
-            side, entry, leverage = (self.widgets[f"position_{each}"].value for each in ("side", "entry", "leverage"))
-            own = {"side": side, "entry_price": entry, "leverage": leverage or 10}
-            return state.but(position=own if side != "none" and entry else None)
-        if name.startswith("beside"):
-            told = {each: self.widgets[f"beside_{each}"].value for each in ("market", "model", "law")}
-            return state.but(beside={each: value for each, value in told.items() if value != "same"} or None)
-        return state.but(**{name: value})
 
     def _follow(self, name: str) -> None:
         """What a change asks for: colours and sides nothing, overlays little, the rest a map."""
@@ -378,20 +266,11 @@ class Session:
         return step
 
     def _uploaded(self, data: bytes | None, name: str) -> None:
-        """A file that the reader chose: it is read as `liqlab.read` reads it, and offered to this session alone."""
-        from liqlab.loaders import read
-
-        suffix = Path(name or "").suffix.lower()
+        """A file that the reader chose is offered to this session alone."""
         if not data:
             return
         try:
-            if suffix not in SUFFIXES or len(data) > MAX_UPLOAD:
-                raise ValueError(f"a file must end in {', '.join(SUFFIXES)} and have at most {MAX_UPLOAD / 1e6:g} MB")
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder, f"upload{suffix}")
-                path.write_bytes(data)
-                market = read(path)
-            self.catalogue = self.catalogue.with_market("own file", market)
+            self.catalogue = self.catalogue.with_market("own file", uploaded(data, name))
             self.widgets["market"].groups = self.catalogue.names()
             self.widgets["market"].value = "own file"
         except REFUSED as error:
@@ -430,44 +309,6 @@ class Session:
 
     # --- the page ---
 
-    def _controls(self) -> dict[str, Any]:
-        s = self.state
-        names = self.catalogue.names()
-        flat = [each for group in names.values() for each in group]
-        beside, own = s.beside or {}, s.position or {}
-        w = pn.widgets
-        found: dict[str, Any] = {
-            "market": w.Select(label="market", groups=names, value=s.market if s.market in flat else None, width=210),
-            "window": w.Select(label="window", options=[*WINDOWS, OWN], value=OWN if s.start else s.window, width=80),
-            "start": w.TextInput(label="from (UTC)", value=s.start or "", placeholder="2024-05-01", width=130),
-            "end": w.TextInput(label="to (UTC)", value=s.end or "", placeholder="2024-05-03", width=130),
-            "model": w.Select(label="model", options=models.names(), value=s.model, width=130),
-            "law": w.Select(label="law", options=list(LAWS), value=s.law, width=100),
-            "side": w.Select(label="side", options=list(SIDES), value=s.side, width=80),
-            "leverages": w.MultiSelect(label="leverages (none: all)", options=_classes(s.law), value=list(s.leverages),
-                                       size=4, width=150),
-            "lookback": w.Select(label="opened within", options=[ALL, *LOOKBACKS], value=s.lookback or ALL, width=90),
-            "cmap": w.Select(label="colours", options=list(SCALES), value=s.cmap, width=120),
-            "cnorm": w.Select(label="colour scale", options=list(NORMS), value=s.cnorm, width=90),
-            "threshold": w.IntRangeSlider(label="shown, % of the brightest", start=0, end=100, step=1, width=200,
-                                          value=(round(100 * s.threshold[0]), round(100 * s.threshold[1]))),
-            "marks": w.CheckBoxGroup(options=list(MARKS), value=[name for name in MARKS if getattr(s, MARKS[name])],
-                                     inline=True, align="end"),
-            "position_side": w.Select(label="own position", options=["none", "long", "short"], width=90,
-                                      value=own.get("side", "none")),
-            "position_entry": w.FloatInput(label="entry price", value=own.get("entry_price"), start=0.0, width=110),
-            "position_leverage": w.FloatInput(label="leverage", value=own.get("leverage", 10.0), start=1.0, width=80),
-            "beside_market": w.Select(label="beside: market", options=["same", *flat], width=170,
-                                      value=beside.get("market", "same")),
-            "beside_model": w.Select(label="beside: model", options=["same", *models.names()], width=130,
-                                     value=beside.get("model", "same")),
-            "beside_law": w.Select(label="beside: law", options=["same", *LAWS], width=100,
-                                   value=beside.get("law", "same")),
-        }  # fmt: skip
-        for name, widget in found.items():
-            widget.param.watch(lambda event, name=name: self._changed(name, event.new), "value")
-        return found
-
     def _page(self) -> Any:
         w = self.widgets
         for name in ("side", "cmap", "cnorm"):
@@ -495,16 +336,11 @@ class Session:
             pn.FlexBox(*buttons, *files, **box),
             self.table,
             pn.FlexBox(*(w[name] for name in (*more, *compare)), upload, **box),
-            self._copied(self.link, "copy link", "location.origin + location.pathname + link.value"),
-            self._copied(self.line, "copy line", "link.value"),
-            _text("Every level is estimated from candles, volume and open interest. Education, not advice."),
+            copied(self.link, "copy link", "location.origin + location.pathname + link.value"),
+            copied(self.line, "copy line", "link.value"),
+            paragraph("Every level is estimated from candles, volume and open interest. Education, not advice."),
             name="Liquidation heatmap explorer", **WIDE,
         )  # fmt: skip
-
-    def _copied(self, text: Any, label: str, source: str) -> Any:
-        button = pn.widgets.Button(label=label, width=110, align="end")
-        button.jscallback(clicks=COPY.format(source=source, label=label), args={"link": text, "button": button})
-        return pn.Row(text, button, **WIDE)
 
     def _in_the_browser(self, widget: Any, change: str) -> None:
         """A choice that asks no server: it is written where the figures' own code looks."""
@@ -512,53 +348,8 @@ class Session:
 
     def _file(self, ending: str) -> Callable[[], BytesIO]:
         def made() -> BytesIO:
-            from liqlab.report import save
-
-            pane = self.panes[0]
-            assert pane.heat is not None
-            heat = pane.heat.sum("leverage", keep_attrs=True) if "leverage" in pane.heat.dims else pane.heat
-            with tempfile.TemporaryDirectory() as folder:
-                return BytesIO(save(heat, Path(folder, f"map{ending}")).read_bytes())
+            heat = self.panes[0].heat
+            assert heat is not None
+            return picture(heat, ending)
 
         return made
-
-
-def _text(words: str) -> Any:
-    """A paragraph; whatever it quotes stands as text."""
-    return pn.pane.HTML(f"<p style='margin:0'>{escape(words)}</p>", margin=(5, 10), **WIDE)
-
-
-def _classes(law: str) -> dict[str, float]:
-    """Classes of a law by the leverages they are named after."""
-    return {f"{leverage:g}x": float(leverage) for leverage in law_of(law).leverage}
-
-
-def _around(market: Any, start: pd.Timestamp, end: pd.Timestamp) -> tuple[float, float]:
-    """Prices shown first: as `liqlab.plot.heatmap` shows them."""
-    candles = market.candles.loc[lambda table: (table.index >= start) & (table.index < end)]
-    if not len(candles):
-        raise ValueError(f"nothing of this market lies between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M}; it "
-                         f"runs from {market.start:%Y-%m-%d %H:%M} to {market.end:%Y-%m-%d %H:%M}")  # fmt: skip
-    low, high = float(candles["low"].min()), float(candles["high"].max())
-    room = max(0.45 * (high - low), 0.04 * high)
-    return max(low - room, 0.05 * low), high + room
-
-
-def _events(market: Any, heat: xr.Dataset) -> pd.DataFrame:
-    """Observed liquidations of what is seen, at the low (longs) or the high (shorts) of their column."""
-    if market.liquidations is None:
-        raise ValueError("this market has no observed liquidations; btc-2024-07 has, and liqlab record collects them")
-    opens = pd.DatetimeIndex(heat["time"].to_numpy(), tz="UTC")
-    stamps = market.liquidations.index
-    table = market.liquidations[
-        (stamps >= opens[0]) & (stamps < pd.Timestamp(heat["close_time"].to_numpy()[-1], tz="UTC"))
-    ]
-    column = opens.searchsorted(table.index, side="right") - 1
-    rows = []
-    for side, edge in (("long", "low"), ("short", "high")):
-        coins = np.bincount(column, table[side].to_numpy(), minlength=len(opens))
-        price = heat[edge].to_numpy()
-        on = coins > 0
-        rows.append(pd.DataFrame({"time": heat["time"].to_numpy()[on], "price": price[on], "side": side,
-                                  "notional": coins[on] * price[on]}))  # fmt: skip
-    return pd.concat(rows, ignore_index=True)

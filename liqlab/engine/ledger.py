@@ -29,16 +29,8 @@ from liqlab.engine.grid import STEP, first_cell
 from liqlab.engine.kernels import prices_nb, run_nb
 from liqlab.engine.records import Columns, Ladder, Record, State, Steps
 
-__all__ = [
-    "Workspace",
-    "check_same_bar_share",
-    "grow",
-    "make_workspace",
-    "run_ledger",
-    "run_steps",
-    "survival_to_end",
-    "threads_for",
-]
+__all__ = ["Workspace", "check_same_bar_share", "grow", "make_workspace", "run_ledger", "run_steps", "survival_to_end",
+           "threads_for"]  # fmt: skip
 
 # Openings between two settlements: a settlement moves all that was opened since the last one to each of its levels, at
 # a cost that hardly depends on how much it is; what waits makes touches and columns dearer.

@@ -17,7 +17,8 @@ from liqlab.engine.grid import cell_of
 from liqlab.engine.ledger import grow, make_workspace, run_steps
 from liqlab.engine.records import Columns, Ladder, State, Steps
 from liqlab.engine.shared_run import ledger_run
-from liqlab.maps.heatmaps import dataset, edges_for, provenance
+from liqlab.maps.datasets import dataset, provenance
+from liqlab.maps.heatmaps import edges_for
 from liqlab.maps.live_bars import MAX_KEPT, Kept, check_reach, columns_of, kept_of, opened_at_of, steps_of
 from liqlab.maps.live_state import LIVE_ENTRIES, read_state, write_state
 from liqlab.market import checks
