@@ -15,7 +15,7 @@ from liqlab.plot.zoomed import ZoomedFigure, zoomed_figure
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Pane", "around"]
+__all__ = ["Pane", "around", "moment_of"]
 
 
 class Pane:
@@ -115,3 +115,8 @@ def _events(market: Any, heat: xr.Dataset) -> pd.DataFrame:
         rows.append(pd.DataFrame({"time": heat["time"].to_numpy()[on], "price": price[on], "side": side,
                                   "notional": coins[on] * price[on]}))  # fmt: skip
     return pd.concat(rows, ignore_index=True)
+
+
+def moment_of(milliseconds: float) -> pd.Timestamp:
+    """UTC, of what a figure's axis counts."""
+    return pd.Timestamp(int(1e6 * milliseconds), unit="ns", tz="UTC")

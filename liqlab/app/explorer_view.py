@@ -14,7 +14,7 @@ import panel as pn
 from liqlab.app.explorer_controls import OWN, WIDE, changed, controls, copied, paragraph
 from liqlab.app.explorer_files import SUFFIXES, picture, uploaded
 from liqlab.app.explorer_maps import Catalogue, Seen
-from liqlab.app.explorer_pane import Pane, around
+from liqlab.app.explorer_pane import Pane, around, moment_of
 from liqlab.app.explorer_state import WINDOWS, ExplorerState
 from liqlab.market.clock import timedelta
 from liqlab.plot.style import short_number
@@ -123,9 +123,7 @@ class Session:
         figure = self.panes[0].figure
         assert figure is not None
         main, asked = figure.main, figure.asked.data
-        start, end = (
-            pd.Timestamp(int(1e6 * edge), unit="ns", tz="UTC") for edge in (main.x_range.start, main.x_range.end)
-        )
+        start, end = (moment_of(edge) for edge in (main.x_range.start, main.x_range.end))
         wide, tall = (int(asked[name][0] or 0) for name in ("wide", "tall"))
         return Seen(start, end, main.y_range.start, main.y_range.end, wide or 900, tall or 400)
 
@@ -197,8 +195,7 @@ class Session:
     def _tapped(self, pane: Pane) -> Callable[[Any], None]:
         def tapped(event: Any) -> None:
             try:
-                moment = pd.Timestamp(int(1e6 * event.x), unit="ns", tz="UTC")
-                self._explained(pane.explain(float(event.y), moment))
+                self._explained(pane.explain(float(event.y), moment_of(event.x)))
             except REFUSED as error:
                 self._say(str(error))
 
@@ -209,11 +206,8 @@ class Session:
         amount = short_number(table["notional"].sum())
         words = (f"{a['low']:,.10g} to {a['high']:,.10g} at {a['at']:%Y-%m-%d %H:%M} UTC: {amount} estimated, "
                  f"{len(table)} parts, the largest first")  # fmt: skip
-        shown = table[EXPLAINED].head(12)
-        self.table.objects = [
-            paragraph(words),
-            pn.pane.DataFrame(shown, index=False, escape=True, float_format="{:,.6g}".format, **WIDE),
-        ]
+        look = {"index": False, "escape": True, "float_format": "{:,.6g}".format, **WIDE}
+        self.table.objects = [paragraph(words), pn.pane.DataFrame(table[EXPLAINED].head(12), **look)]
 
     def _changed(self, name: str, value: Any) -> None:
         """A widget has another value."""
