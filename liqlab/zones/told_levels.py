@@ -127,7 +127,7 @@ def frozen_maps(market: Market, heat: xr.Dataset, *, moments: Sequence[Any], sid
     >>> market = lq.load_example("btc-2024-05")
     >>> heat = lq.heatmap(market, start="2024-05-01", end="2024-05-02")
     >>> lq.zones.frozen_maps(market, heat, moments=["2024-05-01 07:00"], side="long")["passed"].tolist()
-    [0]
+    [1]
     """
     if side not in ("long", "short"):
         raise ValueError(f"side must be 'long' (below the price) or 'short' (above it), got {side!r}")

@@ -185,12 +185,12 @@ def test_even_ground_and_a_slope_have_no_step_and_a_ridge_is_no_second_zone() ->
 
 
 def test_the_default_map_of_a_market_shows_zones_and_so_does_a_vendors() -> None:
-    """Every eight hours of 25 April to 3 May 2024: the smooth law makes steps, the vendors' four leverages ridges."""
+    """Every eight hours of 25 April to 3 May 2024: a mostly smooth law makes both, the vendors' makes ridges."""
     market = lq.load_example("btc-2024-05")
     shown: dict[str, Any] = {"start": "2024-04-25", "end": "2024-05-03", "time_step": "8h"}
     fitted, vendor = (every_cluster(lq.heatmap(market, preset=name, **shown)) for name in ("fitted", "vendor"))
     assert fitted["column"].nunique() == 24
-    assert (fitted["kind"] == "step").mean() > 0.8 and (vendor["kind"] == "ridge").all()
+    assert 0.4 < (fitted["kind"] == "step").mean() < 0.8 and (vendor["kind"] == "ridge").all()
 
 
 def test_a_bright_block_that_is_no_cluster_is_listed_with_the_reason() -> None:
