@@ -15,7 +15,7 @@ from liqlab.engine.kept_states import KeptStates
 from liqlab.engine.shared_run import ledger_run
 from liqlab.loaders import examples
 from liqlab.loaders.store import listing
-from liqlab.maps.heatmaps import MAX_BINS, round_number, shown_by
+from liqlab.maps.heatmaps import FACTORS, MAX_BINS, round_number, shown_by
 from liqlab.market.clock import nanoseconds, timeframe_of
 from liqlab.market.market import Market
 from liqlab.market.resample import bar_opens, next_open, origin_of
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalogue", "Seen", "step_for"]
 
-FACTORS = (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10_080)  # columns are so many candles wide
 MAX_LEDGERS, MAX_MAPS, MAX_MARKETS = 2, 12, 6
 
 

@@ -22,19 +22,25 @@ class Pane:
     """One map of the page: whose it is, and its figure."""
 
     def __init__(self, catalogue: Catalogue, choice: Any, beside: Pane | None = None) -> None:
-        self.catalogue, self._choice, self._beside = catalogue, choice, beside
+        self.catalogue, self._choice, self._beside = catalogue, choice, beside  # the catalogue of what is drawn
         self.name, self.assumptions = "", Assumptions()
         self.lookback: str | None = None
         self.figure: ZoomedFigure | None = None
         self.heat: xr.Dataset | None = None
         self.view: Any = None
 
-    def look(self, state: ExplorerState, seen: Seen) -> None:
+    def look(self, catalogue: Catalogue, state: ExplorerState, seen: Seen) -> None:
         """Draw what is seen of the market and assumptions that a state names."""
         assumptions = Assumptions(state.model, law=state.law)
-        heat = self.catalogue.heatmap(state.market, assumptions, seen, lookback=state.lookback,
+        heat = catalogue.heatmap(state.market, assumptions, seen, lookback=state.lookback,
                                       by_leverage=bool(state.leverages))  # fmt: skip
-        self.heat, self.name, self.lookback, self.assumptions = heat, state.market, state.lookback, assumptions
+        self.catalogue, self.heat, self.name, self.lookback, self.assumptions = (
+            catalogue,
+            heat,
+            state.market,
+            state.lookback,
+            assumptions,
+        )
         self.begin(heat, state.leverages)
         assert self.figure is not None
         self.figure.draw(heat, state.leverages)

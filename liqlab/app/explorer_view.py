@@ -101,7 +101,7 @@ class Session:
         try:
             seen = self._whole()
             for pane, state in zip(self.panes, self._states(), strict=False):
-                pane.look(state, seen)
+                pane.look(self.catalogue, state, seen)
             self._over()
             self._say(note)
         except REFUSED as error:
@@ -133,7 +133,7 @@ class Session:
         main.x_range.update(start=seen.start.value / 1e6, end=seen.end.value / 1e6)
         main.y_range.update(start=seen.low, end=seen.high)
 
-    def _draw(self, *, overlays: bool = True) -> None:
+    def _draw(self) -> None:
         """The maps of what is seen."""
         if self.panes[0].figure is None:
             return self._begin()
@@ -142,9 +142,8 @@ class Session:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 for pane, state in zip(self.panes, self._states(), strict=False):
-                    pane.look(state, seen)
-                if overlays:
-                    self._over()
+                    pane.look(self.catalogue, state, seen)
+                self._over()
             self._say("; ".join(dict.fromkeys(str(each.message) for each in caught if each.category is UserWarning)))
         except REFUSED as error:
             self._say(str(error))

@@ -43,6 +43,7 @@ BIN = 5e-4
 # Bins reach far enough below and above the candles for every level from 3x on.
 BELOW, ABOVE = 0.65, 1.45
 MAX_COLUMNS, MAX_BINS = 2_000, 2_500
+FACTORS = (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10_080)  # columns are so many candles wide
 MAX_GIVEN_BINS, MAX_CELLS = 100_000, 500_000_000  # where steps are given: 4 GB of numbers
 VENDOR_LOOKBACK = "24h"
 
@@ -244,7 +245,7 @@ def _width(step: int, stamps: np.ndarray, time_step: Any) -> int:
             raise ValueError(f"time_step: a column must be a multiple of the time frame {bar}, got {time_step!r}; "
                              f"write {next_one!r}")  # fmt: skip
         return width
-    for factor in (1, 2, 3, 4, 6, 12, 24, 48, 96, 288, 672, 2016, 10080):
+    for factor in FACTORS:
         width = factor * step
         number = bar_number(stamps, width, origin_of(stamps[0], step, width))
         if np.count_nonzero(np.diff(number)) < MAX_COLUMNS:  # they ascend, so each change is one more

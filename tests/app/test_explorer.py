@@ -236,3 +236,12 @@ def test_explore_refuses_what_it_cannot_open(tmp_path: Path) -> None:
     view = lq.explore(lq.load_example("tia-2025-10"), window="24h")
     assert view.state.python("market") == "lq.explore(market, window='24h')"
     assert json.loads(json.dumps(view.state.told()))["window"] == "24h"
+
+
+def test_an_uploaded_file_is_drawn() -> None:
+    session = Session(ExplorerState(market="btc-2024-07"), Catalogue())
+    file = Path(__file__).resolve().parents[2] / "data" / "sample-candles.csv"
+    with pytest.warns(UserWarning, match="carry no zone"):
+        session._uploaded(file.read_bytes(), file.name)
+    assert session.state.market == session.panes[0].name == "own file"
+    assert "no market" not in session.status.object
