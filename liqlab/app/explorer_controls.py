@@ -30,7 +30,7 @@ def controls(s: ExplorerState, names: dict[str, list[str]]) -> dict[str, Any]:
     flat = [each for group in names.values() for each in group]
     beside, own = s.beside or {}, s.position or {}
     w = pn.widgets
-    found: dict[str, Any] = {
+    return {
         "market": w.Select(label="market", groups=names, value=s.market if s.market in flat else None, width=210),
         "window": w.Select(label="window", options=[*WINDOWS, OWN], value=OWN if s.start else s.window, width=80),
         "start": w.TextInput(label="from (UTC)", value=s.start or "", placeholder="2024-05-01", width=130),
@@ -58,7 +58,6 @@ def controls(s: ExplorerState, names: dict[str, list[str]]) -> dict[str, Any]:
         "beside_law": w.Select(label="beside: law", options=["same", *LAWS], width=100,
                                value=beside.get("law", "same")),
     }  # fmt: skip
-    return found
 
 
 def changed(state: ExplorerState, name: str, value: Any, widgets: dict[str, Any]) -> ExplorerState:

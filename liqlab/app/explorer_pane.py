@@ -10,6 +10,7 @@ import pandas as pd
 from liqlab.app.explorer_maps import Catalogue, Seen
 from liqlab.app.explorer_state import ExplorerState
 from liqlab.models._assumptions import Assumptions
+from liqlab.plot.style import with_room
 from liqlab.plot.zoomed import ZoomedFigure, zoomed_figure
 
 if TYPE_CHECKING:
@@ -98,9 +99,9 @@ def around(market: Any, start: pd.Timestamp, end: pd.Timestamp) -> tuple[float, 
     if not len(candles):
         raise ValueError(f"nothing of this market lies between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M}; it "
                          f"runs from {market.start:%Y-%m-%d %H:%M} to {market.end:%Y-%m-%d %H:%M}")  # fmt: skip
-    low, high = float(candles["low"].min()), float(candles["high"].max())
-    room = max(0.45 * (high - low), 0.04 * high)
-    return max(low - room, 0.05 * low), high + room
+    lowest = float(candles["low"].min())
+    low, high = with_room(lowest, float(candles["high"].max()))
+    return max(low, 0.05 * lowest), high
 
 
 def _events(market: Any, heat: xr.Dataset) -> pd.DataFrame:

@@ -20,9 +20,14 @@ SIDE_FONT = {**FONT, "title": "7pt"}  # a moment in the title fits the width of 
 
 def view(heat: xr.Dataset) -> tuple[float, float]:
     """The candles' range and nearly half as much above and below, at least 4 % of the price."""
-    low, high = float(heat["low"].min()), float(heat["high"].max())
-    around = max(0.45 * (high - low), 0.04 * high)
-    return max(low - around, float(heat["price_edge"][0])), min(high + around, float(heat["price_edge"][-1]))
+    low, high = with_room(float(heat["low"].min()), float(heat["high"].max()))
+    return max(low, float(heat["price_edge"][0])), min(high, float(heat["price_edge"][-1]))
+
+
+def with_room(low: float, high: float) -> tuple[float, float]:
+    """A range of prices and nearly half as much above and below, at least 4 % of the price."""
+    room = max(0.45 * (high - low), 0.04 * high)
+    return low - room, high + room
 
 
 def interest(heat: xr.Dataset, *, narrow: bool = False) -> str:

@@ -109,7 +109,7 @@ def published_heatmap(heat: xr.Dataset, *, truth: str = "binance-2024") -> xr.Da
     -----------
     - A band is swept on a day like the median one. On busy days a smaller part is published, on quiet ones a larger.
     """
-    kept, heat = _of(truth), estimated_map(heat)
+    kept, heat = _of(truth), estimated(as_columns(heat))
     side = heat["side"].to_numpy()
     made: dict[str, Any] = {}
     for name, column in (("notional", "factor"), ("notional_low", "low"), ("notional_high", "high")):
@@ -117,11 +117,6 @@ def published_heatmap(heat: xr.Dataset, *, truth: str = "binance-2024") -> xr.Da
     factors = ", ".join(f"{factor:.3g} ({s}s)" for s, factor in kept["factor"].items())
     told = f"expected to be published, {truth}: × {factors}"
     return heat.assign(made).assign_attrs({**heat.attrs, "published": told})
-
-
-def estimated_map(heat: Any) -> Any:
-    """A heatmap of estimates, as columns."""
-    return estimated(as_columns(heat))
 
 
 def link(made: Any, scale: float, exponent: float, offset: float) -> Any:

@@ -15,12 +15,12 @@ import liqlab as lq
 from liqlab.margin import venues
 from liqlab.margin.tiers import tiers_for
 from liqlab.report.calculator_tables import calculator_data, calculator_script, elsewhere
+from tests.browsers import CHROMIUM, launched
 
 THEME = Path(lq.__file__).parent / "report" / "theme"
 SCRIPT = THEME / "_static" / "calculator.js"
 POINTS = 5_000
 NODE = shutil.which("node")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 runs_scripts = pytest.mark.skipif(not (NODE or CHROMIUM), reason="neither Chromium nor node is here to run the script")
 
 ASK = """(points) => points.map(({asked, formula, table}) => {
@@ -39,15 +39,10 @@ def answers(points: list[dict[str, Any]]) -> list[Any]:
         program = f"{scripts}\nconsole.log(JSON.stringify(({ASK})({json.dumps(points)})))"
         done = subprocess.run([NODE, "-"], input=program, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         page = browser.new_page()
         page.add_script_tag(content=scripts)
-        told = page.evaluate(ASK, points)
-        browser.close()
-    return told
+        return page.evaluate(ASK, points)
 
 
 def random_points(count: int, seed: int) -> list[dict[str, Any]]:

@@ -24,13 +24,11 @@ import pytest
 
 import liqlab as lq
 from liqlab.margin.tiers import tiers_for
+from tests.browsers import launched, needs_chromium
 from tests.small_site import shared
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium to run these")
+pytestmark = needs_chromium
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 PAGES = ("index", "00_quickstart", "02_explore", "fall", "cases", "glossary", "api", "search")
 # figures draw in shadow roots; a canvas is painted if not all its pixels are alike
 PAINTED = """() => {
@@ -56,12 +54,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,8 @@ import yaml
 import liqlab as lq
 from liqlab.report import build_page
 from liqlab.report.texts import as_text, defuse_tex, one_line, with_texts_as_text
+from tests.browsers import launched, needs_chromium
 from tests.small_site import SETUP, write_notebook
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # every sign that Markdown, MyST, HTML, TeX, sphinx or Bokeh takes for more than itself; all harmless
 MARKED = "<b id=lq-marker>x</b> <img src=lq-marker.png> <script>window.lqMarker = 1</script> [a](lq-marker.html) "
@@ -101,16 +99,13 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium to run this")
+@needs_chromium
 @pytest.mark.filterwarnings("ignore")
 def test_no_element_comes_from_data_on_any_page(odd: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
-    from tests.report.test_site_browser import QUIET, Visit
+    from tests.report.test_site_browser import Visit
 
     pages = [*sorted((odd / "site").glob("*.html")), odd / "one.html"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with launched() as browser:
         for page in pages:
             with Visit(browser, width=1280) as session:
                 session.read(page.as_uri())
