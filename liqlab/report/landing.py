@@ -88,6 +88,7 @@ def _tell(axes: Any, band: pd.Series) -> None:
             (end, "touched: the rest is liquidated"))  # fmt: skip
     arrow = {"arrowstyle": "->", "color": "white", "linewidth": 1.5}
     box = {"boxstyle": "round", "facecolor": "#222222", "edgecolor": "none", "alpha": 0.85}
-    for k, (at, words) in enumerate(told):
-        axes.annotate(words, xy=(at, price), xytext=(at, price + away * (1 + k % 2)), color="white", fontsize=10,
-                      ha=("center", "center", "right")[k], arrowprops=arrow, bbox=box)  # fmt: skip
+    places = (("right", 1), ("center", 1), ("right", 2))  # no word over another, none behind an arrow
+    for (at, words), (side, depth) in zip(told, places, strict=True):
+        axes.annotate(words, xy=(at, price), xytext=(at, price + away * depth), color="white", fontsize=10, ha=side,
+                      arrowprops=arrow, bbox=box)  # fmt: skip
