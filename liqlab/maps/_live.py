@@ -80,7 +80,7 @@ class Live:
         self._model = partial(models.find(about["model"]), **about["options"])
         self._workspace = make_workspace(state, ladder, edges)
         self._shown = run_steps(
-            self._workspace, _still(state, memory, ladder), self._column(1), same_bar_share=self._same_bar_share
+            self._workspace, _still(state, ladder), self._column(1), same_bar_share=self._same_bar_share
         )
         self._kept: deque[Kept] = deque(kept, maxlen=MAX_KEPT)
         if not self._kept:
@@ -328,9 +328,12 @@ def _next(memory: Memory, values: dict[str, float], close: int, open_interest: f
     return Memory(bars.part(1, 2), volume, seen, memory.level, stamps, since), bars
 
 
-def _still(state: State, memory: Memory, ladder: Ladder) -> Steps:
-    """A step in which nothing happens: it touches cells beyond all entries, on both sides."""
+def _still(state: State, ladder: Ladder) -> Steps:
+    """A step in which nothing happens: it touches cells beyond all entries, and no open interest is known in it.
+
+    With the last known one the rounding of the step before could be closed, and the next bar would find other digits.
+    """
     end = state.origin + state.entries.shape[2] - 1
     far = np.array([end + int(ladder.cells.max()) + 1]), np.array([state.origin - int(ladder.cells.max()) - 1])
-    return Steps(*far, np.array([end]), np.array([end]), np.zeros((2, 1)), np.array([memory.level]),
+    return Steps(*far, np.array([end]), np.array([end]), np.zeros((2, 1)), np.array([np.nan]),
                  np.array([int(ladder.tier_version.max())]))  # fmt: skip
