@@ -103,6 +103,7 @@ class Law:
     def named(self, leverages: Any) -> str:
         """Classes by the leverages that they stand for, neighbours joined: ``10x 25x``, ``3.9–22x``.
 
+        >>> import liqlab as lq
         >>> lq.law("retail").named([10, 25]), lq.law("measured").named([5, 10, 20, 125])
         ('10x 25x', '3.9–22x 112–125x')
         """

@@ -201,7 +201,7 @@ def test_figures_are_the_same_apart_from_ids(tmp_path: Path) -> None:
     (tmp_path / "site" / "00_a.html").unlink()
     build_site(tmp_path / "site", notebooks=tmp_path / "n")  # from what was kept
     assert (tmp_path / "site" / "00_a.html").read_text(encoding="utf-8") == pages[1]
-    assert (tmp_path / "site" / "_static" / "00_a.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "site" / "_images" / "00_a.png").read_bytes().startswith(b"\x89PNG")
 
 
 # --- what a program may read of it -----------------------------------------------------------------------------------

@@ -82,14 +82,20 @@ def test_online_the_report_is_that_of_the_exchange(exchange: Exchange, tmp_path:
     made = pd.Timestamp(re.search(r"made (\S+ \S+) UTC", text)[1], tz="UTC")  # type: ignore[index]
     assert pd.Timedelta(0) <= made - end < pd.Timedelta(10, "min")  # nothing unfinished, nothing old
     row = exchange.truth().loc[end - pd.Timedelta(5, "min")]
-    assert f"The price is {row['close']:,.10g}." in text
+    assert f"price {row['close']:,.10g} USDT known" in text
     interest = exchange.interest_at(end.value // 10**6)
-    assert f"Open interest: {interest:,.0f} BTC," in text
+    assert f"open interest {interest:,.0f} BTC," in text
     rate = exchange.funding[int((end.value // 10**6 - 2 - exchange.start) // (8 * 3_600_000))]
-    assert f"Funding: {rate:+.4%} per interval" in text
+    assert f"funding rate {rate:+.4%} per interval known" in text
     assert "Fetched from binanceusdm." in text and "This is not now" not in text and "embedded case" not in text
-    assert "open interest: own" in text and "takers" not in text
-    for words in ("Nearest above (shorts):", "Nearest below (longs):", "ATR of 1h", "RSI 14 of 1h", "In one sentence:"):
+    assert "in 24 h own" in text and "takers" not in text
+    for words in (
+        "nearest cluster above",
+        "nearest cluster below",
+        "ATR of 1h",
+        "RSI 14 of 1h",
+        "BTC/USDT:USDT on binanceusdm stood at",
+    ):
         assert words in text
     assert exchange.asked("/klines") >= 2 and exchange.asked("/openInterestHist") >= 1
 
