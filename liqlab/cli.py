@@ -14,9 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data = typer.Typer(
-    help="The local store of what was fetched: list what it holds, verify every file.",
-    no_args_is_help=True,
-    add_completion=False,
+    help="The local store: list what it holds, verify every file.", no_args_is_help=True, add_completion=False
 )
 app.add_typer(data, name="data")
 
@@ -83,8 +81,9 @@ def report(
     A notebook that fails fails the command, is kept for reading in OUTPUT-failed, and leaves the old site untouched.
     """
     from liqlab.loaders.store.printed import lined_up
-    from liqlab.report import ReportError, build_site
+    from liqlab.report import ReportError, build_site, kernels
 
+    kernels.without_link_grammars()
     with _told(ReportError, OSError):
         rows = build_site(output, only=only or (), parameters=parameter or (), jobs=jobs, notebooks=notebooks,
                           rerun=every, time_limit=time_limit, output_limit=output_limit)  # fmt: skip
@@ -109,8 +108,9 @@ def page(
     output_limit: OutputLimit = 50,
 ) -> None:
     """Run one notebook and write it as one HTML file with everything in it, to hand on."""
-    from liqlab.report import ReportError, build_page
+    from liqlab.report import ReportError, build_page, kernels
 
+    kernels.without_link_grammars()
     with _told(ReportError, OSError):
         path = build_page(name, output, parameters=parameter or (), notebooks=notebooks, force=force,
                           time_limit=time_limit, output_limit=output_limit)  # fmt: skip
@@ -303,8 +303,7 @@ def list_(store: Store = None) -> None:
     if found.empty:
         print(f"{folder(store)} holds nothing yet; liqlab fetch fills it")
         return
-    print(lined_up(series_rows(found), right=(4, 7, 8)))
-    print(f"\n{folder(store)}  ({found['bytes'].sum() / 1e6:.1f} MB)")
+    print(lined_up(series_rows(found), right=(4, 7, 8)), f"\n\n{folder(store)}  ({found['bytes'].sum() / 1e6:.1f} MB)")
     if unreadable := int(found["unreadable"].sum()):
         typer.echo(f"{unreadable} file(s) cannot be read; run: liqlab data verify", err=True)
         raise typer.Exit(1)

@@ -10,13 +10,14 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
-__all__ = ["Bounds", "allowed", "execute", "watch_parent"]
+__all__ = ["Bounds", "allowed", "execute", "watch_parent", "without_link_grammars"]
 
 # variables by which an interpreter, its libraries and this package find their way
 _NEEDED = frozenset((
@@ -162,6 +163,14 @@ def end_kernels() -> None:
             else:
                 os.kill(group, signal.SIGTERM)
     _groups.clear()
+
+
+def without_link_grammars() -> None:
+    """In a process of our own: `jsonschema`, which reads notebooks, does without its check of international links.
+
+    No notebook has one, and the grammars of that check take 3 s of every process that reads a notebook.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # an import of it fails, as if not there
 
 
 def watch_parent() -> None:

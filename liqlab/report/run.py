@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from liqlab.report.kept_pages import read_kept
-from liqlab.report.kernels import Bounds, allowed, execute, watch_parent
+from liqlab.report.kernels import Bounds, allowed, execute, watch_parent, without_link_grammars
 from liqlab.report.missing_values import missing_values
 from liqlab.report.pages import Page, ReportError
 from liqlab.report.warm_kernels import WarmKernels, warm_kernels
@@ -124,6 +124,7 @@ def _enter(environment: dict[str, str], lock: Any, rows: Any, warm: WarmKernels 
     from tqdm.auto import tqdm
 
     watch_parent()
+    without_link_grammars()
     if warm is not None:
         from liqlab.report.forked_kernels import connect
 
