@@ -24,7 +24,7 @@ from liqlab.loaders.store.keys import month_file
 from liqlab.loaders.store.month import read_notes
 from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds
-from liqlab.market.extras import require
+from liqlab.market.extras import require_installed
 from liqlab.market.market import Market
 from liqlab.market.technicals import hours_between
 
@@ -159,7 +159,7 @@ def fetch_depth(symbol: str, *, exchange: str = "binanceusdm") -> pd.DataFrame:
 
 def _require_clients() -> None:
     for library in ("requests", "tenacity", "filelock", "ccxt"):
-        require(library, "lq.fetch")
+        require_installed(library, "lq.fetch")
 
 
 def _load(plan: Plan, kind: str) -> tuple[pd.DataFrame | None, dict[str, str]]:

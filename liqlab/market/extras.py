@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
-__all__ = ["require"]
+__all__ = ["require", "require_installed"]
 
 EXTRAS = {
     "ccxt": "fetch", "requests": "fetch", "tenacity": "fetch", "filelock": "fetch", "aiohttp": "fetch",
@@ -40,6 +42,21 @@ def require(module: str, what: str) -> ModuleType:
         package = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
             raise  # it is there, and lacks something of its own
-        extra = EXTRAS[package]
-        raise ImportError(f"{what} needs {package}, which a plain installation leaves out; "
-                          f"install it with: pip install 'liqlab[{extra}]'") from error  # fmt: skip
+        raise _missing(package, what) from error
+
+
+def require_installed(package: str, what: str) -> None:
+    """As `require`, without the time of an import.
+
+    Raises
+    ------
+    ImportError
+        Where it is not installed.
+    """
+    if package not in sys.modules and find_spec(package) is None:
+        raise _missing(package, what)
+
+
+def _missing(package: str, what: str) -> ImportError:
+    return ImportError(f"{what} needs {package}, which a plain installation leaves out; "
+                       f"install it with: pip install 'liqlab[{EXTRAS[package]}]'")  # fmt: skip

@@ -12,7 +12,9 @@ from typing import Any, Protocol, cast
 
 import pandas as pd
 
+from liqlab.loaders.exchanges._ccxt_client import exchange_names
 from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, Unit, nearest_names
+from liqlab.market.extras import require_installed
 from liqlab.market.files_by_name import modules_in
 
 __all__ = ["Venue", "venue_of", "venues"]
@@ -93,9 +95,9 @@ def venue_of(exchange: str) -> Venue:
     own = {name: venue for venue in venues().values() for name in venue.EXCHANGES}
     if exchange in own:
         return own[exchange]
-    import ccxt
-
-    if exchange in ccxt.exchanges:
+    require_installed("ccxt", f"exchange {exchange!r}")
+    names = exchange_names()
+    if exchange in names:
         return cast(Venue, import_module(f"{__name__}._ccxt"))
-    hint = nearest_names(exchange, [*ccxt.exchanges, *own])
+    hint = nearest_names(exchange, sorted(names.union(own)))
     raise ValueError(f"no exchange is called {exchange!r}; {hint} lq.capabilities() lists them")

@@ -7,9 +7,10 @@ from dataclasses import asdict
 import pandas as pd
 
 from liqlab.loaders.exchanges import Venue, _ccxt_units, venue_of, venues
+from liqlab.loaders.exchanges._ccxt_client import exchange_names
 from liqlab.loaders.exchanges._instruments import BOTH, KINDS, Offer
 from liqlab.market.arguments import checked
-from liqlab.market.extras import require
+from liqlab.market.extras import require_installed
 
 __all__ = ["capabilities", "venue_units"]
 
@@ -40,10 +41,9 @@ def capabilities(exchange: str | None = None) -> pd.DataFrame:
     """
     if exchange is not None:
         return pd.DataFrame(_rows(exchange, venue_of(exchange)))
-    ccxt = require("ccxt", "lq.capabilities")
-
+    require_installed("ccxt", "lq.capabilities")
     own = [name for venue in venues().values() for name in venue.EXCHANGES]
-    found = {name: venue_of(name) for name in dict.fromkeys([*own, *ccxt.exchanges])}
+    found = {name: venue_of(name) for name in dict.fromkeys([*own, *sorted(exchange_names())])}
     return pd.DataFrame([row for name, venue in found.items() if name in own or "candles" in venue.offers(name)
                          for row in _rows(name, venue)])  # fmt: skip
 

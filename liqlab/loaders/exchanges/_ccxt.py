@@ -16,6 +16,7 @@ import pandas as pd
 
 from liqlab.loaders import http
 from liqlab.loaders.exchanges import _ccxt_parse as parse
+from liqlab.loaders.exchanges._ccxt_client import client_class, errors
 from liqlab.loaders.exchanges._ccxt_units import in_coins, row_of, units
 from liqlab.loaders.exchanges._instruments import Instrument, Link, Offer, nearest_names, period_for
 from liqlab.loaders.http import Failure, FetchError
@@ -35,9 +36,7 @@ _LIMIT = 200  # rows of one request, where ccxt does not tell
 @lru_cache(maxsize=256)
 def offers(exchange: str) -> dict[str, Offer]:
     """What a venue has, by kind: what ccxt says it has, as far as its units and sides are known."""
-    import ccxt
-
-    client = getattr(ccxt, exchange)()
+    client = client_class(exchange)()
     frames = tuple(filter(_readable, client.timeframes or {}))
     limit = _limit(client.features or {})
     found = {kind: _offer(exchange, kind, frames, limit) for kind, method in _METHODS.items() if client.has.get(method)}
@@ -98,10 +97,8 @@ def _limit(features: Mapping[str, Any]) -> int:
 
 def connect(exchange: str, base_url: str = "") -> Link:
     """A way to the venue; nothing is asked yet."""
-    import ccxt
-
     web = http.session()
-    client = getattr(ccxt, exchange)({"session": web, "enableRateLimit": True})
+    client = client_class(exchange)({"session": web, "enableRateLimit": True})
     client.has["fetchCurrencies"] = False  # a request, on some venues a signed one, for nothing that is needed here
     base = base_url or os.environ.get(f"LIQLAB_{exchange.upper()}_URL", "")
     if base:
@@ -115,21 +112,21 @@ def _replaced(urls: Any, base: str) -> Any:
 
 def call(link: Link, method: str, *args: Any) -> Any:
     """One of ccxt's methods, with retries; its errors become ours, without address, query or key."""
-    import ccxt
+    wrong = errors()
 
     def attempt() -> Any:
         try:
             return getattr(link.client, method)(*args)
-        except ccxt.OperationFailed as error:
+        except wrong.OperationFailed as error:
             status = link.web.last_status
             unreached = link.web.unreached
             raise Failure(unreached or _reason(error, status), status=status, unreached=bool(unreached),
                           wait=http.retry_after(link.web.last_headers)) from None  # fmt: skip
-        except ccxt.AuthenticationError:
+        except wrong.AuthenticationError:
             name = f"LIQLAB_{link.exchange.upper()}"
             raise FetchError(f"{link.exchange}: {method} needs an API key that may read; set {name}_KEY and "
                              f"{name}_SECRET (some venues: {name}_PASSWORD) in the environment") from None  # fmt: skip
-        except ccxt.BaseError as error:
+        except wrong.BaseError as error:
             http.raise_for_status(link.web.last_status, link.web.last_headers)  # some clients look at the body first
             raise FetchError(f"{link.exchange}: {method} was refused: {_without_address(error)}") from None
 
