@@ -27,6 +27,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -340,8 +341,13 @@ def machine() -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    if sys.argv[1:]:
-        {"peak": peak, "first": first}[sys.argv[1]](*sys.argv[2:])
+    own = {"peak": peak, "first": first}  # in processes of their own, which this one starts
+    if sys.argv[1:] and sys.argv[1] in own:
+        own[sys.argv[1]](*sys.argv[2:])
+    elif sys.argv[1:]:
+        others = sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py"))
+        print(f"{__doc__}\nIt takes no arguments. Others: python -m bench.NAME, of {', '.join(others)}.")
+        sys.exit(0 if {"-h", "--help"} & {*sys.argv[1:]} else 2)
     else:
         machine()
         years = walk(5 * YEAR)

@@ -161,7 +161,7 @@ def ours_by_socket(url: str, count: int) -> float:
 
 def main() -> None:
     """Both, and the first forced order as each tells it."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
         raise SystemExit("usage: python -m bench.cryptofeed_events PYTHON, an interpreter that has cryptofeed")
     lines = texts()
     with tempfile.TemporaryDirectory() as folder, served([wrapped(line) for line in lines]) as url:

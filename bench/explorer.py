@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-TURNS = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+TURNS = int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdigit() else 50
 PORT = 5207
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 # the painter writes when it has painted; two frames later it is on the screen
@@ -128,4 +128,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if {"-h", "--help"} & {*sys.argv[1:]}:
+        raise SystemExit(print(__doc__))
     main()

@@ -300,7 +300,9 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--use"]:
+    if {"-h", "--help"} & {*sys.argv[1:]}:
+        print(__doc__)
+    elif sys.argv[1:2] == ["--use"]:
         print(json.dumps(measured(sys.argv[2])))
     elif not Path("/proc/self/clear_refs").exists():
         raise SystemExit("bench.hostile reads /proc, which is not there")

@@ -241,7 +241,9 @@ def main() -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    if sys.argv[1:]:
+    if {"-h", "--help"} & {*sys.argv[1:]}:
+        print(__doc__)
+    elif sys.argv[1:]:
         what, number, *more = sys.argv[1:]
         {"ours": ours, "plain_loop": plain_loop, "py_liquidation_map": py_liquidation_map}[what](int(number), *more)
     else:

@@ -7,6 +7,7 @@ parquet 1.5 times the reader plus the checks, whose own time is printed beside i
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 import warnings
@@ -84,4 +85,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        raise SystemExit(print(__doc__))
     main()

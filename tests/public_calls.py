@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from importlib import import_module
 from inspect import isfunction
 from pathlib import Path
@@ -128,9 +128,14 @@ def slow() -> dict[str, Call]:
         "validation.placebos": Call(validation.placebos, {"estimated": t.estimated}),
         "validation.recovery": Call(validation.recovery, {"simulations": [t.simulated], "moments": 2}),
         "validation.score": Call(
-            lq.score, {"estimated": t.estimated, "observed": seen, "market": true, "resamples": 10}
+            lq.score, {"estimated": t.estimated, "observed": seen, "market": true, "resamples": 10,
+                       "baselines": ["last bar"]}
         ),
-        "validation.walk_forward": Call(lq.walk_forward, {"market": true, "folds": 2, "checks": 1}),
+        "validation.walk_forward": Call(
+            lq.walk_forward,
+            {"market": true, "folds": 1, "checks": 1,
+             "score": partial(lq.score, baselines=False, resamples=5)},
+        ),
         "plot.calibration": Call(plot.calibration, {"result": fitted}),
         "plot.claims_table": Call(plot.claims_table, {"table": lq.claims("btc-2024-05")}),
         "plot.forest": Call(plot.forest, {"result": magnet}),

@@ -14,6 +14,7 @@ from liqlab.market.clock import distances, nanoseconds, timedelta, timeframe_of
 __all__ = ["begins_of_bars", "instants", "stamps"]
 
 _FIRST = pd.Timestamp("2009-01-01", tz="UTC")  # no exchange is older than bitcoin
+_UTC = pd.DatetimeTZDtype("us", "UTC")
 _NONE = np.zeros(1, bool)
 _OFFSET = r"(?:Z|:\d\d.*[+-]\d\d(?::?\d\d)?)$"
 _REMEDY = "write ISO times (2024-05-01 07:00+00:00) or epoch s, ms, µs or ns"
@@ -75,7 +76,7 @@ def _ready(column: pd.Series, now: pd.Timestamp) -> pd.DatetimeIndex | None:
     if column.dtype == np.int64 and len(column):
         whole = column.to_numpy()
         if first <= whole.min() and whole.max() <= last:
-            return pd.DatetimeIndex((whole * 1000).view("datetime64[us]"), name="time").tz_localize("UTC")
+            return pd.DatetimeIndex((whole * 1000).view("datetime64[us]"), dtype=_UTC, name="time", copy=False)
     elif isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "us" and len(column):
         index = pd.DatetimeIndex(column, name="time").tz_convert("UTC")
         if first <= index.asi8.min() // 1000 and index.asi8.max() // 1000 <= last:  # a missing one lies far below
@@ -141,7 +142,7 @@ def _quick(values: pd.Series) -> pd.DatetimeIndex | None:
             if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
                 return None
             moments = text.cast(kind).cast(pa.int64()).to_numpy(zero_copy_only=False).view("datetime64[us]")
-            return pd.DatetimeIndex(moments).tz_localize("UTC" if kind.tz else None)
+            return pd.DatetimeIndex(moments, dtype=_UTC if kind.tz else None, copy=False)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Lots", "Standing", "cell_edges", "explain", "standing_at"]
+
+_NEAR = 1.05  # times the price, to either side: how far the nearest positions are looked for
 
 
 @checked()
@@ -79,6 +82,11 @@ def explain(
     TypeError
         Assumptions besides a heatmap that has its own.
 
+    Warns
+    -----
+    UserWarning
+        Where nothing stands in the cell: the table is empty, and the words name the nearest positions.
+
     Examples
     --------
     >>> import liqlab as lq
@@ -97,6 +105,8 @@ def explain(
     standing = standing_at(market, Assumptions.given(assumptions, model, options), at, lookback)
     edges = cell_edges(price, price_step or round_number(BIN * price))
     table = pd.concat([_positions(standing, side, edges) for side in SIDES], ignore_index=True)
+    if table.empty:
+        warnings.warn(_nothing_at(market, price, edges, standing), stacklevel=3)
     table = table.sort_values("notional", ascending=False, ignore_index=True, kind="stable")
     opened = standing.opens[table.pop("bar")]
     table.insert(0, "opened_at", opened)
@@ -107,6 +117,23 @@ def explain(
     table.attrs.update(symbol=market.symbol, exchange=market.exchange)
     table.attrs.update(low=float(edges[0]), high=float(edges[1]), at=standing.opens[-1] + market.step)
     return table
+
+
+def _nothing_at(market: Market, price: float, edges: np.ndarray, standing: Standing) -> str:
+    """That no position stands in a cell, and where the nearest are, or where they may be."""
+    found = {}
+    for word, (low, high) in (("below", (price / _NEAR, edges[0])), ("above", (edges[1], price * _NEAR))):
+        lots = [standing.lots(side, np.array([[low, high]])) for side in SIDES]
+        prices = np.concatenate([lot.notional / lot.coins for lot in lots])
+        if len(prices):
+            found[word] = prices.max() if word == "below" else prices.min()
+    none = f"price: no estimated position stands between {edges[0]:,.6g} and {edges[1]:,.6g}, so the table is empty; "
+    if found:
+        words = " and ".join(f"{where:,.6g} {word}" for word, where in found.items())
+        return f"{none}the nearest stand at about {words} it: pass one of these, or a wider price_step"
+    known = market.candles.loc[: standing.opens[-1]]
+    return (f"{none}this market traded between {known['low'].min():,.6g} and {known['high'].max():,.6g}: pass a price "
+            "in or near that range")  # fmt: skip
 
 
 def _of_map(

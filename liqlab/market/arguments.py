@@ -129,7 +129,7 @@ def _rule(annotation: str, parameter: str, default: Any, table: Table | None) ->
         if parameter in MOMENTS and kinds == ["Any"]:
             _moment(name, value)
         elif parameter in DURATIONS and kinds == ["Any"]:
-            if not (parameter == "embargo" and not isinstance(value, bool) and value == 0):
+            if not (parameter == "embargo" and type(value) in (int, float) and value == 0):
                 timedelta(value, name)
         elif "Any" not in kinds and not any(is_kind(kind, value) for kind in kinds):
             _refuse(name, value, kinds, table)

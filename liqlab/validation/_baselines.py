@@ -17,7 +17,7 @@ from liqlab.market.clock import step_of, timeframe_of
 from liqlab.market.market import Market
 from liqlab.validation.align import amounts
 
-__all__ = ["CEILING", "CEILING_WITH_MAP", "PLAIN", "adverse_excursion", "bars", "baselines"]
+__all__ = ["CEILING", "CEILING_WITH_MAP", "PLAIN", "adverse_excursion", "bars", "baselines", "check_names"]
 
 PLAIN = ("excursion × volume", "√excursion + log volume", "range", "volume", "24h breakout", "last bar")
 CEILING, CEILING_WITH_MAP = "hindsight", "hindsight + map"
@@ -85,15 +85,21 @@ def baselines(
     every = (*PLAIN, CEILING, *((CEILING_WITH_MAP,) if maps else ()))
     possible = every if market is not None else ("last bar",)
     chosen = list(possible if names is None else [names] if isinstance(names, str) else names)
+    check_names(chosen, every, "names")
     for name in chosen:
-        if name not in every:
-            raise ValueError(f"names: no baseline is called {name!r}; there are: {', '.join(every)}")
         if name not in possible:
             raise ValueError(f"the baseline {name!r} is made from candles; pass market=")
     frame = None if market is None else bars(market, pd.DatetimeIndex(observed.index), step_of(observed))
     if frame is not None and not frame["open"].reindex(observed.index).notna().any():
         raise ValueError("market has no whole bar at the times of observed; pass the market that they were observed on")
     return {name: _one(name, market, frame, observed, maps, seed) for name in chosen}
+
+
+def check_names(chosen: Iterable[str], every: Iterable[str], argument: str) -> None:
+    """Refuse what is no baseline's name."""
+    for name in chosen:
+        if name not in every:
+            raise ValueError(f"{argument}: no baseline is called {name!r}; there are: {', '.join(every)}")
 
 
 def adverse_excursion(frame: pd.DataFrame) -> pd.DataFrame:

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.records import SIDES
-from liqlab.market.arguments import checked
+from liqlab.market.arguments import checked, within_0_and_1
 from liqlab.market.clock import timeframe_of
 from liqlab.market.market import Market
-from liqlab.validation._baselines import CEILING, CEILING_WITH_MAP, PLAIN
+from liqlab.validation._baselines import CEILING, CEILING_WITH_MAP, PLAIN, check_names
 from liqlab.validation._baselines import baselines as _baselines
 from liqlab.validation._gains import gains
 from liqlab.validation.align import amounts, in_coins, missing_bars, on_step, price_of
 from liqlab.validation.batch_scores import batch
-from liqlab.validation.resampling import Days, Drawn, days_of, interval
+from liqlab.validation.resampling import Days, Drawn, check_resamples, days_of, interval
 from liqlab.validation.score_functions import SCORES, calibration_curve
 
 __all__ = ["Scores", "score"]
@@ -162,12 +162,14 @@ def score(
     maps = dict(estimated) if isinstance(estimated, Mapping) else {"estimate": estimated}
     if not maps:
         raise ValueError("nothing to score: estimated is empty; pass a table of lq.expected_liquidations")
+    check_resamples(resamples)
+    within_0_and_1(level=level)
     worth = price_of(market, price)
     tables = {
         name: in_coins(amounts(x, f"estimated ({name})"), f"estimated ({name})", unit, worth)
         for name, x in maps.items()
     }
-    seen = in_coins(amounts(observed, "observed"), "observed", observed_unit, worth)
+    seen = in_coins(amounts(observed, "observed"), "observed", observed_unit, worth, argument="observed_unit")
     summed, width = on_step({**tables, "observed": seen}, step)
     left_out = {"without an observed row": missing_bars(seen, summed["observed"], width)}
     seen = summed.pop("observed")
@@ -202,6 +204,7 @@ def _others(
         names = [*PLAIN, CEILING, CEILING_WITH_MAP] if market is not None else ["last bar"]
     else:
         names = [wanted] if isinstance(wanted, str) else list(wanted)
+        check_names(names, [*PLAIN, CEILING, CEILING_WITH_MAP], "baselines")
     return _baselines(market, seen, names=names, maps=maps[:1], seed=seed)
 
 
@@ -212,7 +215,8 @@ def _common(forecasts: Mapping[str, pd.DataFrame], seen: pd.DataFrame, left_out:
         left = common.intersection(table.index[np.isfinite(table[SIDES].to_numpy()).all(axis=1)])
         if left.empty:
             raise ValueError(f"no bar in common: {name} has {len(table)} bars from {table.index[0]} to "
-                             f"{table.index[-1]}, observed are {seen.index[0]} to {seen.index[-1]}")  # fmt: skip
+                             f"{table.index[-1]}, observed are {seen.index[0]} to {seen.index[-1]}; pass tables of "
+                             "the same time, or a finer step")  # fmt: skip
         left_out[f"not known to {name!r}"] = len(common) - len(left)
         common = left
     if len(common) < 3:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -132,7 +133,7 @@ def walk_forward(
     (3, 6)
     """
     if not isinstance(market, Market) or market.liquidations is None:
-        raise ValueError("walk_forward needs a Market with observed liquidations; try lq.load_example('btc-2024-07')")
+        raise ValueError("market: walk_forward needs observed liquidations; pass lq.load_example('btc-2024-07')")
     if assumptions is not None or not callable(model):
         made = Assumptions.given(
             assumptions, None if callable(model) else model, {} if assumptions is None else options
@@ -142,9 +143,9 @@ def walk_forward(
     run = _runner(model, unit)
     rows: list[dict[str, Any]] = []
     parts = []
-    for train_end, start, end in _stretches(market, timedelta(embargo) if embargo else pd.Timedelta(0), folds):
+    for train_end, start, end in _stretches(market, _duration(embargo), folds):
         train = market.until(train_end)
-        fitted: Any = fit(train) if fit else {}
+        fitted: Any = _called("fit", fit, train) if fit else {}
         found = {**options, **_options(fitted)}
         known = replace(market.until(end), liquidations=train.liquidations)
         whole = _estimate(run, known, found, name)
@@ -162,13 +163,33 @@ def walk_forward(
     estimated.attrs["unit"] = unit
     seen = market.liquidations
     seen = seen[(seen.index >= rows[0]["test_start"]) & (seen.index < rows[-1]["test_end"])]
-    judged = (score or _score)(estimated, seen, market=market, unit=unit)
+    judged = _called("score", score or _score, estimated, seen, market=market, unit=unit)
     return Walk(_with_ranks(pd.DataFrame(rows), judged), judged, estimated, seen, len(rows) * checks)
+
+
+def _duration(embargo: Any) -> pd.Timedelta:
+    none = embargo is None or (isinstance(embargo, int | float) and embargo == 0)
+    return pd.Timedelta(0) if none else timedelta(embargo, "embargo")
+
+
+_CALLED = {"model": "market, **options → DataFrame", "fit": "market → options",
+           "score": "(estimated, observed, market=, unit=) → result"}  # fmt: skip
+
+
+def _called(argument: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """What a function of the caller's returns; one that does not take these arguments is refused by its name here."""
+    try:
+        return function(*args, **options)
+    except TypeError as error:
+        if error.__traceback__ and error.__traceback__.tb_next:
+            raise  # it took them, and failed within
+        raise TypeError(f"{argument} must be a function {_CALLED[argument]}, and {function!r} cannot be called so "
+                        f"({error}); pass one that can") from error  # fmt: skip
 
 
 def _runner(model: Model, unit: str) -> Callable[..., pd.DataFrame]:
     if callable(model):
-        return model
+        return partial(_called, "model", model)
     models.find(model)  # an unknown name is told before anything is computed
     return lambda market, **options: expected_liquidations(market, model, unit=unit, **options)
 
@@ -195,7 +216,7 @@ def _stretches(market: Market, embargo: pd.Timedelta, folds: int) -> list[tuple[
     length = ((last - first) / (folds + 1)).floor("1D")
     if length < MIN_STRETCH + embargo:
         raise ValueError(
-            f"{folds} folds of the {last - first} with observed liquidations leave {length} each, "
+            f"folds: {folds} of the {last - first} with observed liquidations leave {length} each, "
             f"with an embargo of {embargo}; use fewer folds, a smaller embargo or a longer market"
         )
     edges = [first + k * length for k in range(1, folds + 1)] + [last]

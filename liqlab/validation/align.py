@@ -35,20 +35,22 @@ def amounts(table: Any, name: str) -> pd.DataFrame:
     return clean
 
 
-def in_coins(table: pd.DataFrame, name: str, unit: str | None, price: pd.Series | None) -> pd.DataFrame:
+def in_coins(
+    table: pd.DataFrame, name: str, unit: str | None, price: pd.Series | None, *, argument: str = "unit"
+) -> pd.DataFrame:
     """The table in coins. Its unit is `unit` or, where that is None, what ``attrs["unit"]`` says.
 
     Quote is divided by the bar's price, which must be given; a table that does not say its unit is refused.
     """
     told = table.attrs.get("unit")
     if unit is not None and told is not None and unit != told:
-        raise ValueError(f"{name} says that it is in {told!r}, but the unit given is {unit!r}; correct one of them")
+        raise ValueError(f"{name} says that it is in {told!r}, but {argument} is {unit!r}; correct one of them")
     unit = unit if unit is not None else told
     if unit is None:
         raise ValueError(f"{name} does not say its unit, and coins compared with quote would mean nothing; "
                          "pass unit='coins' or unit='quote', as lq.expected_liquidations was told")  # fmt: skip
     if unit not in UNITS:
-        raise ValueError(f"unit must be 'coins' or 'quote', got {unit!r}")
+        raise ValueError(f"{argument} must be 'coins' or 'quote', got {unit!r}")
     if unit == "coins":
         return table
     if price is None:
@@ -71,13 +73,16 @@ def price_of(market: Market | None, price: pd.Series | None) -> pd.Series | None
 def on_step(tables: Mapping[str, pd.DataFrame], step: Any = None) -> tuple[dict[str, pd.DataFrame], pd.Timedelta]:
     """Sum every table to the coarsest step among them (or a coarser one); a bar with a part missing is left out."""
     own = {name: step_of(table) for name, table in tables.items()}
-    coarse = max(own.values()) if step is None else timedelta(step)
+    coarse = max(own.values()) if step is None else timedelta(step, "step")
     summed = {}
     for name, table in tables.items():
         if coarse < own[name] or coarse % own[name] != pd.Timedelta(0):
             raise ValueError(f"{name} comes in bars of {timeframe_of(own[name])}, which do not add up to "
                              f"{timeframe_of(coarse)}; choose a step that is a multiple of both")  # fmt: skip
         summed[name] = _summed(table, own[name], coarse)
+        if summed[name].empty:
+            raise ValueError(f"step: {name} has no whole bar of {timeframe_of(coarse)} in {len(table)} row(s) from "
+                             f"{table.index[0]} on; choose a finer step, or pass a longer table")  # fmt: skip
     return summed, coarse
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from liqlab.market.arguments import within_0_and_1
 from liqlab.market.clock import nanoseconds
 
-__all__ = ["Days", "Drawn", "days_of", "interval"]
+__all__ = ["Days", "Drawn", "check_resamples", "days_of", "interval"]
 
 DAY = 86_400 * 10**9
 MAX_RESAMPLES = 100_000  # as many columns of weights are held at once
@@ -89,12 +89,17 @@ def days_of(index: pd.Index, *, resamples: int = 1_000, seed: int = 0) -> Days:
     >>> len(days), days.draws.sum(axis=0).tolist()
     (2, [2.0, 2.0, 2.0, 2.0])
     """
-    if not 0 <= resamples <= MAX_RESAMPLES:
-        raise ValueError(f"resamples must be from 0 to {MAX_RESAMPLES:,}, got {resamples!r}; 1000 is usual")
+    check_resamples(resamples)
     _, code = np.unique(nanoseconds(index) // DAY, return_inverse=True)
     count = int(code.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples).T
     return Days(code.astype(np.int64), np.column_stack([np.ones(count), drawn]))
+
+
+def check_resamples(resamples: int) -> None:
+    """Refuse a number of resamples that cannot be; asked before anything is computed for them."""
+    if not 0 <= resamples <= MAX_RESAMPLES:
+        raise ValueError(f"resamples must be from 0 to {MAX_RESAMPLES:,}, got {resamples!r}; 1000 is usual")
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:

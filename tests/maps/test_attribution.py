@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -75,3 +76,19 @@ def test_an_empty_cell_has_no_rows_and_a_price_must_be_one() -> None:
     assert lq.explain(flat([100, 100]), 300, model="volume", law={10: 1}).empty
     with pytest.raises(ValueError, match="price must be > 0"):
         lq.explain(flat([100, 100]), 0)
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [(5_000.0, r"no estimated position stands between 5,000 and .*this market traded between .* near that"),
+     (57_000.0, r"between 57,000 and 57,025.*the nearest stand at about [\d,.]+ below and [\d,.]+ above it")],
+)  # fmt: skip
+def test_an_empty_answer_says_so(price: float, words: str) -> None:
+    """And the prices that it names are not empty."""
+    example, moment = lq.load_example("btc-2024-05"), "2024-05-01 15:30"
+    with pytest.warns(UserWarning, match=words) as caught:
+        assert lq.explain(example, price, at=moment).empty
+    text = str(caught[0].message)
+    if "nearest" in text:
+        for found in re.findall(r"([\d,.]+) (?:below|above)", text):
+            assert len(lq.explain(example, float(found.replace(",", "")), at=moment))

@@ -161,7 +161,7 @@ def test_markets_of_one_date_are_one_path() -> None:
 
 
 def test_too_short_a_market_is_refused() -> None:
-    with pytest.raises(ValueError, match="no bright zone was within reach in X/USDT:USDT; pass a longer market"):
+    with pytest.raises(ValueError, match="market: no bright zone was within reach in X/USDT:USDT; pass a longer"):
         lq.magnet(garch_walk(0, days=3))
     with pytest.raises(ValueError, match="one heatmap belongs to one market, got 2"):
         lq.magnet({"a": garch_walk(0, days=10), "b": garch_walk(1, days=10)}, frozen_map(garch_walk(0, days=10)))

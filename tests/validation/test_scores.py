@@ -336,3 +336,20 @@ def test_the_scoreboard_draws_every_forecast_and_refuses_unknown_scores() -> Non
     assert sum(len(p) for p in points) == 6 and {p.label for p in points} >= {"map, estimated", "placebo"}
     with pytest.raises(ValueError, match="score must be one of spearman"):
         lq.plot.scoreboard(result, score="pearson")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"resamples": -1}, "resamples must be from 0"), ({"level": 3.0}, "level must"),
+     ({"baselines": ["momentum"]}, "baselines: no baseline is called 'momentum'"),
+     ({"observed_unit": "usd"}, "observed_unit must be 'coins' or 'quote', got 'usd'"),
+     ({"step": "900d"}, "step: estimate has no whole bar of 900d")],
+)  # fmt: skip
+def test_arguments_are_refused_before_anything_is_computed(
+    wrong: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = lq.load_example("btc-2024-07")
+    estimated = lq.expected_liquidations(example, unit="coins")
+    monkeypatch.setattr("liqlab.validation._score._baselines", None)
+    with pytest.raises(ValueError, match=words):
+        lq.score(estimated, example.liquidations, market=example, **wrong)

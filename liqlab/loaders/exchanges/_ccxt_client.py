@@ -22,8 +22,9 @@ class _NotRun(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         self.__class__ = ModuleType  # type: ignore[assignment]
-        assert self.__spec__ is not None and self.__spec__.loader is not None
-        self.__spec__.loader.exec_module(self)
+        loader = getattr(self.__spec__, "loader", None)
+        assert loader is not None, "made from the spec of a package that is there"
+        loader.exec_module(self)
         return getattr(self, name)
 
 

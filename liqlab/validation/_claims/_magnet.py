@@ -162,8 +162,9 @@ def magnet(
         maps.append(drawn.attrs)
     every_trial = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     if every_trial.empty:
-        raise ValueError(f"no bright zone was within reach in {', '.join(named)}; pass a longer market (a week or "
-                         "more), or another map: law='retail', lookback='7d'")  # fmt: skip
+        raise ValueError(f"market: no bright zone was within reach in {', '.join(named)}; pass a longer market (a "
+                         "week or more), an earlier start, a shorter every or horizon, or another map: heat made with "
+                         "law='retail', lookback='7d'")  # fmt: skip
     length = timedelta(horizon) + timedelta(most_age)
     block = blocks_of(every_trial["time"], length)
     table = _table(every_trial, block, paths > 0)

@@ -172,7 +172,7 @@ def _candidates(
     on = (zones["born"] >= 0).to_numpy() & (z >= MIN_DISTANCE_SIGMA) & (z <= MAX_DISTANCE_SIGMA) & (age <= most_age)
     on &= path.opens[bar] - path.opens[0] >= timedelta(WARMUP).as_unit("ns").value
     if start is not None:
-        on &= closes[column] >= utc(start).as_unit("ns").value
+        on &= closes[column] >= utc(start, name="start").as_unit("ns").value
     fair = extremes(path, born + 1, bar, -sign) + sign * path.close[bar] < gap
     mirror = np.exp(path.close[bar] - sign * gap)
     fair &= _brightness(heat, column, mirror) <= MAX_MIRROR_BRIGHTNESS_RATIO * _brightness(

@@ -67,7 +67,7 @@ def claim_samples(name: str, market: Market, *, start: Any = None, seed: int = 0
     heat = frozen_map(market)
     zones = zones_with_births(heat)
     filters = _filters(hourly)
-    first = utc(start) if start is not None else market.start
+    first = utc(start, name="start") if start is not None else market.start
     main = trials(market, heat, zones=zones, start=start, seed=seed)
     main = main.assign(overlap=_overlap(market, main), **_at(filters, main["time"]))
     meeting = frozen_map(market, law=list(MEETING), by_leverage=True, position_notional=MIN_POSITION_NOTIONAL)

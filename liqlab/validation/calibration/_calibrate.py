@@ -130,7 +130,7 @@ def calibrate(
     position_notional = base.position_notional
     kappas = _kappas(base.model, share_of_volume)
     seen, leverage = observed_of(market), classes_of(market, position_notional)
-    share = spread_law(_named(prior or (base.law if assumptions is not None else "measured")), leverage)
+    share = spread_law(_prior(prior or (base.law if assumptions is not None else "measured")), leverage)
     first = Law("prior", leverage, share[0], share[1], spread=SPREAD)
     own: list[dict[str, Any]] = [{} if np.isnan(k) else {"share_of_volume": k} for k in kappas]
     rng, offset = np.random.default_rng(seed), float(np.median(seen.amount[seen.amount > 0]))
@@ -164,6 +164,13 @@ def calibrate(
         members=pd.DataFrame(members), tilt=rng.uniform(*TILT, (resamples, 2)), beyond=rng.uniform(*BEYOND, (resamples,
         2)), silent=silent_laws(share, loss, rng), reached=reached, distance=away, span=_span(market, seen), base=base,
     )  # fmt: skip
+
+
+def _prior(law: Any) -> Law:
+    try:
+        return _named(law)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"prior: {error}") from error
 
 
 def _base(assumptions: Any, model: str | None, options: Mapping[str, Any]) -> Assumptions:
