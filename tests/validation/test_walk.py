@@ -120,7 +120,7 @@ def test_any_score_will_do(market: Market) -> None:
 
 
 def test_what_cannot_be_walked_is_refused(market: Market) -> None:
-    with pytest.raises(ValueError, match="needs a Market with observed liquidations"):
+    with pytest.raises(ValueError, match="market: walk_forward needs observed liquidations"):
         lq.walk_forward(Market(market.candles), "open_interest")
     with pytest.raises(ValueError, match=r"no model is called 'crystal_ball'; there are: .*open_interest"):
         lq.walk_forward(market, "crystal_ball")
