@@ -12,6 +12,7 @@ from liqlab.engine.grid import STEP, cell_of
 from liqlab.engine.intrabar import split_candles
 from liqlab.engine.jit import jit
 from liqlab.engine.records import Ladder, Steps
+from liqlab.engine.trade_steps import TradeSteps
 from liqlab.margin import tier_history
 from liqlab.market.arguments import warn
 from liqlab.market.clock import nanoseconds
@@ -20,17 +21,16 @@ from liqlab.market.provenance import OpenInterestUse, TakerUse, TierUse, TouchUs
 from liqlab.models._assumptions import Assumptions
 from liqlab.models._law import Law, distances
 
+MAX_WHOLE = 4_000_000  # steps that are held at once: some 300 MB
+
 
 @dataclass(frozen=True, eq=False)
-class EngineInputs:
-    """Everything that the engine needs to run, and what it was made from.
+class InputsHeader:
+    """What the engine needs to run but for the steps, and what it was made from.
 
     Attributes
     ----------
-    steps : Steps
     ladder : Ladder
-    bar : ndarray (step,), int64
-        Candle to which each step belongs.
     opened : ndarray (side, bar)
         Coins opened per candle.
     assumptions : Assumptions
@@ -40,9 +40,7 @@ class EngineInputs:
         How the model closes, in words; empty where it has one way.
     """
 
-    steps: Steps
     ladder: Ladder
-    bar: np.ndarray
     opened: np.ndarray
     assumptions: Assumptions
     taker: TakerUse
@@ -50,6 +48,29 @@ class EngineInputs:
     tiers: TierUse
     touch: TouchUse
     closing: str
+
+    def first_step(self, bars: np.ndarray) -> np.ndarray:
+        """First step of these candles; of the candle after the last, the number of steps."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class EngineInputs(InputsHeader):
+    """Everything that the engine needs to run, and what it was made from.
+
+    Attributes
+    ----------
+    steps : Steps
+    bar : ndarray (step,), int64
+        Candle to which each step belongs.
+    """
+
+    steps: Steps
+    bar: np.ndarray
+
+    def first_step(self, bars: np.ndarray) -> np.ndarray:
+        """First step of these candles; of the candle after the last, the number of steps."""
+        return np.searchsorted(self.bar, bars)
 
     @property
     def first(self) -> np.ndarray:
@@ -76,17 +97,65 @@ def _chosen(values: np.ndarray | None, on: np.ndarray) -> Any:
 def build_inputs(market: Market, assumptions: Assumptions) -> EngineInputs:
     """Build the engine's inputs of a market under assumptions."""
     check_market(market)
+    if market.trades is not None:
+        return _of_trades(trade_inputs(market, assumptions))
+    flow, candles_covered, ladder, tier_version, tiers = _prepared(market, assumptions)
+    steps, bar, touch = _steps(market, flow, tier_version, assumptions.entries)
+    if flow.late is not None and flow.late.any():
+        steps, bar = _with_late(steps, bar, flow, candles_covered)
+    return EngineInputs(**_header(flow, ladder, tiers, touch, assumptions), steps=steps, bar=bar)
+
+
+@dataclass(frozen=True, eq=False)
+class TradeInputs(InputsHeader):
+    """What the engine needs to run over every trade; the steps are made part by part.
+
+    Attributes
+    ----------
+    source : TradeSteps
+    """
+
+    source: TradeSteps
+
+    def first_step(self, bars: np.ndarray) -> np.ndarray:
+        """First step of these candles; of the candle after the last, the number of steps."""
+        return self.source.first[bars]
+
+
+def trade_inputs(market: Market, assumptions: Assumptions) -> TradeInputs:
+    """Those of a market that has its trades, under assumptions."""
+    check_market(market)
+    flow, covered, ladder, tier_version, tiers = _prepared(market, assumptions)
+    source = TradeSteps.of(market, flow, covered, tier_version, assumptions.entries)
+    return TradeInputs(**_header(flow, ladder, tiers, source.touch_use, assumptions), source=source)
+
+
+def _of_trades(inputs: TradeInputs) -> EngineInputs:
+    """All steps at once, for those who need them so."""
+    n = int(inputs.source.first[-1])
+    if n > MAX_WHOLE:
+        raise ValueError(f"trades: this needs every step at once, and the trades make {n:,} of them, at most "
+                         f"{MAX_WHOLE:,} are held; ask lq.heatmap without lookback, cut the market (market.until), or "
+                         "leave the trades out (dataclasses.replace(market, trades=None))")  # fmt: skip
+    header = {f.name: getattr(inputs, f.name) for f in fields(InputsHeader)}
+    return EngineInputs(**header, steps=inputs.source.steps(0, inputs.opened.shape[1]), bar=inputs.source.bar)
+
+
+def _prepared(market: Market, assumptions: Assumptions) -> tuple[models.Flow, np.ndarray, Ladder, np.ndarray, TierUse]:
+    """What the model says of the bars, candles that each open interest covers, leverage levels and tier tables."""
     bars = models.Bars.of(market)
     flow, candles_covered = models.find(assumptions.model)(bars, **assumptions.options), bars.candles_covered
     del bars  # its arrays are as large as all that follows
     ladder, tier_version, tiers = _ladder(market, assumptions.law, assumptions.position_notional)
-    ladder = _with_close_rates(ladder, flow)
-    steps, bar, touch = _steps(market, flow, tier_version, assumptions.entries)
-    if flow.late is not None and flow.late.any():
-        steps, bar = _with_late(steps, bar, flow, candles_covered)
-    return EngineInputs(
-        steps, ladder, bar, flow.opened, assumptions, flow.taker_use, flow.open_interest_use, tiers, touch, flow.closing
-    )
+    return flow, candles_covered, _with_close_rates(ladder, flow), tier_version, tiers
+
+
+def _header(
+    flow: models.Flow, ladder: Ladder, tiers: TierUse, touch: TouchUse, assumptions: Assumptions
+) -> dict[str, Any]:
+    return {"ladder": ladder, "opened": flow.opened, "assumptions": assumptions, "taker": flow.taker_use,
+            "open_interest": flow.open_interest_use, "tiers": tiers, "touch": touch,
+            "closing": flow.closing}  # fmt: skip
 
 
 def check_market(market: Any) -> None:

@@ -12,7 +12,7 @@ from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
 from liqlab.market.provenance import TouchUse
 
-__all__ = ["CandleSegments", "cut_candles", "split_candles"]
+__all__ = ["CandleSegments", "cut_candles", "mark_range", "split_candles"]
 
 Extremes = tuple[np.ndarray, np.ndarray]  # low and high
 LEG = 0.003  # longest piece of an ordered candle [log price]: below the distance of every level that venues allow
@@ -59,12 +59,8 @@ def split_candles(market: Market, *, typical: bool = False, ordered: bool = Fals
     candles = market.candles
     middle = _typical(candles) if typical else None
     low, high = candles["low"].to_numpy(), candles["high"].to_numpy()
-    mark = _mark(market)
-    use = TouchUse(len(candles))
-    if mark is not None:
-        known = np.isfinite(mark[0])
-        mark = np.where(known, mark[0], low), np.where(known, mark[1], high)
-        use = TouchUse(len(candles), mark_bars=int(known.sum()))
+    mark, mark_bars = mark_range(market)
+    use = TouchUse(len(candles), mark_bars=mark_bars)
     if market.path is None:
         first, last = candles["open"].to_numpy(), candles["close"].to_numpy()
         bar, traded, touched, weight = cut_candles(first, low, high, last, mark, ordered=ordered)
@@ -132,6 +128,17 @@ def _typical(candles: pd.DataFrame) -> np.ndarray:
         volume = candles["volume"].to_numpy()
         plain = np.divide(candles["quote_volume"].to_numpy(), volume, out=plain.copy(), where=volume > 0)
     return np.clip(plain, candles["low"].to_numpy(), candles["high"].to_numpy())
+
+
+def mark_range(market: Market) -> tuple[Extremes | None, int | None]:
+    """Range of the mark price in every candle, of the last price where it is not known; and in how many it is."""
+    mark = _mark(market)
+    if mark is None:
+        return None, None
+    known = np.isfinite(mark[0])
+    last = (market.candles[name].to_numpy() for name in ("low", "high"))
+    low, high = (np.where(known, own, other) for own, other in zip(mark, last, strict=True))
+    return (low, high), int(known.sum())
 
 
 def _mark(market: Market) -> tuple[np.ndarray, np.ndarray] | None:

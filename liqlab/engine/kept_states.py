@@ -15,7 +15,7 @@ from liqlab.engine.inputs import EngineInputs
 from liqlab.engine.ledger import grow, make_workspace, run_ledger, run_steps, threads_for
 from liqlab.engine.records import Columns, Record, State, Steps
 
-__all__ = ["MAX_BYTES", "KeptStates"]
+__all__ = ["MAX_BYTES", "KeptStates", "joined", "part"]
 
 MAX_BYTES, APART = 120_000_000, 0.45  # of a ledger's states; how much of it besides, with leverage levels apart
 MIN_STEPS = 256  # between two states: a run over fewer is not worth a copy
@@ -93,7 +93,7 @@ class KeptStates:
             if until % every == 0 and until not in kept:
                 kept[until] = _copy(workspace.state)
             first = until
-        return _joined([record for record in records if record.balance.shape[2]] or records[-1:])
+        return joined([record for record in records if record.balance.shape[2]] or records[-1:])
 
 
 def part(steps: Steps, first: int, stop: int) -> Steps:
@@ -103,7 +103,7 @@ def part(steps: Steps, first: int, stop: int) -> Steps:
     return Steps(**cut)
 
 
-def _joined(records: list[Record]) -> Record:
+def joined(records: list[Record]) -> Record:
     """The columns of runs that follow each other."""
     if len(records) == 1:
         return records[0]

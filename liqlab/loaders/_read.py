@@ -19,18 +19,20 @@ from liqlab.loaders.assembling import Said, in_coins, open_table
 from liqlab.loaders.exchanges._ccxt_units import ROWS
 from liqlab.loaders.plausibility import check_between, check_exchange, check_instruments
 from liqlab.loaders.stated_units import check_units
+from liqlab.loaders.trade_files import read_trades
 from liqlab.market.arguments import checked
-from liqlab.market.clock import nanoseconds
+from liqlab.market.clock import nanoseconds, step_of, timedelta
 from liqlab.market.market import Market
 
 __all__ = ["read"]
 
 _LOOKED_AT = 50_000  # candles
+DAY = 86_400 * 10**9  # [ns]
 
 
 @checked()
 def read(
-    candles: Any,
+    candles: Any = None,
     *,
     symbol: str = "",
     exchange: str = "",
@@ -40,6 +42,7 @@ def read(
     liquidations: Any = None,
     taker: Any = None,
     path: Any = None,
+    trades: Any = None,
     mark_candles: Any = None,
     leverage_tiers: Any = None,
     timezone: str | None = None,
@@ -57,6 +60,7 @@ def read(
     Parameters
     ----------
     candles : path, DataFrame, list or reply (time,)
+        May be left out where `trades` and `timeframe` are given: then they are made of the trades.
         open, high, low, close [quote], volume [coins], times = opens of the bars. Understood are liqlab's own columns,
         Binance klines (archive, JSON, python-binance), ccxt lists, freqtrade, TradingView, CryptoDataDownload, Kraken
         OHLCVT, BitMEX buckets, the replies of Bybit, OKX, KuCoin, Hyperliquid and others, and the usual spellings of
@@ -81,6 +85,11 @@ def read(
         Own columns: taker_buy_share [0..1].
     path, mark_candles : path, DataFrame or list (time,), optional
         Finer candles, and candles of the mark price [quote]; layouts as for candles, the volume may be missing.
+    trades : path, several paths, DataFrame or list (time,), optional
+        Every trade, in the order of time, instead of `path`: Binance's aggTrades and trades archives (CSV with header
+        or without, alone in a .zip), Hyperliquid's (a list, .json, .jsonl), ccxt's; own columns time, price, quantity
+        [coins], taker_buy. Files are read in batches; trades that follow each other in one cell of the ledger, with
+        one taker side and in one candle, become one row of ``Market.trades``.
     leverage_tiers : path or DataFrame, optional
         Own columns, see `check_leverage_tiers`.
     timezone : str, optional
@@ -142,14 +151,29 @@ def read(
     check_units(units, sides, contract_size)
     check_exchange(exchange, {name for row in ROWS for name in row.exchanges})
     said = Said(symbol, exchange, timeframe, timezone, dict(units or {}), dict(sides or {}), contract_size, _now())
+    runs = None
+    if candles is None and trades is not None:
+        runs = read_trades(trades, symbol=symbol, exchange=exchange, width=_width(timeframe), start=0, now=said.now)
+        given["candles"] = runs.candles
     opened = {name: open_table(source, name, said)
               for name, source in given.items() if source is not None or name == "candles"}  # fmt: skip
     label = {name: table.label for name, table in opened.items()}
     check_instruments({name: (table.symbol, table.label) for name, table in opened.items()}, exchange)
     tables = in_coins(opened, said)
     sources: dict[str, dict[str, str]] = {}
+    if trades is not None and runs is None:
+        step, first = step_of(tables["candles"], timeframe), nanoseconds(tables["candles"].index[:1])
+        runs = read_trades(trades, symbol=symbol, exchange=exchange, width=step.as_unit("ns").value,
+                           start=int(first[0]), now=said.now)  # fmt: skip
     try:
-        market = Market(**tables, symbol=symbol, exchange=exchange, timeframe=timeframe, sources=sources)
+        market = Market(
+            **tables,
+            trades=None if runs is None else runs.table,
+            symbol=symbol,
+            exchange=exchange,
+            timeframe=timeframe,
+            sources=sources,
+        )
     except ValueError as error:  # its messages begin with the table's name: say which file that is
         culprit = str(error).split()[0].rstrip(":")
         raise ValueError(f"{label.get(culprit, label['candles'])}: {error}") from error
@@ -159,7 +183,22 @@ def read(
     for name, table in opened.items():
         told = table.source()
         sources[name] = {"exchange": exchange, "origin": told.get("file", "from memory"), **told}
+    if runs is not None:
+        sources["trades"] = runs.origin
+        if candles is None:
+            sources["candles"] = {**runs.origin, "note": "made of its trades"}
     return market
+
+
+def _width(timeframe: str) -> int:
+    """Length of the candles that are made of trades [ns]."""
+    if not timeframe:
+        raise ValueError("candles are made of the trades, and nothing tells how long they are to be; pass "
+                         "timeframe='1m', or candles")  # fmt: skip
+    width = timedelta(timeframe, "timeframe").as_unit("ns").value
+    if DAY % width:
+        raise ValueError(f"timeframe={timeframe!r}: candles made of trades must divide a day; pass 1m, 5m, 1h or 1d")
+    return width
 
 
 def _now() -> pd.Timestamp:

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 
-__all__ = ["MAX_RATIO", "check_size", "gunzip", "in_words", "joined", "max_unpacked", "members", "unzip"]
+__all__ = ["MAX_RATIO", "check_ratio", "check_size", "gunzip", "in_words", "joined", "max_unpacked", "members", "unzip"]
 
 PIECE = 1 << 18  # bytes
 MAX_UNPACKED_MB = 2_000.0  # a year of trades of one symbol unpacks to less, month by month
@@ -98,7 +98,7 @@ def _gunzipped(data: bytes, name: str) -> Iterator[bytes]:
                 raise EOFError("it is cut off")
             at += len(given) - len(unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail)
             size += len(piece)
-            _check_ratio(size, at, name)
+            check_ratio(size, at, name)
             yield piece
         while at < len(packed) and packed[at] == 0:  # some writers fill the last block with zeros
             at += 1
@@ -131,10 +131,11 @@ def check_size(size: int, packed: int, name: str) -> None:
         raise ValueError(
             f"{name}: what it unpacks to is larger than {in_words(limit)}, the most that is read; {_LARGER}"
         )
-    _check_ratio(size, packed, name)
+    check_ratio(size, packed, name)
 
 
-def _check_ratio(size: int, packed: int, name: str) -> None:
+def check_ratio(size: int, packed: int, name: str) -> None:
+    """Refuse what is far larger than it is packed [bytes]."""
     if size > max(MAX_RATIO * packed, _SMALL):
         raise ValueError(f"{name}: it unpacks to more than {MAX_RATIO} times its size, which no table of numbers does; "
                          "download it again, or unpack and check it")  # fmt: skip

@@ -14,8 +14,8 @@ from typing import Any
 from liqlab.market.checks import TIER_COLUMNS
 from liqlab.market.market import PRICES
 
-__all__ = ["ARRANGEMENTS", "CANDLE_TABLES", "LAYOUTS", "NEEDED", "POSITIONS", "VOLUMES", "Arrangement", "Layout",
-           "fold"]  # fmt: skip
+__all__ = ["ARRANGEMENTS", "CANDLE_TABLES", "LAYOUTS", "NEEDED", "POSITIONS", "TRADE_ROWS", "VOLUMES", "Arrangement",
+           "Layout", "fold"]  # fmt: skip
 
 CANDLE_TABLES = ("candles", "path", "mark_candles")
 
@@ -28,6 +28,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "liquidations": ("time", "long", "short"),
     "taker": ("time", "taker_buy_share"),
     "leverage_tiers": TIER_COLUMNS,
+    "trades": ("time", "price", "quantity"),
 }
 # Columns that may hold what was traded; which of them counts coins is settled by their ratio (`volume_units`).
 VOLUMES = ("volume", "base_volume", "quote_volume", "either_volume")
@@ -167,6 +168,12 @@ def _liquidations(name: str, time: str, long: str, short: str, **more: Any) -> L
     return Layout(name, ("liquidations",), {time: "time", long: "long", short: "short", **_SYMBOL}, **more)
 
 
+def _trades(name: str, time: str, price: str, quantity: str, **more: Any) -> Layout:
+    sides = {"taker_buy": "taker_buy", "is_buyer_maker": "buyer_maker", "m": "buyer_maker", "side": "side"}
+    columns = {time: "time", price: "price", quantity: "quantity", **sides, "symbol": "symbol", "coin": "symbol"}
+    return Layout(name, ("trades",), columns, **more)
+
+
 def _events(name: str, columns: Mapping[str, str], **more: Any) -> Layout:
     return Layout(name, ("liquidations",), {**columns, **_all("symbol", "symbol")}, **more)
 
@@ -236,9 +243,24 @@ LAYOUTS: tuple[Layout, ...] = (
     _events(EVENTS[1], {"timestamp": "time", "side": "side", "amount": "quantity", "price": "price",
                         "exchange": "venue"}, marks=("local_timestamp",)),
     _events(EVENTS[2], _same("time", "side", "quantity", "price"), unit=COINS),
+    _trades("Binance aggTrades", "transact_time", "price", "quantity", marks=("is_buyer_maker",)),
+    _trades("Binance trades", "time", "price", "qty", marks=("is_buyer_maker",)),
+    _trades("Binance interface", "T", "p", "q", marks=("m",)),
+    _trades("Hyperliquid", "time", "px", "sz", marks=("side",)),
+    _trades("liqlab", "time", "price", "quantity", marks=("taker_buy",)),
+    *(_trades("others", time, "price", quantity, marks=(side,)) for side in ("side", "is_buyer_maker")
+      for time in ("timestamp", "time", "ts") for quantity in ("amount", "size", "quantity", "qty")),
     Layout("liqlab", ("taker",), _same("time", "taker_buy_share")),
     Layout("liqlab", ("leverage_tiers",), _same(*TIER_COLUMNS)),
 )  # fmt: skip
+
+
+# Binance's archives of trades without names, by the place of their first true or false.
+TRADE_ROWS: Mapping[int, tuple[str, ...]] = {
+    6: ("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker",
+        "is_best_match"),
+    5: ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker", "is_best_match"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -245,9 +245,9 @@ def live(
     if assumed.entries not in LIVE_ENTRIES:
         raise ValueError(f"a live map takes entries {' or '.join(map(repr, LIVE_ENTRIES))}, got {assumed.entries!r}; "
                          "leave it out for the first")  # fmt: skip
-    if market.path is not None:
-        raise ValueError("a live map takes one bar at a time and knows no finer path; make the finer candles the "
-                         "market's candles, or leave path out (dataclasses.replace(market, path=None))")  # fmt: skip
+    if market.path is not None or market.trades is not None:
+        raise ValueError("a live map takes one bar at a time and knows no finer path; make the finer "
+                         "candles its own, or leave path and trades out (dataclasses.replace)")  # fmt: skip
     inputs, bars = ledger_run(market, assumed).inputs, Bars.of(market)
     check_reach(partial(models.find(assumed.model), **assumed.options), bars)
     edges = edges_for(market.candles, price_range, price_step)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from liqlab import __version__
 from liqlab.engine.grid import STEP
-from liqlab.engine.inputs import EngineInputs
+from liqlab.engine.inputs import InputsHeader
 from liqlab.engine.records import SIDES, Record
 from liqlab.market.clock import timedelta, timeframe_of
 from liqlab.market.market import Market
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["dataset", "provenance"]
 
 
-def provenance(market: Market, inputs: EngineInputs, width: int, lookback: Any) -> Provenance:
+def provenance(market: Market, inputs: InputsHeader, width: int, lookback: Any) -> Provenance:
     """What a map of these inputs is made from and how."""
     assumed = inputs.assumptions
     more = {"grid_step": STEP, "same_bar_share": assumed.same_bar_share}
@@ -48,7 +48,7 @@ def provenance(market: Market, inputs: EngineInputs, width: int, lookback: Any) 
 
 
 def dataset(
-    record: Record, frame: pd.DataFrame, edges: np.ndarray, apart: EngineInputs | None, attrs: dict[str, str]
+    record: Record, frame: pd.DataFrame, edges: np.ndarray, apart: InputsHeader | None, attrs: dict[str, str]
 ) -> xr.Dataset:
     """The heatmap of a record; `apart`: the inputs, where its leverages are kept apart."""
     import xarray as xr

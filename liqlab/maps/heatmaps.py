@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from liqlab.engine.inputs import EngineInputs
+from liqlab.engine.inputs import InputsHeader
 from liqlab.engine.records import Columns, Record
-from liqlab.engine.shared_run import ledger_run
+from liqlab.engine.trade_ledger import ledger_for
 from liqlab.maps.arguments import as_columns, column_at
 from liqlab.maps.datasets import dataset, provenance
 from liqlab.maps.stacking import own_attrs
@@ -33,7 +33,7 @@ class Ledger(Protocol):
     """What writes columns: a run over all steps, or one that is entered at a kept state."""
 
     @property
-    def inputs(self) -> EngineInputs: ...
+    def inputs(self) -> InputsHeader: ...
 
     def columns(self, columns: Columns) -> Record: ...
 
@@ -128,7 +128,7 @@ def heatmap(
             raise TypeError("give preset= or model and assumptions=, not both: a preset is a model and assumptions")
         assumptions, options = Assumptions.preset(preset).replace(**options), {}
         lookback = VENDOR_LOOKBACK if preset == "vendor" and lookback is None else lookback
-    run = ledger_run(market, Assumptions.given(assumptions, model, options))
+    run = ledger_for(market, Assumptions.given(assumptions, model, options))
     return shown_by(run, market, start, end, lookback, time_step, price_range, price_step, by_leverage)
 
 
@@ -184,7 +184,7 @@ def shown_by(
     last, width, frame = _columns(market, start, end, time_step)
     edges = edges_for(frame, price_range, price_step)
     _check_cells(len(frame), len(edges) - 1, len(np.unique(inputs.ladder.leverage)) if by_leverage else 1)
-    last_step = np.searchsorted(inputs.bar, last, side="right") - 1
+    last_step = inputs.first_step(last + 1) - 1
     alive = first_steps(market, inputs, last, lookback)
     record = run.columns(Columns(last_step, alive, edges, by_leverage))
     attrs = provenance(market, inputs, width, lookback).attrs() | short_history(market, frame["close_time"], lookback)
@@ -300,11 +300,11 @@ def round_number(x: float) -> float:
     return float(f"{numbers[np.argmin(np.abs(np.log(x / (power * numbers))))] * power:.12g}")
 
 
-def first_steps(market: Market, inputs: EngineInputs, last: np.ndarray, lookback: Any) -> np.ndarray:
+def first_steps(market: Market, inputs: InputsHeader, last: np.ndarray, lookback: Any) -> np.ndarray:
     """First step of every column that its lookback still holds."""
     if lookback is None:
         return np.zeros(len(last), np.int64)
     opens = nanoseconds(market.candles.index)
     closes = opens[last] + market.step.as_unit("ns").value
     bar = np.searchsorted(opens, closes - timedelta(lookback, "lookback").as_unit("ns").value, side="left")
-    return np.searchsorted(inputs.bar, bar, side="left")
+    return inputs.first_step(bar)

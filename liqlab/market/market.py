@@ -26,10 +26,11 @@ from liqlab.market.checks import (
     report_quiet_bars,
 )
 from liqlab.market.clock import step_of, timeframe_of, utc
+from liqlab.market.trades import check_trades
 
 __all__ = [
     "Market", "check_candles", "check_open_interest", "check_funding_rate", "check_liquidations", "check_taker",
-    "check_mark_candles", "check_leverage_tiers", "check_liquidation_events",
+    "check_mark_candles", "check_leverage_tiers", "check_liquidation_events", "check_trades",
 ]  # fmt: skip
 
 OPTIONAL_CANDLE_COLUMNS = ("quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
@@ -55,6 +56,8 @@ class Market:
     path : DataFrame (time,), optional
         Finer candles (open, high, low, close and, if known, volume). They decide in which order prices inside a
         candle were reached; the candle itself stays the authority on its extremes.
+    trades : DataFrame (time,), optional
+        Instead of `path`: every trade (`check_trades`). Longs open at takers' buys and shorts at their sells.
     mark_candles : DataFrame (time,), optional
         open, high, low, close [quote] of the mark price, which triggers liquidation.
     leverage_tiers : DataFrame, optional
@@ -83,6 +86,7 @@ class Market:
     mark_candles: pd.DataFrame | None = None
     leverage_tiers: pd.DataFrame | None = None
     liquidation_events: pd.DataFrame | None = None
+    trades: pd.DataFrame | None = None
     symbol: str = ""
     exchange: str = ""
     timeframe: str = ""
@@ -105,6 +109,8 @@ class Market:
                 f"path must be finer than the candles, got {timeframe_of(finer)} under {self.timeframe}; "
                 "swap them, or leave path out"
             )
+        if self.path is not None and self.trades is not None:
+            raise ValueError("path and trades both tell the order inside a candle; give one of them, trades if you can")
 
     @property
     def step(self) -> pd.Timedelta:
@@ -154,6 +160,9 @@ class Market:
                 cut[name].attrs["timeframe"] = timeframe_of(step)
         if self.liquidation_events is not None:
             cut["liquidation_events"] = self.liquidation_events[self.liquidation_events.index <= at]
+        if self.trades is not None and len(cut["candles"]):  # of closed candles alone, as a row may be a run of trades
+            close = cut["candles"].index[-1] + self.step
+            cut["trades"] = self.trades.iloc[: self.trades.index.searchsorted(close)]
         if cut["candles"].empty:
             raise ValueError(f"no candle of {self.symbol or 'this market'} closed by {at}; the first closes at "
                              f"{self.start + self.step}")  # fmt: skip
@@ -336,5 +345,6 @@ _CHECKS: dict[str, Callable[..., pd.DataFrame]] = {
     "mark_candles": check_mark_candles,
     "leverage_tiers": check_leverage_tiers,
     "liquidation_events": check_liquidation_events,
+    "trades": check_trades,
 }
-TABLES = tuple(name for name in _CHECKS if name not in ("leverage_tiers", "liquidation_events"))
+TABLES = tuple(name for name in _CHECKS if name not in ("leverage_tiers", "liquidation_events", "trades"))

@@ -115,11 +115,14 @@ class TouchUse:
         Candles whose mark price was known; None: the market has no mark price.
     path_bars : int or None
         Candles inside which a finer path told the order; None: there is no path.
+    trade_bars : int or None
+        Candles inside which every trade told it; None: there are no trades.
     """
 
     bars: int
     mark_bars: int | None = None
     path_bars: int | None = None
+    trade_bars: int | None = None
 
     def __str__(self) -> str:
         words = "last price"
@@ -127,6 +130,8 @@ class TouchUse:
             words = f"mark price in {self.mark_bars} of {self.bars} candles, else last price"
         if self.path_bars is not None:
             words += f", order inside {self.path_bars} of {self.bars} candles from a finer path"
+        if self.trade_bars is not None:
+            words += f", order and entries inside {self.trade_bars} of {self.bars} candles from every trade"
         return words
 
 
