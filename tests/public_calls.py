@@ -224,6 +224,10 @@ def _rest(t: Things) -> dict[str, Call]:
         "market.check_taker": Call(
             lq.market.check_taker, {"taker": pd.DataFrame({"taker_buy_share": 0.5}, index=m.candles.index)}
         ),
+        "market.check_trades": Call(
+            lq.market.check_trades,
+            {"trades": pd.DataFrame({"price": 1.0, "quantity": 1.0, "taker_buy": True}, index=m.candles.index[:3])},
+        ),
         "margin.liquidation_price": Call(lq.liquidation_price, position),
         "margin.bankruptcy_price": Call(lq.bankruptcy_price, position),
         "margin.contract_of": Call(lq.margin.contract_of, {"symbol": "BTC/USDT:USDT"}),

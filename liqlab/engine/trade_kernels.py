@@ -8,7 +8,7 @@ import numpy as np
 
 from liqlab.engine.jit import jit
 
-__all__ = ["Pieces", "TradedBars", "fill_nb", "totals_nb"]
+__all__ = ["Pieces", "TradedBars", "fill_nb", "sums_nb", "totals_nb"]
 
 
 class Pieces(NamedTuple):
@@ -39,6 +39,16 @@ class TradedBars(NamedTuple):
     target: np.ndarray  # (bar,) open interest
     fade: np.ndarray  # (bar,)
     version: np.ndarray  # (bar,)
+
+
+@jit
+def sums_nb(values, first):
+    """Sum of each run of values, one after the other; the last run goes to the end."""
+    sums = np.zeros(first.size)
+    for r in range(first.size):
+        for k in range(first[r], first[r + 1] if r + 1 < first.size else values.size):
+            sums[r] += values[k]
+    return sums
 
 
 @jit

@@ -19,7 +19,6 @@ from liqlab.loaders.assembling import Said, in_coins, open_table
 from liqlab.loaders.exchanges._ccxt_units import ROWS
 from liqlab.loaders.plausibility import check_between, check_exchange, check_instruments
 from liqlab.loaders.stated_units import check_units
-from liqlab.loaders.trade_files import read_trades
 from liqlab.market.arguments import checked
 from liqlab.market.clock import nanoseconds, step_of, timedelta
 from liqlab.market.market import Market
@@ -153,7 +152,7 @@ def read(
     said = Said(symbol, exchange, timeframe, timezone, dict(units or {}), dict(sides or {}), contract_size, _now())
     runs = None
     if candles is None and trades is not None:
-        runs = read_trades(trades, symbol=symbol, exchange=exchange, width=_width(timeframe), start=0, now=said.now)
+        runs = _runs(trades, said, _width(timeframe), 0)
         given["candles"] = runs.candles
     opened = {name: open_table(source, name, said)
               for name, source in given.items() if source is not None or name == "candles"}  # fmt: skip
@@ -162,9 +161,8 @@ def read(
     tables = in_coins(opened, said)
     sources: dict[str, dict[str, str]] = {}
     if trades is not None and runs is None:
-        step, first = step_of(tables["candles"], timeframe), nanoseconds(tables["candles"].index[:1])
-        runs = read_trades(trades, symbol=symbol, exchange=exchange, width=step.as_unit("ns").value,
-                           start=int(first[0]), now=said.now)  # fmt: skip
+        first = int(nanoseconds(tables["candles"].index[:1])[0])
+        runs = _runs(trades, said, step_of(tables["candles"], timeframe).as_unit("ns").value, first)
     try:
         market = Market(
             **tables,
@@ -188,6 +186,13 @@ def read(
         if candles is None:
             sources["candles"] = {**runs.origin, "note": "made of its trades"}
     return market
+
+
+def _runs(trades: Any, said: Said, width: int, start: int) -> Any:
+    """Trades joined to runs; the ledger's grid, which says what joins, is imported only where there are some."""
+    from liqlab.loaders.trade_files import read_trades
+
+    return read_trades(trades, symbol=said.symbol, exchange=said.exchange, width=width, start=start, now=said.now)
 
 
 def _width(timeframe: str) -> int:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +86,7 @@ def read_trades(source: Any, *, symbol: str, exchange: str, width: int, start: i
     joining, origins = Joining(width, start), []
     for piece in pieces(source, TABLE):
         label = Path(piece).name if isinstance(piece, str | Path) else f"{TABLE} (from memory)"
-        for frame in _batches(piece, exchange):
+        for frame in _ahead(_batches(piece, exchange)):
             joining.take(
                 _understood(frame, label, symbol, exchange, now, sort=not isinstance(piece, str | Path)), label
             )
@@ -104,6 +107,15 @@ def read_trades(source: Any, *, symbol: str, exchange: str, width: int, start: i
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _ahead(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The same, the next one opened while this one is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (frame := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield frame
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------
@@ -200,11 +212,12 @@ def _archive_names(first: list[str], name: str) -> list[str]:
 
 def _lines(file: Path) -> Iterator[pd.DataFrame]:
     """One JSON object per line."""
-    try:
-        with pd.read_json(file, lines=True, chunksize=BATCH, dtype=False, convert_dates=False) as chunks:
-            yield from chunks
-    except ValueError as error:
-        raise ValueError(f"{file.name}: not one JSON object per line ({error}); download it again") from error
+    with file.open(encoding="utf-8") as stream:
+        while rows := list(islice(stream, BATCH)):
+            try:
+                yield pd.DataFrame([json.loads(row) for row in rows if row.strip()])
+            except (ValueError, RecursionError, AttributeError) as error:
+                raise ValueError(f"{file.name}: not one JSON object per line ({error}); download it again") from error
 
 
 def _is_number(text: str) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.engine.grid import cell_of
+from liqlab.engine.trade_kernels import sums_nb
 from liqlab.engine.trade_steps import run_starts
 
 __all__ = ["Batch", "Joining"]
@@ -51,7 +52,7 @@ class Joining:
         time, price, quantity, buy = batch
         if len(bar):
             first = run_starts(cell_of(price), buy, bar)
-            self._runs.append((time[first], price[first], np.add.reduceat(quantity, first), buy[first]))
+            self._runs.append((time[first], price[first], sums_nb(quantity, first), buy[first]))
             self._bars.append(self._candles(bar, price, quantity, buy))
 
     def _check(self, time: np.ndarray, price: np.ndarray, quantity: np.ndarray, file: str) -> None:

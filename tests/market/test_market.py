@@ -332,7 +332,7 @@ def test_a_market_is_frozen_and_says_what_it_has() -> None:
     with pytest.raises(FrozenInstanceError):
         whole.symbol = "Y"  # type: ignore[misc]
     assert whole.has()[0] == "candles" and set(whole.has()) == {f.name for f in fields(Market)} - {
-        "symbol", "exchange", "timeframe", "sources"}  # fmt: skip
+        "symbol", "exchange", "timeframe", "sources", "trades"}  # fmt: skip
     assert whole.start == START and whole.end == START + pd.Timedelta("2h") and whole.step == BAR
     assert whole.coin == "X" and whole.quote == "USDT"
     for word in ("X/USDT:USDT", "venue", "15m", "open_interest", "24 rows", "2024-05-01 00:00"):
