@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +152,7 @@ def tiers_for(
     """
     if isinstance(leverage_tiers, Tiers):
         return leverage_tiers
-    tables = default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
-    part, proxy = _tables_of(tables, exchange, symbol)
+    part, proxy = _found(leverage_tiers, exchange, symbol)
     dates = np.sort(part["as_of"].unique())
     moment = dates[-1] if as_of is None else utc(as_of, name="as_of")
     earlier = [date for date in dates if date <= moment]
@@ -186,10 +185,21 @@ def tier_history(
     first, last = utc(start, name="start"), utc(end, name="end")
     moments = [first]
     if not isinstance(leverage_tiers, Tiers):
-        tables = default_tiers() if leverage_tiers is None else check_leverage_tiers(leverage_tiers)
-        dates = np.sort(_tables_of(tables, exchange, symbol)[0]["as_of"].unique())
+        dates = np.sort(_found(leverage_tiers, exchange, symbol)[0]["as_of"].unique())
         moments += [pd.Timestamp(date) for date in dates[1:] if first < date < last]
     return [(moment, tiers_for(exchange, symbol, moment, leverage_tiers=leverage_tiers)) for moment in moments]
+
+
+def _found(tables: pd.DataFrame | None, exchange: str, symbol: str) -> tuple[pd.DataFrame, str]:
+    """Rows of one's own tables or of the shipped ones, not to be changed; and why they stand in, if they do."""
+    if tables is None:
+        return _shipped_of(exchange, symbol)
+    return _tables_of(check_leverage_tiers(tables), exchange, symbol)
+
+
+@lru_cache(256)
+def _shipped_of(exchange: str, symbol: str) -> tuple[pd.DataFrame, str]:
+    return _tables_of(_shipped_tiers(), exchange, symbol)
 
 
 def _tables_of(tables: pd.DataFrame, exchange: str, symbol: str) -> tuple[pd.DataFrame, str]:
