@@ -16,6 +16,7 @@ __all__ = ["CandleSegments", "cut_candles", "mark_range", "split_candles"]
 
 Extremes = tuple[np.ndarray, np.ndarray]  # low and high
 LEG = 0.003  # longest piece of an ordered candle [log price]: below the distance of every level that venues allow
+BLOCK = 1 << 16  # candles of which pieces are made at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,14 @@ def cut_candles(
     return bar, traded, _within(bar, piece_low, piece_high, *mark) if mark else traded, weight
 
 
-def _legs(
+def _legs(*candles: np.ndarray) -> tuple[np.ndarray, ...]:
+    """`_legs_of` in blocks: what is needed on the way is several times what comes out, and is held for a block only."""
+    blocks = range(0, len(candles[0]), BLOCK) or [0]
+    cut = [_legs_of(*(values[k : k + BLOCK] for values in candles)) for k in blocks]
+    return tuple(np.concatenate(parts) for parts in zip(*cut, strict=True))
+
+
+def _legs_of(
     bar: np.ndarray, first: np.ndarray, low: np.ndarray, high: np.ndarray, last: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Candle, low, high and weight of each piece of a likely path through candles, in its order.
