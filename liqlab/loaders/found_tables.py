@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from liqlab.loaders.layouts import LAYOUTS, fold
 
 __all__ = ["told_venue", "with_stamps"]
+
+_IN_UTC = re.compile(r"[\s_]*\(?\b(?:UTC|GMT)\)?$", re.IGNORECASE)
+_NO_ZONE = r"\d{4}\D\d\d?\D\d\d?(?:[T ]\d\d?:\d\d(?::\d\d(?:\.\d+)?)?)?"
 
 
 def with_stamps(frame: pd.DataFrame, file: str) -> pd.DataFrame:
@@ -18,7 +23,26 @@ def with_stamps(frame: pd.DataFrame, file: str) -> pd.DataFrame:
     >>> with_stamps(table, "x.csv").to_dict("list")
     {'Time': ['2024-05-01 07:00'], 'Close': [60000.0]}
     """
-    return _joined_stamps(_with_index(_flat(frame, file)))
+    return _told_in_utc(_joined_stamps(_with_index(_flat(frame, file))))
+
+
+def _told_in_utc(found: pd.DataFrame) -> pd.DataFrame:
+    """Times whose column says that they are in UTC, ``Time(UTC)``: it is written behind each that says nothing.
+
+    >>> _told_in_utc(pd.DataFrame({"Time (UTC)": ["2024-05-01 07:00"], "Rate": [1e-4]})).iloc[0, 0]
+    '2024-05-01 07:00Z'
+    """
+    for place, name in enumerate(found.columns):
+        bare = _IN_UTC.sub("", str(name))
+        if bare == name or not _is_time(bare) or fold(bare) in set(map(fold, found.columns)):
+            continue
+        column = found[name]
+        if not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_any_dtype(column.dtype)):
+            text = column.astype(str).str.strip()
+            column = text.where(~text.str.fullmatch(_NO_ZONE), text + "Z")
+        found = found.drop(columns=name)
+        found.insert(place, bare, column)
+    return found
 
 
 def _flat(frame: pd.DataFrame, file: str) -> pd.DataFrame:

@@ -22,7 +22,7 @@ __all__ = ["BOTH", "CONTRACTS", "HALVED", "MOST_PRICE", "NEAR", "SCALED", "SHARP
 CONTRACTS, INVERSE, FACES, BOTH = "contracts", "inverse", "faces", "both"
 _FEWEST = 20  # rows from which a factor is believed
 NEAR = 1.2  # two readings within this ratio cannot be told apart
-MOST_PRICE = 1e7  # dollars for a coin: none has ever cost as much
+MOST_PRICE = 2e6  # dollars for a coin: none has ever cost a tenth of it; cents or a scale make more of a bitcoin
 SCALED = ("; or are the prices whole numbers of a scale (Phemex: × 10,000)? Then divide the prices, and the turnover "
           "where there is one, by that scale first")  # fmt: skip
 SHARP = 0.02  # so near to a round size a factor must lie

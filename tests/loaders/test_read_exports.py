@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -258,3 +259,29 @@ def test_open_interest_that_is_not_updated_is_said() -> None:
 def test_a_reply_without_a_known_order_is_refused_for_what_it_is() -> None:
     with pytest.raises(ValueError, match="without column names, 4 column"):
         read({"code": 0, "data": {"rows": [[1714521600, 1, 2, 3]] * 30}})
+
+
+@pytest.mark.parametrize(("zone", "date"), [("Time(UTC)", "%Y-%m-%d %H:%M:%S"), ("Date (UTC)", "%Y-%m-%d %H:%M")])
+def test_times_whose_column_says_utc(zone: str, date: str, tmp_path: Path) -> None:
+    """Bybit's funding as its site exports it: per cent with signs, times as text, the zone in the header."""
+    times = pd.date_range("2025-03-03", periods=3, freq="8h").strftime(date)
+    table = pd.DataFrame({"Contracts": "BTCUSDT", zone: times, "Interval": "8h",
+                          "Funding Rate": ["0.0100%", "-0.0042%", "0.0036%"]})  # fmt: skip
+    table[::-1].to_csv(tmp_path / "funding.csv", index=False)
+    hours = pd.date_range("2025-03-03", periods=24, freq="1h", tz="UTC", name="time")
+    candles = pd.DataFrame({"open": 9e4, "high": 9e4, "low": 9e4, "close": 9e4, "volume": 1.0}, hours)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*sorted by time")
+        found = read(candles, funding_rate=tmp_path / "funding.csv", symbol="BTC/USDT:USDT", exchange="bybit")
+    rates = found.funding_rate
+    assert rates is not None
+    assert rates["funding_rate"].tolist() == pytest.approx([1e-4, -4.2e-5, 3.6e-5])
+    assert set(rates["interval_hours"]) == {8.0} and str(rates.index[1]) == "2025-03-03 08:00:00+00:00"
+
+
+def test_a_bitcoin_in_cents_is_refused() -> None:
+    hours = pd.date_range("2025-03-03", periods=24, freq="1h", tz="UTC", name="time")
+    candles = pd.DataFrame({"open": 9e6, "high": 9e6, "low": 9e6, "close": 9e6, "volume": 1.0}, hours)
+    with pytest.raises(ValueError, match=r"more than any coin has ever cost.*divide the prices"):
+        read(candles, symbol="BTC/USDT:USDT", exchange="bybit")
