@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from liqlab.loaders.saved_files import read_saved
-from liqlab.market.arguments import checked
+from liqlab.market.arguments import checked, path_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,7 +50,7 @@ def load_saved(path: str | os.PathLike[str]) -> xr.Dataset | pd.DataFrame:
     >>> back.identical(heat)
     True
     """
-    file = Path(path).expanduser()
+    file = path_of(path, "path")
     ending = file.suffix.lower()
     if ending not in ENDINGS:
         raise ValueError(f"lq.load_saved reads {', '.join(ENDINGS)}, got {file.name!r}; market data are read with "

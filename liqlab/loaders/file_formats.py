@@ -23,6 +23,7 @@ from liqlab.loaders import bounded_streams
 from liqlab.loaders.archive_files import checksum
 from liqlab.loaders.bounded_arrow import check_feather, check_parquet
 from liqlab.loaders.replies import arranged, holds_table, rows_of, table_of
+from liqlab.market.arguments import path_of
 
 __all__ = ["load", "pieces"]
 
@@ -53,7 +54,7 @@ def pieces(source: Any, table: str) -> list[Any]:
         return [piece for one in source for piece in pieces(one, table)]
     if not isinstance(source, str | os.PathLike):
         return [source]
-    path = Path(source).expanduser()
+    path = path_of(source, table)
     if path.is_dir():
         found = [file for file in sorted(path.iterdir()) if _is_table(file)]
     elif not path.exists() and glob.has_magic(str(path)):

@@ -26,6 +26,7 @@ from liqlab.engine.ledger import check_same_bar_share
 from liqlab.engine.records import Ladder, State
 from liqlab.maps.sealed_file import MAX_FILE, check_seal, sealed, unpacked
 from liqlab.market import checks
+from liqlab.market.arguments import path_of
 from liqlab.market.clock import timedelta
 from liqlab.market.provenance import Provenance
 from liqlab.models import Bars
@@ -52,7 +53,7 @@ def write_state(
     about: dict[str, Any],
 ) -> Path:
     """Write a live map to one file, under a temporary name first; `read_state` gives back the same arguments."""
-    path = Path(path)
+    path = path_of(path, "path")
     arrays = {f"state_{f.name}": getattr(state, f.name) for f in fields(State)}
     arrays |= {f"ladder_{f.name}": getattr(ladder, f.name) for f in fields(Ladder)}
     arrays |= {"volume": memory["volume"], "edges": edges}
@@ -89,7 +90,7 @@ def read_state(path: str | Path) -> tuple[State, Ladder, dict[str, Any], np.ndar
         Where the file is not what was written, of another form, or holds what no live map can be; the message says
         which part, and what to do.
     """
-    path = Path(path)
+    path = path_of(path, "path")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; Live.save writes one")
     if not path.is_file() or path.stat().st_size > MAX_FILE:

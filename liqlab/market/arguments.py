@@ -6,6 +6,7 @@ is told to the decorator. Ranges of values are checked where they are used.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import numbers
 import os
@@ -270,6 +271,24 @@ def _table(name: str, value: Any, table: Table) -> None:
     if lost:
         raise ValueError(f"{name} has lost its attrs {', '.join(lost)}, as it does in some of pandas' operations; put "
                          f"them back (table.attrs = before.attrs), or pass what {table.source} gave")  # fmt: skip
+
+
+def path_of(path: str | os.PathLike[str], name: str) -> Path:
+    """A path that can be one: its home is put in, and a name that is longer than a file's can be is refused.
+
+    >>> path_of("9" * 3000, "candles")
+    Traceback (most recent call last):
+    ValueError: candles: '999999999999999999999999…' has 3,000 characters, more than a path can have; check the path
+    """
+    found = Path(path).expanduser()
+    try:
+        found.exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ValueError(f"{name}: {str(path)[:24] + '…'!r} has {len(str(path)):,} characters, more than a path can "
+                         "have; check the path") from None  # fmt: skip
+    return found
 
 
 def at_least(least: float, **values: Any) -> None:

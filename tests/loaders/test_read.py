@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+import liqlab as lq
 from liqlab.loaders import _read, column_names, read, store
 from liqlab.loaders.layouts import EVENTS
 from liqlab.market.checks import TIER_COLUMNS
@@ -810,3 +811,9 @@ def test_import_stays_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("function", [lq.read, lq.load_saved, lq.load_live])
+def test_a_name_that_no_file_can_bear_is_refused(function: Any) -> None:
+    with pytest.raises(ValueError, match=r"(candles|path): '9+…' has 3,004 characters, .*check the path"):
+        function("9" * 3000 + ".csv")
