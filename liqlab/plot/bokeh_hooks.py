@@ -96,8 +96,10 @@ def borders(plot: Any, element: Any) -> None:
 
 
 def apart(plot: Any, element: Any) -> None:
-    """Hours and days that would run into each other on a phone are left out."""
+    """Hours and days that would run into each other on a phone are left out, and the last one has room beside it."""
     from bokeh.models import DatetimeTickFormatter, NoOverlap
+
+    plot.state.min_border_right = 20
 
     days = DatetimeTickFormatter(minutes="%d %b", hourmin="%d %b", hours="%d %b", days="%Y", months="%Y")
     for axis in plot.state.xaxis:
