@@ -163,7 +163,7 @@ def zoomed_figure(
     ZoomedFigure
     """
     from bokeh.models import ColumnDataSource, CustomJS, LinearColorMapper, Range1d
-    from bokeh.models.annotations import Span
+    from bokeh.models.annotations import Label, Span
     from bokeh.plotting import figure
 
     data = cells_of(heat, leverages)
@@ -196,15 +196,19 @@ def zoomed_figure(
     main.add_layout(mark)
     _over(main, sources)
     bar, marks = _colour_bar(main, mapper)
+    left_out = Label(x=6, y=6, x_units="screen", y_units="screen", text="", text_color="white", text_font_size="8pt",
+                     background_fill_color="#1b1b1b", background_fill_alpha=0.65)  # fmt: skip
+    main.add_layout(left_out)
     profile, longs, shorts = _profile(ys)
     paint = CustomJS(
         args={"cells": sources["cells"], "look": sources["look"], "shown": shown, "mapper": mapper, "bar": bar,
-              "marks": marks, "empty": EMPTY, "palettes": {scale: palette(scale) for scale in SCALES}},
+              "marks": marks, "left_out": left_out, "main": main, "empty": EMPTY,
+              "palettes": {scale: palette(scale) for scale in SCALES}},
         code=zoomed_script.PAINT,
     )  # fmt: skip
     point = CustomJS(
         args={"cells": sources["cells"], "look": sources["look"], "longs": longs, "shorts": shorts, "mark": mark,
-              "span": profile.x_range, "title": profile.title, "aside": mark},
+              "span": profile.x_range, "title": profile.title, "aside": mark, "main": main},
         code=zoomed_script.POINT,
     )  # fmt: skip
     for source in (sources["cells"], sources["look"]):

@@ -2,6 +2,8 @@
 
 Names: `cells` holds the amounts of longs and shorts, `look` what was chosen, `shown` the places in the palette, `marks`
 the notional at five places of the colour bar. What is written into a data source in place is not sent to Python.
+A map that is hidden is not painted: a figure without a size would be laid out anew with every change. Nor does any text
+beside the cells change with a threshold: Bokeh then lays the whole figure out, which takes longer than to paint it.
 """
 
 from __future__ import annotations
@@ -14,9 +16,20 @@ const [long] = cells.data.long, [short] = cells.data.short, side = one("side");
 const amount = (k) => (side === "short" ? 0 : long[k]) + (side === "long" ? 0 : short[k]);
 """
 
+_HIDDEN = "if (!(main.inner_width > 1)) return;\n"
+
 PAINT = (
-    _CHOSEN
+    _HIDDEN
+    + _CHOSEN
     + """
+const palette = [empty, ...palettes[one("cmap")].slice(1)];
+if (palette.some((colour, k) => colour !== mapper.palette[k])) mapper.palette = palette;
+const chosen = ["side", "cnorm", "low", "high"].map(one).join();
+if (shown.painted === cells.data && shown.chosen === chosen) {  // other colours alone
+  shown.tags = [performance.now()];
+  return;
+}
+[shown.painted, shown.chosen] = [cells.data, chosen];
 const low = cells.data.low[0], high = cells.data.high[0], scale = one("cnorm"), size = long.length;
 const cut = one("low") * high, top = one("high") * high;
 const begin = cut > 0 ? cut : scale === "log" ? Math.min(low, top / 10) : 0;
@@ -52,18 +65,17 @@ for (let k = 0; k < size; k++) {
 const {image, x, y, dw, dh} = shown.data;
 image[0] = new image[0].constructor(codes, long.shape);
 [x[0], y[0], dw[0], dh[0]] = ["x", "y", "dw", "dh"].map((name) => cells.data[name][0]);
-const palette = [empty, ...palettes[one("cmap")].slice(1)];
 marks.data.value = [0, 1, 2, 3, 4].map((k) => back(k / 4));
-if (palette.some((colour, k) => colour !== mapper.palette[k])) mapper.palette = palette;
 shown.change.emit();
-const share = hidden > 0 ? ", hidden: " + (100 * hidden / whole).toFixed(1) + " % of the notional" : "";
-bar.title = cells.data.unit[0] + share;
+left_out.text = hidden > 0 ? "hidden: " + (100 * hidden / whole).toFixed(1) + " % of the notional" : "";
+bar.title = cells.data.unit[0];
 shown.tags = [performance.now()];
 """
 )
 
 POINT = (
-    _CHOSEN
+    _HIDDEN
+    + _CHOSEN
     + """
 const {x: [x0], dw: [dw], y: [y0], dh: [dh], high: [most]} = cells.data;
 const [bins, columns] = long.shape, tall = dh / bins, cut = one("low") * most;
@@ -71,6 +83,9 @@ if (cb_obj.event_name === "mousemove") {
   if (cb_obj.x < x0 || cb_obj.x >= x0 + dw) return;
   aside.at = Math.floor((cb_obj.x - x0) / dw * columns);
 } else aside.at = columns - 1;
+const drawn = [aside.at, side, one("low")].join();
+if (aside.cells === cells.data && aside.drawn === drawn) return;
+[aside.cells, aside.drawn] = [cells.data, drawn];
 let widest = 0;
 [[longs, long, "short"], [shorts, short, "long"]].forEach(([source, values, other]) => {
   const data = {left: [], right: [], bottom: [], top: []};
