@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from liqlab.app._scan import Scan, scan
+from liqlab.app.explorer_state import ExplorerState
 from liqlab.loaders import examples
 from liqlab.loaders.whole_file import checked_place, whole_file
 from liqlab.plot import small_maps
@@ -33,12 +35,37 @@ PAGE = """<!doctype html>
 <style>body {{ font: 14px/1.4 sans-serif; margin: 1em }}
 div {{ overflow-x: auto }} table {{ border-collapse: collapse }}
 th, td {{ padding: .2em .5em; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }}
+th button {{ font: inherit; border: 0; background: none; cursor: pointer; padding: 0 }}
 .failed td {{ text-align: left; white-space: normal }}
 iframe {{ width: 100%; height: {height}px; border: 0 }}</style></head>
 <body><h1>Scan of {count} markets</h1><p>{words}</p>
-<div tabindex="0" role="region" aria-label="table of markets">{table}</div>{failed}
-<h2>Small maps</h2><iframe title="small maps, estimated" srcdoc="{maps}"></iframe></body></html>
+<div tabindex="0" role="region" aria-label="table of markets">{table}</div>
+<p>A heading sorts by its column, distances by their size, and once more the other way round. Names open the explorer on
+this machine, where it runs: <code>{command}</code></p>{failed}
+<h2>Small maps</h2><iframe title="small maps, estimated" srcdoc="{maps}"></iframe>{script}</body></html>
 """
+EXPLORER = "http://127.0.0.1:5006/"  # where `liqlab explore` listens if nothing else is said
+SORT = """<script>
+const table = document.querySelector("table.markets"), heads = [...table.tHead.rows[0].cells];
+const key = (text, sized) => {
+  const number = Number(text.replaceAll(",", ""));
+  return text === "-" || text === "" ? null : Number.isNaN(number) ? text : sized ? Math.abs(number) : number;
+};
+heads.forEach((head, place) => {
+  const name = head.textContent, button = document.createElement("button");
+  button.textContent = name || "market";
+  head.replaceChildren(button);
+  button.onclick = () => {
+    const down = head.ariaSort === "ascending", rows = [...table.tBodies[0].rows];
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    head.ariaSort = down ? "descending" : "ascending";
+    const keyed = rows.map((row) => [key(row.cells[place].textContent.trim(), name.includes("distance")), row]);
+    keyed.sort(([a], [b]) => a === null || b === null ? (a === null) - (b === null)
+      : (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1));
+    table.tBodies[0].append(...keyed.map(([, row]) => row));
+  };
+});
+</script>"""
 
 
 def run(markets: Sequence[str], every_example: bool, files: Sequence[Path], sort: str | None, **options: Any) -> Scan:
@@ -123,6 +150,38 @@ def _page(found: Scan) -> str:
         with tempfile.TemporaryDirectory() as folder:
             maps = save(small_maps(shown), Path(folder, "maps.html")).read_text(encoding="utf-8")
         height = 230 * -(-len(shown) // 3) + 40
-    table = found.table.rename_axis(None).to_html(float_format="{:,.4g}".format, na_rep="-")
     count = len(found.table) + len(found.failed)
-    return PAGE.format(count=count, words=EXPLAINED, failed=failed, height=height, table=table, maps=escape(maps))
+    return PAGE.format(
+        count=count,
+        words=EXPLAINED,
+        failed=failed,
+        height=height,
+        maps=escape(maps),
+        table=_linked(found.table),
+        command=escape(_command(found.table)),
+        script=SORT,
+    )
+
+
+def _linked(table: pd.DataFrame) -> str:
+    """The table, whose names open the explorer; what they and the notes quote stands as text."""
+    from html import escape
+
+    def link(name: str) -> str:
+        query = ExplorerState(market=_offered(name)).query()
+        return f'<a href="{escape(EXPLORER)}?{escape(query)}">{escape(name)}</a>'
+
+    shown = table.rename_axis(None).map(lambda value: escape(value) if isinstance(value, str) else value)
+    shown.index = pd.Index([link(str(name)) for name in table.index])
+    return shown.to_html(float_format="{:,.4g}".format, na_rep="-", escape=False, classes="markets")
+
+
+def _offered(name: str) -> str:
+    """What the explorer calls a market: files by their name."""
+    return Path(name).name if Path(name).suffix and Path(name).exists() else name
+
+
+def _command(table: pd.DataFrame) -> str:
+    """The command that offers these markets; the embedded ones are there in any case."""
+    embedded = set(examples().index)
+    return shlex.join(["liqlab", "explore", *(str(name) for name in table.index if name not in embedded)])

@@ -29,7 +29,8 @@ class Joining:
     def __init__(self, width: int, start: int) -> None:
         self.width, self.start, self.trades = width, start % width, 0
         self._open: Batch | None = None
-        self._runs: list[tuple[np.ndarray, ...]] = []
+        self._runs = [np.empty(0, kind) for kind in (np.int64, np.float64, np.float64, np.bool_)]
+        self._count = 0
         self._bars: list[pd.DataFrame] = []
         self._last = -(2**62)
 
@@ -52,8 +53,17 @@ class Joining:
         time, price, quantity, buy = batch
         if len(bar):
             first = run_starts(cell_of(price), buy, bar)
-            self._runs.append((time[first], price[first], sums_nb(quantity, first), buy[first]))
+            self._keep(time[first], price[first], sums_nb(quantity, first), buy[first])
             self._bars.append(self._candles(bar, price, quantity, buy))
+
+    def _keep(self, *columns: np.ndarray) -> None:
+        """Runs behind those before; the arrays grow in place, since there is no memory to hold them twice."""
+        count = self._count + len(columns[0])
+        for kept, more in zip(self._runs, columns, strict=True):
+            if count > len(kept):
+                kept.resize(count + count // 8, refcheck=False)
+            kept[self._count : count] = more
+        self._count = count
 
     def _check(self, time: np.ndarray, price: np.ndarray, quantity: np.ndarray, file: str) -> None:
         back = np.flatnonzero(np.diff(time, prepend=self._last) < 0)
@@ -88,12 +98,12 @@ class Joining:
             raise ValueError(f"{TABLE}: no trade was found; check the files, and the symbol asked for")
         assert self._open is not None
         self._close(self._open, (self._open[0] - self.start) // self.width)
-        columns = []
-        for place in range(4):  # one after the other: each is as large as memory is asked for
-            columns.append(np.concatenate([run[place] for run in self._runs]))
-            self._runs = [(*run[:place], np.empty(0), *run[place + 1 :]) for run in self._runs]
-        index = pd.DatetimeIndex(columns[0].view("datetime64[ns]")).tz_localize("UTC")
-        table = pd.DataFrame(dict(zip(("price", "quantity", "taker_buy"), columns[1:], strict=True)), index=index,
+        for kept in self._runs:
+            kept.resize(self._count, refcheck=False)
+        time, *columns = self._runs
+        index = pd.DatetimeIndex(time.view("datetime64[ns]")).tz_localize("UTC")
+        self._runs = []
+        table = pd.DataFrame(dict(zip(("price", "quantity", "taker_buy"), columns, strict=True)), index=index,
                              copy=False)  # fmt: skip
         bars = pd.concat(self._bars)
         opens = pd.DatetimeIndex((bars.index.to_numpy() * self.width + self.start).view("datetime64[ns]"))

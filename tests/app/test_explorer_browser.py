@@ -8,10 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from liqlab.app import scan_report
+from liqlab.app._scan import Scan
 from tests.browsers import launched, needs_chromium
 
 pytestmark = [
@@ -153,3 +158,27 @@ def test_a_foreign_origin_is_refused(address: str, origin: str | None, status: i
     })  # fmt: skip
     assert connection.getresponse().status == status
     connection.close()
+
+
+def test_the_page_of_a_scan_is_sorted_by_its_headings_and_leads_here(browser: Any, tmp_path: Path) -> None:
+    """By keyboard too; what is missing stays last; a name is text, and its link opens that market."""
+    columns = {"price": [3.0, 1_000.0, 20.0], "long_distance_percent": [-4.0, np.nan, 0.5], "notes": ["<b>", "", "y"]}
+    table = pd.DataFrame(columns, index=["btc-2024-07", "<i>far</i>", "sol-2024-04"])
+    (tmp_path / "scan.html").write_text(scan_report._page(Scan(table, pd.DataFrame(), {})), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "scan.html").as_uri())
+    names = "() => [...document.querySelectorAll('table.markets tbody th')].map((cell) => cell.textContent)"
+    assert page.evaluate("() => document.querySelectorAll('i, b').length") == 0
+    page.get_by_role("button", name="price").click()
+    assert page.evaluate(names) == ["btc-2024-07", "sol-2024-04", "<i>far</i>"]
+    page.keyboard.press("Enter")
+    assert page.evaluate(names) == ["<i>far</i>", "sol-2024-04", "btc-2024-07"]
+    assert page.locator("th[aria-sort=descending]").inner_text() == "price"
+    for _ in range(2):
+        page.get_by_role("button", name="long_distance_percent").click()
+    assert page.evaluate(names) == ["btc-2024-07", "sol-2024-04", "<i>far</i>"]
+    link = page.get_by_role("link", name="btc-2024-07").get_attribute("href")
+    assert link == "http://127.0.0.1:5006/?market=btc-2024-07" and "liqlab explore '<i>far</i>'" in page.inner_text(
+        "code"
+    )
+    page.close()
