@@ -163,7 +163,7 @@ def zoomed_figure(
     ZoomedFigure
     """
     from bokeh.models import ColumnDataSource, CustomJS, LinearColorMapper, Range1d
-    from bokeh.models.annotations import Label, Span
+    from bokeh.models.annotations import Span
     from bokeh.plotting import figure
 
     data = cells_of(heat, leverages)
@@ -196,9 +196,7 @@ def zoomed_figure(
     main.add_layout(mark)
     _over(main, sources)
     bar, marks = _colour_bar(main, mapper)
-    left_out = Label(x=6, y=6, x_units="screen", y_units="screen", text="", text_color="white", text_font_size="8pt",
-                     background_fill_color="#1b1b1b", background_fill_alpha=0.65)  # fmt: skip
-    main.add_layout(left_out)
+    left_out = _left_out(main)
     profile, longs, shorts = _profile(ys)
     paint = CustomJS(
         args={"cells": sources["cells"], "look": sources["look"], "shown": shown, "mapper": mapper, "bar": bar,
@@ -264,6 +262,16 @@ def _colour_bar(main: Any, mapper: Any) -> tuple[Any, Any]:
     )  # fmt: skip
     main.add_layout(bar, "below")
     return bar, marks
+
+
+def _left_out(main: Any) -> Any:
+    """Where the share that a threshold hides is told."""
+    from bokeh.models.annotations import Label
+
+    label = Label(x=6, y=6, x_units="screen", y_units="screen", text="", text_color="white", text_font_size="8pt",
+                  background_fill_color="#1b1b1b", background_fill_alpha=0.65)  # fmt: skip
+    main.add_layout(label)
+    return label
 
 
 def _profile(ys: Any) -> tuple[Any, Any, Any]:
