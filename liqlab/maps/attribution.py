@@ -103,7 +103,11 @@ def explain(
         assumptions, lookback, at, price_step = _of_map(market, heat, at, price_step, given)
         model, options = None, {}
     standing = standing_at(market, Assumptions.given(assumptions, model, options), at, lookback)
-    edges = cell_edges(price, price_step or round_number(BIN * price))
+    width = price_step or round_number(BIN * price)
+    edges = cell_edges(price, width)
+    if not edges[0] > 0:
+        raise ValueError(f"price_step must be at most price, {price:,.6g} quote, got {width:,.6g}: it would begin "
+                         "at 0; pass a narrower price_step, or leave it out for a round number")  # fmt: skip
     table = pd.concat([_positions(standing, side, edges) for side in SIDES], ignore_index=True)
     if table.empty:
         warnings.warn(_nothing_at(market, price, edges, standing), stacklevel=3)

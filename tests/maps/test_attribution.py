@@ -92,3 +92,8 @@ def test_an_empty_answer_says_so(price: float, words: str) -> None:
     if "nearest" in text:
         for found in re.findall(r"([\d,.]+) (?:below|above)", text):
             assert len(lq.explain(example, float(found.replace(",", "")), at=moment))
+
+
+def test_a_cell_that_would_begin_at_no_price_is_refused() -> None:
+    with pytest.raises(ValueError, match="price_step must be at most price, 25 quote, got 57,000"):
+        lq.explain(flat([100, 100]), 25, price_step=57_000)

@@ -228,7 +228,7 @@ def test_units_are_told_checked_and_never_guessed() -> None:
         lq.score(table, table, unit="usd", baselines=False)
     told = table.copy()
     told.attrs["unit"] = "quote"
-    with pytest.raises(ValueError, match="says that it is in 'quote', but the unit given is 'coins'"):
+    with pytest.raises(ValueError, match="says that it is in 'quote', but unit is 'coins'; correct one"):
         lq.score(told, table, unit="coins", baselines=False)
     price = pd.Series(50.0, index=table.index)
     same = lq.score(table * 50.0, table, price=price, unit="quote", baselines=False, resamples=0)
