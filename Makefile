@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip install --quiet
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # as pip does; behind a company's proxy only the system's certificates are right
 export UV_SYSTEM_CERTS ?= 1
+# containers often set it; then each of the many processes here would compile all that it imports, half of its time
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup report lab test test-base test-all lint bench api lock clean

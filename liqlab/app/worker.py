@@ -5,6 +5,7 @@ It is no child of `multiprocessing`, which would import the caller's script agai
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 
@@ -25,6 +26,7 @@ def main() -> None:
         pickle.dump(look_at(call), answers, protocol=pickle.HIGHEST_PROTOCOL)
         answers.flush()
         del call
+        gc.freeze()  # what the first market imported need not be looked through after each of the next ones
 
 
 if __name__ == "__main__":

@@ -213,16 +213,25 @@ def _by_level(
         "closed": np.add.reduceat(record.by_level[..., 2], first, axis=0),
         "attributed_oi": record.by_level[final, :, :, 0],
     }
-    labels = np.unique(ladder.leverage)
-    rows = pd.MultiIndex.from_product([index, labels], names=["time", "leverage"])
-    tables = {}
-    for name, value in parts.items():
-        merged = np.stack([value[:, :, ladder.leverage == x].sum(axis=2) for x in labels], axis=1)
-        tables[name] = pd.DataFrame(merged.reshape(-1, 2), index=rows, columns=SIDES)
+    rows = pd.MultiIndex.from_product([index, np.unique(ladder.leverage)], names=["time", "leverage"])
+    tables = {name: pd.DataFrame(_by_class(value, ladder.leverage).reshape(-1, 2), index=rows, columns=SIDES)
+              for name, value in parts.items()}  # fmt: skip
     sheet = pd.concat(tables, axis=1)
     law = inputs.assumptions.law
-    sheet.attrs["leverage"] = {float(label): law.named([label]) for label in labels}
+    sheet.attrs["leverage"] = {float(label): law.named([label]) for label in np.unique(ladder.leverage)}
     return sheet
+
+
+def _by_class(value: np.ndarray, leverage: np.ndarray) -> np.ndarray:
+    """Sums over the levels of each class of leverage: (bar, side, level) → (bar, class, side)."""
+    return np.stack([value[:, :, leverage == x].sum(axis=2) for x in np.unique(leverage)], axis=1)
+
+
+def liquidated_by_class(market: Market, assumptions: Assumptions) -> np.ndarray:
+    """The column "liquidated" of `balance` by leverage alone [coins]: (bar, class, side)."""
+    run = ledger_run(market, assumptions)
+    coins = np.add.reduceat(run.by_level().by_level[..., 1], run.inputs.first, axis=0)
+    return _by_class(coins, run.inputs.ladder.leverage)
 
 
 def _level_table(inputs: EngineInputs, survival: np.ndarray, chosen: np.ndarray) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from liqlab.engine.records import SIDES
-from liqlab.maps.tables import balance
+from liqlab.maps.tables import liquidated_by_class
 from liqlab.margin import tier_history
 from liqlab.market.clock import nanoseconds, step_of
 from liqlab.market.market import Market
@@ -129,7 +129,5 @@ def design_of(market: Market, seen: Observed, assumptions: Assumptions) -> Desig
     parts = []
     for same_bar_share in (0.0, 1.0):
         changed = assumptions.replace(same_bar_share=same_bar_share)
-        table = balance(market, assumptions=changed, by_leverage=True)["liquidated"]
-        coins = table[SIDES].to_numpy().reshape(len(market.candles), -1, 2)
-        parts.append(np.moveaxis(seen.sums(coins), 2, 0) / share[:, None, :])
+        parts.append(np.moveaxis(seen.sums(liquidated_by_class(market, changed)), 2, 0) / share[:, None, :])
     return Design(parts[0], np.maximum(parts[1] - parts[0], 0.0))
