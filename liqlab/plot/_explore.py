@@ -125,7 +125,7 @@ def _about(layers: explore_layers.Layers, heat: Any, titles: list[str]) -> dict[
         "columns": int(time.size),
         "bins": int(price.size),
         "top": layers.top,
-        "limits": [(ends.low, ends.high) for ends in layers.limits],
+        "highs": layers.highs,
         "time": [float(time[0] - wide / 2), float(time[-1] + wide / 2)],
         "wide": wide,
         "tall": tall,
@@ -150,16 +150,16 @@ def _painter(layers: explore_layers.Layers, about: dict[str, Any], cmap: str) ->
     """A hook that lays the cells under the candles, with their colour bar and their bytes."""
 
     def hook(plot: Any, element: Any) -> None:
-        from bokeh.models import ColumnDataSource, CustomJSTickFormatter, LinearColorMapper, LogColorMapper
+        from bokeh.models import ColumnDataSource, CustomJSTickFormatter, LinearColorMapper
         from bokeh.models.annotations import ColorBar
 
         figure = plot.state
         if figure.select_one({"name": CELLS}):
             return
         shades = palette(cmap)
-        (left, right), (bottom, top), ends = about["time"], about["price"], layers.limits[0]
+        (left, right), (bottom, top), high = about["time"], about["price"], about["highs"][0]
         figure.image(
-            image=[shade(layers.sides.sum(axis=0), ends.low, ends.high)],
+            image=[shade(layers.sides.sum(axis=0), high)],
             x=left, y=bottom, dw=right - left, dh=top - bottom,
             color_mapper=LinearColorMapper(palette=[EMPTY, *shades[1:]], low=0, high=255), name=CELLS, level="underlay",
         )  # fmt: skip
@@ -167,8 +167,7 @@ def _painter(layers: explore_layers.Layers, about: dict[str, Any], cmap: str) ->
         source = ColumnDataSource({"runs": layers.runs})
         figure.name, figure.tags = MAIN, [json.dumps(about), source]
         bar = ColorBar(
-            color_mapper=LogColorMapper(palette=shades, low=ends.low, high=ends.high),
-            title="\n".join(filter(None, [about["unit"], ends.words()])), height=9,
+            color_mapper=LinearColorMapper(palette=shades, low=0, high=high), title=about["unit"], height=9,
             formatter=CustomJSTickFormatter(code=bokeh_hooks.SI), orientation="horizontal", title_text_font_size="8pt",
             major_label_text_font_size="8pt", title_standoff=3, padding=2,
         )  # fmt: skip
@@ -177,14 +176,13 @@ def _painter(layers: explore_layers.Layers, about: dict[str, Any], cmap: str) ->
     return hook
 
 
-def shade(amounts: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Amounts as places in the palette: 0 is empty, 1 is `low` and less, 255 is `high` and more.
+def shade(amounts: np.ndarray, high: float) -> np.ndarray:
+    """Amounts as places in the palette, in equal steps: 0 is empty, 255 is `high` and more.
 
-    >>> shade(np.array([[0.0, 1.0, 10.0, 100.0, 1e3]]), 1.0, 100.0)
-    array([[  0,   1, 128, 255, 255]], dtype=uint8)
+    >>> shade(np.array([[0.0, 1.0, 50.0, 100.0, 1e3]]), 100.0)
+    array([[  0,   3, 128, 255, 255]], dtype=uint8)
     """
-    with np.errstate(divide="ignore"):
-        place = np.clip(np.floor(1 + 254 * np.log(amounts / low) / np.log(high / low)), 1, 255)
+    place = np.clip(np.floor(1 + 254 * amounts / high), 1, 255)
     return np.where(amounts > 0, place, 0).astype(np.uint8)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from liqlab.maps.stacking import leverage_names
 from liqlab.models._law import leverage_name
 from liqlab.plot.cells import MAX_BINS, cells
-from liqlab.plot.colour_bar import Limits, limits
+from liqlab.plot.colour_bar import limits
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,8 +43,8 @@ class Layers:
         Names of the choices.
     top : list of float
         Amount [quote] of code 255, per model.
-    limits : list of Limits
-        Of the logarithmic colours, per model.
+    highs : list of float
+        Amount [quote] at which the colours end, per model; they are linear, as in `heatmap`.
     sides : ndarray (side, price, time)
         Sums of all layers of the first model [quote], as the codes tell them.
     frame : Dataset
@@ -56,7 +56,7 @@ class Layers:
     models: list[str]
     bands: list[str]
     top: list[float]
-    limits: list[Limits]
+    highs: list[float]
     sides: np.ndarray
     frame: xr.Dataset
 
@@ -128,13 +128,13 @@ def _pack(heats: Mapping[str, xr.Dataset], ylim: tuple[float, float], most: int)
     stack = np.array([[[band[side].to_numpy() for side in ("longs", "shorts")] for band in row] for row in tables])
     stack = np.nan_to_num(stack.astype(float))  # (model, band, side, price, time)
     top = [float(model.max()) or 1.0 for model in stack]
-    colours = [limits(model.sum(axis=(0, 1))) for model in stack]
+    highs = [limits(model.sum(axis=(0, 1)), "linear").high for model in stack]
     codes = np.array([encode(model, most) for model, most in zip(stack, top, strict=True)])
     runs = [run_lengths(layer.ravel()) for layer in codes.reshape(-1, *stack.shape[3:])]
     ends = np.cumsum([0, *(run.size for run in runs)])
     spans = [(int(a), int(b)) for a, b in pairwise(ends)]
     first = decode(codes[0], top[0]).sum(axis=0)
-    return Layers(np.concatenate(runs), spans, list(heats), bands, top, colours, first, frame)
+    return Layers(np.concatenate(runs), spans, list(heats), bands, top, highs, first, frame)
 
 
 def _cells(heat: xr.Dataset, leverage: list[float] | None, ylim: tuple[float, float], most: int) -> xr.Dataset:

@@ -25,7 +25,7 @@ if (!store.has(layers)) {
 }
 const {values, codes} = store.get(layers);
 const place = Math.max(model ? about.models.indexOf(model.value) : 0, 0);
-const amount = values[place], [low, high] = about.limits[place];
+const amount = values[place], high = about.highs[place];
 const chosen = leverages ? leverages.active : [0];
 function of(which) {
   if (side.active === 1 && which === 1 || side.active === 2 && which === 0) return [];
@@ -45,20 +45,19 @@ const most = [0, 0];
   }
 });
 const picture = cells.data.image[0];
-const cut = threshold.value / 100 * high, scale = 254 / Math.log(high / low);
-let whole = 0, dim = 0, hidden = 0;
+const cut = threshold.value / 100 * high;
+let whole = 0, hidden = 0;
 for (let k = 0; k < bright.length; k++) {
   const here = bright[k];
   whole += here;
-  if (here < cut) hidden += here; else if (here < low) dim += here;
+  if (here < cut) hidden += here;
   picture[k] = here <= 0 || here < cut ? 0
-    : Math.min(Math.max(Math.floor(1 + scale * Math.log(here / low)), 1), 255);
+    : Math.min(Math.max(Math.floor(1 + 254 * here / high), 1), 255);
 }
 cells.change.emit();
-bar.color_mapper.setv({low, high});
+bar.color_mapper.high = high;
 const share = (part) => (100 * part / whole).toFixed(1) + " % of the notional";
-bar.title = [about.unit, hidden > 0 ? "hidden: " + share(hidden) : dim > 0 ? "below: " + share(dim) : ""]
-  .filter(Boolean).join("\\n");
+bar.title = hidden > 0 ? about.unit + "\\nhidden: " + share(hidden) : about.unit;
 main.title.text = about.titles[place];
 """
 
