@@ -21,10 +21,8 @@ from liqlab.report.words_of_scores import (
 class Board:
     """Stands for `Scores`: one row for the rival, and the level of its intervals."""
 
-    about = {"level": 0.95}
-
     def __init__(self, *lead: float) -> None:
-        self.lead = lead
+        self.lead, self.about = lead, {"level": 0.95}
 
     def of(self, score: str, side: str) -> pd.DataFrame:
         return pd.DataFrame([self.lead], index=["move"], columns=["lead", "lead_low", "lead_high"])
