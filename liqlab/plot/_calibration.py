@@ -112,7 +112,7 @@ def uncertainty(
         hv.opts.Overlay(
             title=raw(heading(heat, first)), ylim=(low, high), ylabel=f"price [{quote}]", fontsize=FONT, toolbar=None,
             xlabel=f"estimated [{quote} per {2 * half:.6g} {quote} of price]", xlim=(0, most), xticks=3,
-            legend_position="bottom", legend_cols=2, hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
+            legend_position="top", legend_cols=2, hooks=[bokeh_hooks.si_axis("x"), bokeh_hooks.prices],
             **{**WIDE, "height": 500},
         )
     )  # fmt: skip
