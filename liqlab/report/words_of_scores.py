@@ -42,7 +42,7 @@ def scores_answer(scores: Mapping[str, Scores], rival: str, side: str = "both") 
         From `lq.score`, with `rival` among the baselines.
     rival, side : str
     """
-    rows = {case: result.of("spearman", side).loc[rival] for case, result in scores.items()}
+    rows: dict[str, Any] = {case: result.of("spearman", side).loc[rival] for case, result in scores.items()}
     level = next(iter(scores.values())).about["level"]
     told = "; ".join(f"on {case} {lead_words(row['lead'], row['lead_low'], row['lead_high'])}"
                      for case, row in rows.items())  # fmt: skip
@@ -65,7 +65,7 @@ def law_answer(distances: pd.DataFrame, classes: pd.DataFrame, leads: pd.DataFra
     leads : DataFrame
         Rows of `Scores.of` out of sample: ``lead``, ``lead_low``, ``lead_high``.
     """
-    half = distances.loc[("long", 0.5)]
+    half = distances.xs("long").loc[0.5]
     learned = int((classes["learned"] > _LEARNED).sum())
     ahead = int((leads["lead_low"] > 0).sum())
     return (
@@ -113,8 +113,8 @@ def positions_answer(scores: pd.DataFrame, band: str, level: float = 0.9) -> str
     on = scores.xs(band, level="band")
     rule = on.xs("nearer is more", level="forecast")
     beats = int((rule["lead_low"] > 0).sum())
-    best = rule.loc[rule["lead_low"].idxmax()]
-    coin, side = best.name
+    clearest: Any = rule["lead_low"].idxmax()
+    best, (coin, side) = rule.loc[clearest], clearest
     mean = on["value"].groupby("forecast").mean()
     said = "Hardly" if beats < len(rule) / 2 else "In part" if beats < len(rule) else "Yes"
     return (
