@@ -96,6 +96,11 @@ def tiers_from_ccxt(
         raise ValueError(f"tiers of {exchange} cannot be read: {row.refused}")
     unit = row.unit(inverse, tiers) if row else ""
     size = contract_size if contract_size is not None else _told_size(tiers)
+    if row is not None and not row.by_field:  # else the same venue needs them for some replies
+        _refuse_unused(exchange, unit, inverse, contract_size, price)
+    if notional_per_unit is not None and not (contract_size is price is None):
+        raise ValueError("give either notional_per_unit or contract_size and price, not both: the one follows from the "
+                         "other")  # fmt: skip
     worth, reference = _worth(exchange, unit, inverse, notional_per_unit, size, price)
     rows = sorted(tiers, key=lambda tier: _number(tier, "minNotional"))
     floor = np.array([_number(tier, "minNotional") for tier in rows])
@@ -122,8 +127,6 @@ def _worth(
     """Notional of one unit, and the price at which it is that (NaN: at any)."""
     money = "coins" if inverse else "quote"
     if per_unit is not None:
-        if price is not None:
-            raise ValueError("give either notional_per_unit or price, not both: the one follows from the other")
         return float(positive(per_unit, "notional_per_unit", f"the worth of one unit in {money}")), float("nan")
     if unit == native(inverse):
         return 1.0, float("nan")
@@ -142,6 +145,16 @@ def _worth(
     if unit == COINS or not inverse:
         return things * at, at  # coins of a linear contract, or contracts of so many coins
     return things / at, at  # dollars, or contracts of so many dollars
+
+
+def _refuse_unused(exchange: str, unit: str, inverse: bool, size: float | None, price: float | None) -> None:
+    """What is passed to convert tiers that need no conversion tells of another unit than the venue's."""
+    given = {"contract_size": size if unit != CONTRACTS else None, "price": price if unit == native(inverse) else None}
+    unused = [name for name, value in given.items() if value is not None]
+    if unit and unused:
+        raise ValueError(f"{' and '.join(unused)} would change nothing: tiers of {exchange} are in {unit} "
+                         "(liqlab.margin.tier_units() has the source); leave what changes nothing out, or pass "
+                         "notional_per_unit if yours count something else")  # fmt: skip
 
 
 def _told_size(tiers: Sequence[Mapping[str, Any]]) -> float | None:

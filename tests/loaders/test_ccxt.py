@@ -487,6 +487,19 @@ def test_gate_counts_the_order_and_not_the_position_where_it_tells_both() -> Non
     ]
 
 
+@pytest.mark.parametrize("size", [600, -31])
+def test_an_order_of_size_0_tells_no_amount(size: int) -> None:
+    """Gate: what stands beside it is the position, which need not have been closed."""
+    row = {"time": 1696736132, "size": size, "order_size": 0, "left": 0, "fill_price": "28070"}
+    with pytest.raises(http.Failure, match="2 of 2 liquidations of gate have order_size 0"):
+        parse.parse_liquidations([row, row], GATE)
+    with pytest.warns(UserWarning, match="1 of 2 liquidations of gate have order_size 0; they count nothing"):
+        found = parse.parse_liquidations([row, row | {"order_size": -size}], GATE)
+    assert found["quantity"].tolist() == [0, pytest.approx(abs(size) * 1e-4)]
+    with pytest.raises(http.Failure, match="a liquidation of 5, of which 7 was left, is no amount"):
+        parse.parse_liquidations([row | {"order_size": 5, "left": 7}], GATE)
+
+
 def test_all_fills_of_an_okx_message_count_once() -> None:
     """Through ccxt, which keeps the first: by the message that it hands on. Other instruments are left out."""
     import ccxt.pro

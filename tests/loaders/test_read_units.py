@@ -80,13 +80,32 @@ def test_a_market_is_read_right_or_refused(
 @pytest.mark.parametrize(("size", "spelling"), [(0.001, "turnover"), (0.01, "vol_quote"), (10.0, "quoteVolume")])
 def test_a_contracts_size_is_applied_and_said(size: float, spelling: str) -> None:
     table = market()
-    frame = table[OHLC].assign(volume=table["volume"] / size, taker_buy_volume=0.5 * table["volume"] / size)
+    table["volume"] *= 1_000  # whole contracts: see the test of thousands below
+    table = table.assign(volume=(table["volume"] / size).round() * size, quote_volume=table["quote_volume"] * 1_000)
+    frame = table[OHLC].assign(volume=(table["volume"] / size).round(), taker_buy_volume=0.5 * table["volume"] / size)
     frame[spelling] = table["quote_volume"]
     with pytest.warns(UserWarning, match=f"quote_volume/volume is .*contracts of {size:g} coins each; multiplied"):
         found = read(frame)
     np.testing.assert_allclose(found.candles["volume"], table["volume"])
     np.testing.assert_allclose(found.candles["taker_buy_volume"], 0.5 * table["volume"])
     assert f"contracts of {size:g} coins" in found.sources["candles"]["note"]
+
+
+@pytest.mark.parametrize(("count", "price"), [(1e3, 60_000), (1e3, 2.4), (1e6, 180.0), (1e6, 0.08)])
+def test_a_turnover_in_thousands_is_no_contract(count: float, price: float) -> None:
+    """Nobody's contract is worth less than a dollar, and contracts are whole: volumes are kept as they stand."""
+    table = market(price=price)
+    if price < 10:
+        table["volume"] = table["volume"].round()
+        table["quote_volume"] = table["volume"] * (table["low"] + table["high"]) / 2
+    frame = table[[*OHLC, "volume"]].assign(turnover=table["quote_volume"] / count)
+    with pytest.raises(ValueError, match=rf"contracts of .* or coins beside .* units of {count:,.0f} quote; multiply"):
+        read(frame)
+    found = read(frame.assign(turnover=frame["turnover"] * count)).candles
+    np.testing.assert_allclose(found["volume"], table["volume"])
+    told = interest(table).assign(value=interest(table)["open_interest"] * table["open"] / count)
+    with pytest.raises(ValueError, match=rf"units of {count:,.0f} quote; multiply value"):
+        read(table, open_interest=told)
 
 
 def test_few_rows_are_refused_and_the_remedy_works() -> None:

@@ -236,7 +236,7 @@ ROW: dict[str, Any] = {"minNotional": 0, "maxNotional": 100, "maintenanceMarginR
         ({"exchange": "mexc", "contract_size": 0.0001}, "in contracts; .* or rather price, from which"),
         ({"exchange": "mexc", "contract_size": 0.0, "price": 1}, "contract_size must be > 0 and finite, got 0"),
         ({"exchange": "mexc", "contract_size": 1, "price": -1}, "price must be > 0 and finite, got -1"),
-        ({"exchange": "mexc", "notional_per_unit": 6, "price": 1}, "either notional_per_unit or price, not both"),
+        ({"exchange": "mexc", "notional_per_unit": 6, "price": 1}, "either notional_per_unit or contract_size and price"),
         ({"exchange": "nobody", "notional_per_unit": 0}, "notional_per_unit must be > 0 and finite, got 0"),
         ({"exchange": "okx", "symbol": INVERSE}, "the worth of one in coins"),
     ],
@@ -246,9 +246,17 @@ def test_what_cannot_be_read_is_refused_in_words(told: dict[str, Any], words: st
         tiers_from_ccxt([ROW], **({"symbol": BTC, "as_of": AS_OF} | told))
 
 
-def test_a_price_that_is_not_needed_does_no_harm() -> None:
-    table = tiers_from_ccxt([ROW], symbol=BTC, exchange="bybit", as_of=AS_OF, contract_size=1, price=60_000)
-    assert table["max_notional"].tolist() == [100] and "reference_price" not in table
+@pytest.mark.parametrize(
+    ("exchange", "told"),
+    [("bybit", {"contract_size": 1, "price": 60_000}), ("bitget", {"price": 3_000}), ("gate", {"contract_size": 10}),
+     ("coinex", {"contract_size": 0.1, "price": 3_000})],
+)  # fmt: skip
+def test_a_price_that_changes_nothing_is_refused_and_the_remedy_works(exchange: str, told: dict[str, Any]) -> None:
+    where = {"symbol": BTC, "exchange": exchange, "as_of": AS_OF}
+    with pytest.raises(ValueError, match=r"would change nothing: tiers of .* leave what changes nothing out"):
+        tiers_from_ccxt([ROW], **where, **told)
+    table = tiers_from_ccxt([ROW], **where, **({"price": 3_000} if exchange == "coinex" else {}))
+    assert table["max_notional"].tolist() == [100 * (3_000 if exchange == "coinex" else 1)]
 
 
 def test_htx_rates_go_by_the_ladder_of_a_leverage() -> None:

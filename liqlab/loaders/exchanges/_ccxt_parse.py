@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -200,7 +201,9 @@ def parse_liquidations(rows: Sequence[Any], item: Instrument) -> pd.DataFrame:
     >>> parse_liquidations([message], okx)["quantity"].tolist()
     [1.0, 1.0]
     """
-    events = [_event(cells, item) for cells in _own_rows(rows) if _is_of(cells, item)]
+    cells = [one for one in _own_rows(rows) if _is_of(one, item)]
+    events = [_event(one, item) for one in cells]
+    _tell_of_no_size(cells, item)
     table = pd.DataFrame(events, columns=["time", "side", "quantity"])
     table["time"] = pd.to_datetime(table["time"].astype("int64"), unit="ms", utc=True)
     table["quantity"] = table["quantity"].astype("float64")
@@ -232,13 +235,28 @@ def _is_of(cells: Mapping[str, Any], item: Instrument) -> bool:
     return "instId" not in cells or not item.id or cells["instId"] == item.id
 
 
-def _event(cells: Mapping[str, Any], item: Instrument) -> tuple[int, str, float]:
+def _tell_of_no_size(rows: Sequence[Mapping[str, Any]], item: Instrument) -> None:
+    """A size of 0 is no liquidation of nothing: the amount is not told, or stands in another field."""
+    empty = [rule.size for cells in rows for rule in [_rule(cells, item)] if float(cells[rule.size]) == 0]
+    if not empty:
+        return
+    told = f"{len(empty)} of {len(rows)} liquidations of {item.exchange} have {empty[0]} 0"
+    if len(empty) == len(rows):
+        raise Failure(f"{told}, so nothing tells how much was liquidated")
+    warnings.warn(f"{told}; they count nothing, and the amounts of these bars are lower bounds", stacklevel=2)
+
+
+def _rule(cells: Mapping[str, Any], item: Instrument) -> Forced:
+    """The first rule of the venue whose fields a row has."""
     for rule in row_of(item.exchange).liquidations:
-        said = str(cells.get(rule.side, "")).lower()
-        if said not in ("", "net", "both", "none") and rule.size in cells:
-            break
-    else:
-        raise Failure("a liquidation tells no side")
+        if str(cells.get(rule.side, "")).lower() not in ("", "net", "both", "none") and rule.size in cells:
+            return rule
+    raise Failure("a liquidation tells no side")
+
+
+def _event(cells: Mapping[str, Any], item: Instrument) -> tuple[int, str, float]:
+    rule = _rule(cells, item)
+    said = str(cells[rule.side]).lower()
     try:
         size = abs(float(cells[rule.size])) - abs(float(cells.get(rule.left) or 0.0) if rule.left else 0.0)
         long = float(said) > 0 if rule.means == "sign" else (said in ("buy", "long")) == (rule.means == "position")
@@ -246,6 +264,8 @@ def _event(cells: Mapping[str, Any], item: Instrument) -> tuple[int, str, float]
         moment = int(cells[rule.stamp]) * 1000 // rule.per_second
     except (KeyError, TypeError, ValueError):
         raise Failure("a liquidation lacks its size, price or stamp") from None
+    if not 0 <= size < float("inf"):
+        raise Failure(f"a liquidation of {cells[rule.size]}, of which {cells.get(rule.left)} was left, is no amount")
     coins = float(in_coins(size, price, rule.unit, item))
     _refuse_other_unit(cells, rule, item, coins, price)
     return moment, "long" if long else "short", coins
