@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD
-from liqlab.loaders.volume_units import BOTH, CONTRACTS, HALVED, NEAR, SHARP, STRAYS, THOUSANDTHS, Claim, readings, remedy_for, thousands
+from liqlab.loaders.volume_units import (
+    BOTH,
+    CONTRACTS,
+    HALVED,
+    NEAR,
+    SHARP,
+    STRAYS,
+    Claim,
+    readings,
+    remedy_for,
+    thousands,
+)
 from liqlab.market.clock import nanoseconds
 
 __all__ = ["in_coins_at", "open_interest", "price_at"]
@@ -122,7 +133,7 @@ def _size_of(ratio: float, middle: float, count: int, file: str, claim: Claim, p
         raise ValueError(f"{file}: {numbers}: no unit explains it, so one of the two columns is something else, or of "
                          "another market; drop the column of the value if the other counts coins")  # fmt: skip
     words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
-    words += next((thousands(size, "value", "open interest") for *_, size in found if size in THOUSANDTHS), "")
+    words += "".join(thousands(size, "value", "open interest") for *_, size in found)
     raise ValueError(f"{file}: {numbers}: open interest looks like {words}; name the venue with exchange=, or say what "
                      f"it counts: {remedy_for('open_interest', found)}")  # fmt: skip
 

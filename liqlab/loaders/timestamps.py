@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -141,9 +142,17 @@ def _quick(values: pd.Series) -> pd.DatetimeIndex | None:
             text = pa.array(values)
             if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
                 return None
-            moments = text.cast(kind).cast(pa.int64()).to_numpy(zero_copy_only=False).view("datetime64[us]")
+            moments = _micros(text, kind).view("datetime64[us]")
             return pd.DatetimeIndex(moments, dtype=_UTC if kind.tz else None, copy=False)
     return None
+
+
+def _micros(text: Any, kind: Any) -> np.ndarray:
+    """ISO times as numbers [µs]; arrow casts on one core, so that two share a year of minutes."""
+    half = len(text) // 2
+    with ThreadPoolExecutor(2) as pool:
+        parts = pool.map(lambda part: part.cast(kind).cast("int64"), (text[:half], text[half:]))
+        return np.concatenate([part.to_numpy(zero_copy_only=False) for part in parts])
 
 
 def _localised(naive: pd.DatetimeIndex, column: pd.Series, zone: str | None, file: str) -> pd.DatetimeIndex:

@@ -17,7 +17,7 @@ import pandas as pd
 from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD, VOLUMES
 
 __all__ = ["BOTH", "CONTRACTS", "HALVED", "MOST_PRICE", "NEAR", "SCALED", "SHARP", "STRAYS", "Claim",
-           "THOUSANDTHS", "are_coins_and_turnover", "candle_volume", "explains", "readings", "remedy_for", "thousands"]  # fmt: skip
+           "are_coins_and_turnover", "candle_volume", "explains", "readings", "remedy_for", "thousands"]  # fmt: skip
 
 CONTRACTS, INVERSE, FACES, BOTH = "contracts", "inverse", "faces", "both"
 _FEWEST = 20  # rows from which a factor is believed
@@ -26,7 +26,6 @@ MOST_PRICE = 2e6  # dollars for a coin: none has ever cost a tenth of it; cents 
 SCALED = ("; or are the prices whole numbers of a scale (Phemex: × 10,000)? Then divide the prices, and the turnover "
           "where there is one, by that scale first")  # fmt: skip
 SHARP = 0.02  # so near to a round size a factor must lie
-THOUSANDTHS = (1e-3, 1e-6)
 STRAYS = 0.05  # share of bars that may lie outside where a reading is chosen by its ratio
 _INVERSE_SIZES = (1, 10, 100)  # quote, of one coin-margined contract
 _PART = 1 << 15  # rows that a cache holds
@@ -226,9 +225,9 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
                          "other is surely the turnover (it becomes coins by the price of its bar), or drop that of the "
                          "turnover if the volume counts coins; where both are volumes, keep the one in coins and name "
                          f"it volume{_doubled(ratio)}{SCALED if price > MOST_PRICE else ''}")  # fmt: skip
-    words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found)
+    words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found) + scaled
     few = f"; {traded} rows are too few to decide" if traded < _FEWEST and len(found) == 1 else ""
-    raise ValueError(f"{file}: {numbers}{words}{scaled}{few}; or say what it counts: {remedy_for('volume', works or found)}")
+    raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {remedy_for('volume', works or found)}")
 
 
 def _of_thousands(size: float, volume: np.ndarray, price: float) -> str:
@@ -237,15 +236,18 @@ def _of_thousands(size: float, volume: np.ndarray, price: float) -> str:
     Contracts are whole, and nobody's are worth less than a dollar. (A *volume* in thousands needs no words: × 1,000 is
     right for it and for contracts of a thousand coins.)
     """
-    if size not in THOUSANDTHS or ((volume == np.round(volume)).all() and size * price >= 1):
+    if (volume == np.round(volume)).all() and size * price >= 1:
         return ""
     return thousands(size, "quote_volume", "volume")
 
 
 def thousands(size: float, turnover: str, amount: str) -> str:
-    """The other reading of a ratio of a thousandth or a millionth, with its remedy."""
+    """The other reading of a ratio of a thousandth or a millionth, with its remedy; empty for other ratios."""
+    if size not in (1e-3, 1e-6):
+        return ""
     count = f"{1 / size:,.0f}"
-    return f" or coins beside a {turnover} in units of {count} quote; multiply {turnover} by {count} if {amount} is in coins"
+    return (f" or coins beside a {turnover} in units of {count} quote; multiply {turnover} by {count} if {amount} is "
+            "in coins")  # fmt: skip
 
 
 def _doubled(ratio: float) -> str:

@@ -236,7 +236,7 @@ ROW: dict[str, Any] = {"minNotional": 0, "maxNotional": 100, "maintenanceMarginR
         ({"exchange": "mexc", "contract_size": 0.0001}, "in contracts; .* or rather price, from which"),
         ({"exchange": "mexc", "contract_size": 0.0, "price": 1}, "contract_size must be > 0 and finite, got 0"),
         ({"exchange": "mexc", "contract_size": 1, "price": -1}, "price must be > 0 and finite, got -1"),
-        ({"exchange": "mexc", "notional_per_unit": 6, "price": 1}, "either notional_per_unit or contract_size and price"),
+        ({"exchange": "mexc", "notional_per_unit": 6, "price": 1}, "notional_per_unit or contract_size and price"),
         ({"exchange": "nobody", "notional_per_unit": 0}, "notional_per_unit must be > 0 and finite, got 0"),
         ({"exchange": "okx", "symbol": INVERSE}, "the worth of one in coins"),
     ],
