@@ -21,7 +21,8 @@ from liqlab.loaders.interest_units import price_at
 from liqlab.loaders.layouts import CANDLE_TABLES, CLOSE, EVENTS, QUOTE
 from liqlab.loaders.stated_units import ASSUMED
 from liqlab.loaders.timestamps import begins_of_bars, stamps
-from liqlab.loaders.volume_units import BOTH, CONTRACTS, HALVED
+from liqlab.loaders.unit_readings import CONTRACTS
+from liqlab.loaders.volume_units import BOTH, HALVED
 from liqlab.market.checks import PRICES
 from liqlab.market.clock import step_of, timeframe_of
 

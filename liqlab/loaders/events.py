@@ -14,7 +14,8 @@ from liqlab.loaders.exchanges._ccxt_units import row_of
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import EVENTS
 from liqlab.loaders.stated_units import TARDIS, venue_item
-from liqlab.loaders.volume_units import CONTRACTS, Claim
+from liqlab.loaders.unit_readings import CONTRACTS
+from liqlab.loaders.volume_units import Claim
 from liqlab.market.clock import nanoseconds, timeframe_of
 from liqlab.market.instruments import Instrument, parse_symbol
 from liqlab.market.resample import bar_opens

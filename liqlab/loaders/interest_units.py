@@ -8,18 +8,8 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD
-from liqlab.loaders.volume_units import (
-    BOTH,
-    CONTRACTS,
-    HALVED,
-    NEAR,
-    SHARP,
-    STRAYS,
-    Claim,
-    readings,
-    remedy_for,
-    thousands,
-)
+from liqlab.loaders.unit_readings import CONTRACTS, NEAR, readings, remedy_for, thousands
+from liqlab.loaders.volume_units import BOTH, HALVED, SHARP, STRAYS, Claim
 from liqlab.market.clock import nanoseconds
 
 __all__ = ["in_coins_at", "open_interest", "price_at"]

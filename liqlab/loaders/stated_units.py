@@ -21,7 +21,8 @@ from liqlab.loaders.exchanges._instruments import Instrument as VenueInstrument
 from liqlab.loaders.funding_units import FRACTION, PERCENT
 from liqlab.loaders.http import Failure, FetchError
 from liqlab.loaders.layouts import CCXT, COINS, QUOTE, UNTOLD
-from liqlab.loaders.volume_units import CONTRACTS, Claim, are_coins_and_turnover
+from liqlab.loaders.unit_readings import CONTRACTS
+from liqlab.loaders.volume_units import Claim, are_coins_and_turnover
 from liqlab.market.instruments import Instrument, parse_symbol
 
 __all__ = ["ASSUMED", "TARDIS", "UNITS", "ccxt_interest", "check_units", "instrument_of", "interest_claim",

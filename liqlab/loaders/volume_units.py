@@ -15,21 +15,19 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.layouts import COINS, QUOTE, UNTOLD, VOLUMES
+from liqlab.loaders.unit_readings import CONTRACTS, FACES, INVERSE, of_thousands, readings, remedy_for
 
-__all__ = ["BOTH", "CONTRACTS", "HALVED", "MOST_PRICE", "NEAR", "SCALED", "SHARP", "STRAYS", "Claim",
-           "are_coins_and_turnover", "candle_volume", "explains", "readings", "remedy_for", "thousands"]  # fmt: skip
+__all__ = ["BOTH", "HALVED", "MOST_PRICE", "SCALED", "SHARP", "STRAYS", "Claim", "are_coins_and_turnover",
+           "candle_volume", "explains"]  # fmt: skip
 
-CONTRACTS, INVERSE, FACES, BOTH = "contracts", "inverse", "faces", "both"
+BOTH = "both"
 _FEWEST = 20  # rows from which a factor is believed
-NEAR = 1.2  # two readings within this ratio cannot be told apart
 MOST_PRICE = 2e6  # dollars for a coin: none has ever cost a tenth of it; cents or a scale make more of a bitcoin
 SCALED = ("; or are the prices whole numbers of a scale (Phemex: × 10,000)? Then divide the prices, and the turnover "
           "where there is one, by that scale first")  # fmt: skip
 SHARP = 0.02  # so near to a round size a factor must lie
 STRAYS = 0.05  # share of bars that may lie outside where a reading is chosen by its ratio
-_INVERSE_SIZES = (1, 10, 100)  # quote, of one coin-margined contract
 _PART = 1 << 15  # rows that a cache holds
-_SIZES = (1e-8, 1e8)  # coins of one contract, from a satoshi on; outside nothing is called one
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,7 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
     works = [one for one in found if _explained(frame, one[2], one[3])]
     stated = _stated(frame, claim, works)
     sharp = bool(works) and works == found and len(works) == 1 and abs(ratio / works[0][3] - 1) < SHARP
-    scaled = _of_thousands(works[0][3], volume[on], price) if sharp and works[0][2] == CONTRACTS else ""
+    scaled = of_thousands(works[0][3], volume[on], price) if sharp and works[0][2] == CONTRACTS else ""
     if stated is None and sharp and works[0][2] == CONTRACTS and traded >= _FEWEST and not claim.sure and not scaled:
         stated = works[0][2:]
     if stated is not None:
@@ -228,26 +226,6 @@ def _by_factor(frame: pd.DataFrame, file: str, claim: Claim) -> tuple[pd.DataFra
     words = " or ".join(f"{what}; convert to coins: {how}" for what, how, *_ in found) + scaled
     few = f"; {traded} rows are too few to decide" if traded < _FEWEST and len(found) == 1 else ""
     raise ValueError(f"{file}: {numbers}{words}{few}; or say what it counts: {remedy_for('volume', works or found)}")
-
-
-def _of_thousands(size: float, volume: np.ndarray, price: float) -> str:
-    """Words where a turnover written in thousands or millions looks the same as contracts of a thousandth of a coin.
-
-    Contracts are whole, and nobody's are worth less than a dollar. (A *volume* in thousands needs no words: × 1,000 is
-    right for it and for contracts of a thousand coins.)
-    """
-    if (volume == np.round(volume)).all() and size * price >= 1:
-        return ""
-    return thousands(size, "quote_volume", "volume")
-
-
-def thousands(size: float, turnover: str, amount: str) -> str:
-    """The other reading of a ratio of a thousandth or a millionth, with its remedy; empty for other ratios."""
-    if size not in (1e-3, 1e-6):
-        return ""
-    count = f"{1 / size:,.0f}"
-    return (f" or coins beside a {turnover} in units of {count} quote; multiply {turnover} by {count} if {amount} is "
-            "in coins")  # fmt: skip
 
 
 def _doubled(ratio: float) -> str:
@@ -288,32 +266,6 @@ def _converted(frame: pd.DataFrame, unit: str, size: float, file: str, numbers: 
                   "is taken for the volume", stacklevel=2)  # fmt: skip
     money = frame["volume"] * size
     return _taken(frame.assign(either_volume=money), "quote_volume", "either_volume")
-
-
-def readings(ratio: float, price: float) -> list[tuple[str, str, str, float]]:
-    """What a volume can count whose turnover ÷ volume ÷ price is `ratio`: words, conversion, unit, size.
-
-    A contract is a power of ten of coins, or a few dollars of a coin-margined one; what is near none of them is not
-    called a contract's size.
-    """
-    size = float(10.0 ** np.round(np.log10(ratio)))
-    candidates = []
-    if size != 1 and _SIZES[0] <= size <= _SIZES[1]:
-        candidates.append((ratio / size, f"contracts of {ratio:.4g} coins each", "contracts × size", CONTRACTS, size))
-    candidates.append((ratio * price, "the quote currency", "volume ÷ price", QUOTE, 1.0))
-    for worth in _INVERSE_SIZES:
-        if worth != 1:  # that is the quote currency
-            candidates.append((ratio * price / worth, f"coin-margined contracts of {worth} USD beside their turnover",
-                               "turnover ÷ price", FACES, float(worth)))  # fmt: skip
-        candidates.append((ratio * price**2 / worth, f"coin-margined contracts of {worth} USD",
-                           "contracts × size ÷ price", INVERSE, float(worth)))  # fmt: skip
-    return [one[1:] for one in candidates if 1 / NEAR < one[0] < NEAR]
-
-
-def remedy_for(name: str, found: list[tuple[str, str, str, float]]) -> str:
-    """The arguments of `read` that say each reading."""
-    quote, contracts = f"units={{'{name}': 'quote'}}", f"units={{'{name}': 'contracts'}}, contract_size="
-    return " or ".join(quote if unit == QUOTE else f"{contracts}{size:g}" for _, _, unit, size in found)
 
 
 def _by_claim(frame: pd.DataFrame, pool: list[str], file: str, claim: Claim) -> tuple[pd.DataFrame, str]:
