@@ -16,7 +16,7 @@ import pandas as pd
 from liqlab.loaders import events, interest_units, stated_units, volume_units
 from liqlab.loaders.column_names import Parsed, parse, recognise
 from liqlab.loaders.file_formats import load, pieces
-from liqlab.loaders.funding_units import fractions
+from liqlab.loaders.funding_units import fractions, with_hours
 from liqlab.loaders.interest_units import price_at
 from liqlab.loaders.layouts import CANDLE_TABLES, CLOSE, EVENTS, QUOTE
 from liqlab.loaders.stated_units import ASSUMED
@@ -152,6 +152,7 @@ def in_coins(opened: dict[str, Opened], said: Said) -> dict[str, pd.DataFrame]:
         rates = opened["funding_rate"]
         ready["funding_rate"], note = fractions(rates.parts[0], ready["funding_rate"], candles, step,
                                                 said.units.get("funding_rate", ""), rates.label)  # fmt: skip
+        ready["funding_rate"] = with_hours(rates.parts[0], ready["funding_rate"], said.exchange)
         rates.notes.append(note)
     ready["candles"] = candles = _candles(opened["candles"], candles, said, size)
     if "liquidations" in opened:

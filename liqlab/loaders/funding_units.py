@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from liqlab.loaders.column_names import Parsed
+from liqlab.loaders.exchanges._ccxt_parse import rate_hours
 from liqlab.loaders.interest_units import price_at
-from liqlab.loaders.layouts import UNTOLD, fold
+from liqlab.loaders.layouts import CCXT, UNTOLD, fold
 
-__all__ = ["FRACTION", "PERCENT", "fractions"]
+__all__ = ["FRACTION", "PERCENT", "fractions", "with_hours"]
 
 FRACTION, PERCENT = "fraction", "percent"
 _FEWEST = 20  # rows from which a size is believed
@@ -60,6 +61,15 @@ def fractions(parsed: Parsed, frame: pd.DataFrame, candles: pd.DataFrame, step: 
     return frame.assign(funding_rate=frame["funding_rate"] / 100), "; ".join(filter(None, [note, "per cent ÷ 100"]))
 
 
+def with_hours(parsed: Parsed, frame: pd.DataFrame, exchange: str) -> pd.DataFrame:
+    """Rates of ccxt's rows with the hours that they are for, where the venue's are not for the distance of the rows."""
+    if parsed.layout.unit != CCXT or "interval_hours" in frame:
+        return frame
+    infos = list(parsed.found["info"]) if "info" in parsed.found else []
+    hours = rate_hours(frame["funding_rate"].to_numpy(), infos, exchange)
+    return frame.assign(interval_hours=float(hours)) if hours else frame
+
+
 def _named_percent(parsed: Parsed) -> bool:
     """Whether the name of the rates' column says so: ``Funding Rate (%)``."""
     return any("%" in str(name) and fold(name) in ("fundingrate", "rate") for name in parsed.found.columns)
@@ -67,7 +77,9 @@ def _named_percent(parsed: Parsed) -> bool:
 
 def _has_signs(parsed: Parsed) -> bool:
     """Whether a per-cent sign stands behind the numbers, which are divided already."""
-    return any(str(value).strip().endswith("%") for value in parsed.found.iloc[0])
+    rates = [fold(name) for name, ours in parsed.layout.columns.items() if ours == "funding_rate"]
+    columns = [name for name in parsed.found.columns if fold(name) in rates]
+    return any(str(value).strip().endswith("%") for name in columns for value in parsed.found[name].head(1))
 
 
 def _refuse_prices(rates: pd.Series, price: np.ndarray, file: str) -> None:

@@ -23,6 +23,7 @@ def numbers_of(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> 
         numbers = numbers.fillna(pd.to_numeric(thousands[0], errors="coerce") * factor)
     percent = text.str.endswith("%")
     if percent.any():  # 0.0100%: a hundredth of what it says
+        _refuse_some_per_cent(numbers.fillna(0.0).ne(0) & ~percent, column, raw_time, file)
         numbers = numbers.where(~percent, pd.to_numeric(text.str.rstrip("% "), errors="coerce") / 100)
     bad = (numbers.isna() & ~text.isin(["", "nan", "none", "null"])).to_numpy()
     if name == "interval_hours" and bad.any():
@@ -38,6 +39,15 @@ def numbers_of(column: pd.Series, raw_time: pd.Series, name: str, file: str) -> 
         raise ValueError(f"{file}: column {column.name!r}, row {row} (time {raw_time.iloc[row]}) {kind}: {value!r} "
                          f"({int(bad.sum())} such row(s)); {remedy}")  # fmt: skip
     return numbers.to_numpy("float64", na_value=np.nan)
+
+
+def _refuse_some_per_cent(bare: pd.Series, column: pd.Series, raw_time: pd.Series, file: str) -> None:
+    """Numbers without the sign that others of their column have: per cent or fractions, a hundredfold apart."""
+    if bare.any():
+        row = int(np.flatnonzero(bare)[0])
+        raise ValueError(f"{file}: column {column.name!r}, row {row} (time {raw_time.iloc[row]}) is "
+                         f"{column.iloc[row]!r} without a per-cent sign ({int(bare.sum())} such row(s)); "
+                         "write all with the sign that others have, or all without")  # fmt: skip
 
 
 def _as_hours(numbers: np.ndarray) -> np.ndarray:

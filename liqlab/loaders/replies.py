@@ -51,6 +51,8 @@ def table_of(reply: Mapping[str, Any], file: str) -> tuple[Any, str]:
     if len(found) > 1:
         names = ", ".join(".".join(path) for path, *_ in found[:10])
         raise ValueError(f"{file}: the object holds {len(found)} tables: {names}; pass one of these lists alone")
+    if not found and (single := _single(reply)) is not None:
+        return [single], ""
     if not found:
         empty = any(isinstance(part, list) and not part for part in _parts(reply))
         listed = ", ".join(list(map(str, reply))[:10])
@@ -68,7 +70,15 @@ def _parts(reply: Any) -> Iterator[Any]:
 
 def holds_table(reply: Mapping[str, Any]) -> bool:
     """Whether there is a table in an object."""
-    return next(_tables(reply), None) is not None
+    return next(_tables(reply), None) is not None or _single(reply) is not None
+
+
+def _single(reply: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The one object in a reply that is a row: a stamp and plain values, as Binance answers what is open now."""
+    rows = [part for part in _parts(reply) if isinstance(part, Mapping) and len(part) > 1
+            and not _MOMENTS.isdisjoint(part)
+            and not any(isinstance(value, list | tuple | Mapping) for value in part.values())]  # fmt: skip
+    return rows[0] if len(rows) == 1 else None
 
 
 def _tables(reply: Mapping[str, Any], path: tuple[str, ...] = (), symbol: str = "") -> Iterator[tuple[Any, ...]]:

@@ -160,8 +160,28 @@ def parse_funding_rate(rows: Sequence[Mapping[str, Any]], item: Instrument) -> p
         table = frame_of([r["timestamp"] for r in rows], {"funding_rate": [r["fundingRate"] for r in rows]})
     except (KeyError, TypeError):
         raise Failure("a row of the funding history lacks its rate or its stamp") from None
-    hours = row_of(item.exchange).rate_hours
+    told = pd.Series([r["fundingRate"] for r in rows], dtype="float64").to_numpy()
+    hours = rate_hours(told, [r.get("info") for r in rows], item.exchange)
     return table.assign(funding_interval_hours=float(hours)) if hours else table
+
+
+def rate_hours(rates: np.ndarray, infos: Sequence[Any], exchange: str) -> int:
+    """Hours that funding rates are for, by the venue's own rows beside them, else by its rule; 0: those between rows.
+
+    Examples
+    --------
+    Of Deribit's two rates ccxt may take either.
+
+    >>> rate_hours(np.array([8e-5]), [{"interest_8h": 8e-5, "interest_1h": 1e-5}], "")
+    8
+    >>> rate_hours(np.array([1e-5]), [{"interest_8h": 8e-5, "interest_1h": 1e-5}], "deribit")
+    1
+    """
+    for name, hours in (("interest_8h", 8), ("interest_1h", 1)):
+        told = [float(info[name]) for info in infos if isinstance(info, Mapping) and info.get(name) is not None]
+        if told and len(told) == len(rates) and np.allclose(told, rates, rtol=1e-6, atol=0.0):
+            return hours
+    return row_of(exchange).rate_hours
 
 
 # --- liquidations -----------------------------------------------------------------------------------------------------
