@@ -1,4 +1,4 @@
-"""Four venues on loopback that speak their own stream's messages, with drops, repeats and disorder by a seed.
+"""Five venues on loopback that speak their own stream's messages, with drops, repeats and disorder by a seed.
 
 ``StreamVenue("bybit").start()`` plays a synthetic stream of one symbol from a moment in the past. Everything is made
 from the seed and the second alone, so `truth` says, without any of liqlab, what a perfect recording holds.
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-CONTRACT = {"binanceusdm": "BTCUSDT", "bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP", "hyperliquid": "BTC"}
-SIZE = {"okx": 0.01}  # coins of one contract
+CONTRACT = {"binanceusdm": "BTCUSDT", "bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP", "hyperliquid": "BTC",
+            "gate": "BTC_USDT"}  # fmt: skip
+SIZE = {"okx": 0.01, "gate": 0.01}  # coins of one contract
 SYMBOL = {"hyperliquid": "BTC/USDC:USDC"}
-PATH = {"binanceusdm": "/market/ws", "bybit": "/v5/public/linear", "okx": "/ws/v5/public", "hyperliquid": "/ws"}
+PATH = {"binanceusdm": "/market/ws", "bybit": "/v5/public/linear", "okx": "/ws/v5/public", "hyperliquid": "/ws",
+        "gate": "/v4/ws/usdt"}  # fmt: skip
 USER = "0xabc0000000000000000000000000000000000001"
 
 
@@ -51,7 +53,7 @@ def messages(venue: str, start: int, seed: int, k: int, rate: int) -> list[tuple
         out.append(
             (time_ms, _trade(venue, name, time_ms, price, int(what["contracts"][j]), bool(what["buy"][j]), number))
         )
-    for away, long, price, contracts in what["forced"]:
+    for away, long, price, contracts in what["forced"] if venue != "gate" else ():
         out.append((t0 + away, _forced(venue, name, t0 + away, price, contracts, long)))
     out += [(t0 + 500, message) for message in _state(venue, name, t0 + 500, what)]
     return [(at, json.dumps(message)) for at, message in sorted(out, key=lambda row: row[0])]
@@ -81,6 +83,10 @@ def _trade(venue: str, name: str, at: int, price: str, contracts: int, buy: bool
         return {"arg": {"channel": "trades", "instId": name}, "data": [
             {"instId": name, "tradeId": str(number), "px": price, "sz": str(contracts),
              "side": "buy" if buy else "sell", "ts": str(at)}]}  # fmt: skip
+    if venue == "gate":
+        return {"time": at // 1000, "time_ms": at, "channel": "futures.trades", "event": "update", "result": [
+            {"contract": name, "create_time": at // 1000, "create_time_ms": at, "id": number, "price": price,
+             "size": str(contracts if buy else -contracts)}]}  # fmt: skip
     return {"channel": "trades", "data": [
         {"coin": name, "side": "B" if buy else "A", "px": price, "sz": coins, "time": at, "hash": "0x0", "tid": number,
          "users": ["0x1", "0x2"]}]}  # fmt: skip
@@ -107,6 +113,8 @@ def _forced(venue: str, name: str, at: int, price: float, contracts: int, long: 
 
 
 def _state(venue: str, name: str, at: int, what: dict[str, Any]) -> list[Any]:
+    if venue == "gate":
+        return []
     mark, interest, due = what["mark"], what["interest"], (at // 28_800_000 + 1) * 28_800_000
     if venue == "binanceusdm":
         return [{"e": "markPriceUpdate", "E": at, "s": name, "p": str(mark), "i": str(mark), "P": "0", "r": "0.0001",
@@ -303,7 +311,9 @@ class StreamVenue:
 def _acknowledgement(venue: str) -> Any:
     said = {"binanceusdm": {"result": None, "id": 1}, "bybit": {"success": True, "ret_msg": "", "op": "subscribe"},
             "okx": {"event": "subscribe", "arg": {}},
-            "hyperliquid": {"channel": "subscriptionResponse", "data": {}}}  # fmt: skip
+            "hyperliquid": {"channel": "subscriptionResponse", "data": {}},
+            "gate": {"time": 1, "channel": "futures.trades", "event": "subscribe", "result": {"status": "success"}}
+            }  # fmt: skip
     return said[venue]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from liqlab.loaders.exchanges._instruments import Instrument
-from liqlab.loaders.streams import channels, stream_of, streams
+from liqlab.loaders.recording.ccxt_connection import CcxtConnection
+from liqlab.loaders.streams import ccxt_pro, channels, stream_of, streams
 from liqlab.loaders.streams._rows import LONG, SHORT, ForcedOrder, Funding, Interest, Mark, Refusal, Trade
 from tests import stream_server as server
 
@@ -24,11 +26,46 @@ def read(venue: str, message: Any, memory: dict[Any, Any] | None = None, **items
     return list(stream_of(venue).parse(message, known, {} if memory is None else memory))
 
 
+T = 1_760_000_000_001
+
+
 def test_every_channel_says_where_and_when_it_was_read() -> None:
     table = channels()
     assert (table[["kind", "name", "fields", "complete", "source", "read"]] != "").all().all()
     for exchange, part in table.groupby("exchange"):
-        assert set(part["kind"]) == {"trades", "liquidation_events", "mark", "open_interest", "funding_rate"}, exchange
+        kinds = {"trades", "liquidation_events", "mark", "open_interest", "funding_rate"}
+        assert set(part["kind"]) == ({"trades"} if exchange in ccxt_pro.EXCHANGES else kinds), exchange
+
+
+@pytest.mark.parametrize(
+    ("exchange", "message", "coins"),
+    [("gate", {"channel": "futures.trades", "event": "update", "time": 1, "result": [
+        {"contract": "BTC_USDT", "create_time": 1_760_000_000, "create_time_ms": T, "id": 9, "price": "60000", "size": "-12"}]},
+      12 * 0.0001),
+     ("bitget", {"action": "update", "ts": T, "arg": {
+         "instType": "USDT-FUTURES", "channel": "trade", "instId": "BTCUSDT"}, "data": [
+        {"ts": str(T), "price": "60000", "size": "0.012", "side": "sell", "tradeId": "9"}]}, 0.012),
+     ("mexc", {"symbol": "BTC_USDT", "channel": "push.deal", "ts": T, "data": [
+        {"p": 60000, "v": 12, "T": 2, "O": 3, "M": 2, "t": T}]}, 12 * 0.0001)],
+)  # fmt: skip
+def test_trades_of_ccxt_are_in_coins(exchange: str, message: Any, coins: float) -> None:
+    """A message of each venue through ccxt's own code: contracts of 0.0001 coins, or coins."""
+    contract = message.get("symbol") or message.get("arg", {}).get("instId") or message["result"][0]["contract"]
+    item = Instrument(exchange, "BTC/USDT:USDT", contract, contract_size=1.0 if exchange == "bitget" else 0.0001)
+
+    class Told:
+        def resolve(self, found: Any, *_: Any) -> None:
+            self.found = list(found)
+
+    async def read() -> Any:
+        client = CcxtConnection(ccxt_pro, [item], {}, print)._client()
+        told = Told()
+        client.handle_trades(told, message)
+        await client.close()
+        return ccxt_pro.parse(told.found, {contract: item}, {})
+
+    [row] = asyncio.run(read())
+    assert (row.time, row.price, row.buy) == (T, 60_000.0, False) and row.quantity == pytest.approx(coins)
 
 
 @pytest.mark.parametrize("venue", BTC)
@@ -194,6 +231,6 @@ def test_addresses_and_subscriptions() -> None:
     assert "liquidation-orders" in asked["okx"] and "'activeAssetCtx', 'coin': 'BTC'" in asked["hyperliquid"]
     many = [Instrument("bybit", f"X{k}/USDT:USDT", f"X{k}USDT") for k in range(9)]
     assert max(len(one["args"]) for one in stream_of("bybit").subscriptions(many)) <= 10
-    assert len(streams()) == 4
-    with pytest.raises(ValueError, match=r"parses no stream of 'gate'; it parses those of binancecoinm"):
-        stream_of("gate")
+    assert len(streams()) == 5
+    with pytest.raises(ValueError, match=r"reads no stream of 'deribit'; it reads those of binancecoinm"):
+        stream_of("deribit")

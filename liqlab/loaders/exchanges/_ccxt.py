@@ -24,7 +24,7 @@ from liqlab.margin._tier_units import needs_price, unit_of
 from liqlab.market.clock import timedelta
 
 __all__ = ["EXCHANGES", "call", "clock", "connect", "depth", "instrument", "offers", "page", "tier_unit", "tiers",
-           "units", "why_missing", "window"]  # fmt: skip
+           "units", "why_missing", "window", "without_address"]  # fmt: skip
 
 EXCHANGES: tuple[str, ...] = ()  # it claims none: `venue_of` comes here for what no file claims
 _METHODS = {"candles": "fetchOHLCV", "mark_candles": "fetchMarkOHLCV", "funding_rate": "fetchFundingRateHistory",
@@ -128,7 +128,7 @@ def call(link: Link, method: str, *args: Any) -> Any:
                              f"{name}_SECRET (some venues: {name}_PASSWORD) in the environment") from None  # fmt: skip
         except wrong.BaseError as error:
             http.raise_for_status(link.web.last_status, link.web.last_headers)  # some clients look at the body first
-            raise FetchError(f"{link.exchange}: {method} was refused: {_without_address(error)}") from None
+            raise FetchError(f"{link.exchange}: {method} was refused: {without_address(error)}") from None
 
     return http.retry(attempt, f"{link.exchange} {method}")
 
@@ -140,10 +140,10 @@ def _reason(error: Exception, status: int) -> str:
         return f"status {status}"
     if found.startswith("the answer"):
         return found
-    return _without_address(error) if status else f"no whole answer came ({type(error).__name__})"
+    return without_address(error) if status else f"no whole answer came ({type(error).__name__})"
 
 
-def _without_address(error: Exception) -> str:
+def without_address(error: Exception) -> str:
     """What an error says, its addresses cut to host and path: a query may carry a key or a signature."""
     text = re.sub(r"https?://\S+", lambda found: http.where(found[0]), str(error))
     return (text if "://" not in text else type(error).__name__)[:200]

@@ -15,7 +15,7 @@ from liqlab.loaders.exchanges._instruments import Instrument
 from liqlab.loaders.http import where
 from liqlab.loaders.recording.tape import LAG, Tape
 from liqlab.loaders.streams import VenueStream
-from liqlab.loaders.streams._rows import Refusal
+from liqlab.loaders.streams._rows import Refusal, Row
 
 __all__ = ["Connection", "in_words"]
 
@@ -159,8 +159,10 @@ class Connection:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             self._unreadable(error)
             return []
-        if not rows:
-            return []
+        return self.keep(rows, now) if rows else []
+
+    def keep(self, rows: Sequence[Row], now: float) -> list[Refusal]:
+        """Rows of one message into the tapes, come at `now` of our clock [ms]; gives what the venue refused."""
         self._arrived = time.monotonic()
         seen = newest = self.seen
         refused: list[Refusal] = []

@@ -12,6 +12,7 @@ import pandas as pd
 
 from liqlab.loaders.exchanges._instruments import Instrument
 from liqlab.loaders.http import Failure, FetchError
+from liqlab.loaders.recording.ccxt_connection import CcxtConnection
 from liqlab.loaders.recording.connection import Connection
 from liqlab.loaders.recording.journal import Journal
 from liqlab.loaders.recording.minutes import MINUTE
@@ -126,7 +127,8 @@ class Recorder:
         self.items: list[Instrument] = self.questions.instruments(list(dict.fromkeys(symbols)))
         self.shelves = {item.symbol: shelf(exchange, item.symbol, store) for item in self.items}
         self.tapes = {symbol: Tape(shelf.keep) for symbol, shelf in self.shelves.items()}
-        self.connections = [Connection(self.stream, group, {i.symbol: self.tapes[i.symbol] for i in group}, self.tell)
+        kind = CcxtConnection if getattr(self.stream, "THROUGH_CCXT", False) else Connection
+        self.connections = [kind(self.stream, group, {i.symbol: self.tapes[i.symbol] for i in group}, self.tell)
                             for group in _groups(self.items)]  # fmt: skip
         self.refilled = 0
         self._full, self._unanswered = "", False

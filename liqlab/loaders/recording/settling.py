@@ -47,10 +47,12 @@ def settle(entries: Sequence[Sequence[Any]], exchange: str, symbol: str, *, stor
     seen = spans((entry[1], entry[2]) for entry in entries if entry[0] == "a")
     for letter in ("c", "m"):
         _minutes(letter, entries, exchange, symbol, store)
-    for letter in ("o", "f", "d"):
+    lacking = stream_of(exchange).lacking()  # silence there says nothing
+    for letter in (letter for letter in ("o", "f", "d") if KINDS[letter] not in lacking):
         rows = {int(entry[1]): entry[2:] for entry in entries if entry[0] == letter}
         _instants(letter, rows, seen, exchange, symbol, store)
-    _forced(entries, seen, exchange, symbol, store)
+    if KINDS["l"] not in lacking:
+        _forced(entries, seen, exchange, symbol, store)
     whole = {entry[1] for entry in entries if entry[0] == "c" and entry[2]}
     return sorted({entry[1] for entry in entries if entry[0] == "c"} - whole)
 
@@ -122,8 +124,6 @@ def _instants(
 
 def _forced(entries: Sequence[Sequence[Any]], seen: list[Span], exchange: str, symbol: str, store: Any) -> None:
     """Forced orders. Several may fall on one millisecond: the store's stamps count them up in microseconds."""
-    if "liquidation_events" in stream_of(exchange).lacking():
-        return  # silence there says nothing
     orders = {(*entry[1:5], entry[7]): entry for entry in entries if entry[0] == "l"}
     key = key_of(exchange, symbol, "liquidation_events")
     for span in spans([*seen, *((order[0], order[0] + 1) for order in orders)]):

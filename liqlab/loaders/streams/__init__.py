@@ -53,7 +53,7 @@ def streams() -> dict[str, VenueStream]:
     """The files of this folder, by name.
 
     >>> sorted(streams())
-    ['binance', 'bybit', 'hyperliquid', 'okx']
+    ['binance', 'bybit', 'ccxt_pro', 'hyperliquid', 'okx']
     """
     return modules_in(__name__, __path__)
 
@@ -64,11 +64,11 @@ def stream_of(exchange: str) -> VenueStream:
     Raises
     ------
     ValueError
-        Where liqlab does not parse this exchange's messages.
+        Where neither liqlab nor ccxt.pro, of which liqlab knows what it counts, reads this exchange's messages.
     """
     own = {name: one for one in streams().values() for name in one.EXCHANGES}
     if exchange not in own:
-        raise ValueError(f"liqlab parses no stream of {exchange!r}; it parses those of {', '.join(sorted(own))}")
+        raise ValueError(f"liqlab reads no stream of {exchange!r}; it reads those of {', '.join(sorted(own))}")
     return own[exchange]
 
 
