@@ -40,7 +40,8 @@ def test_every_channel_says_where_and_when_it_was_read() -> None:
 @pytest.mark.parametrize(
     ("exchange", "message", "coins"),
     [("gate", {"channel": "futures.trades", "event": "update", "time": 1, "result": [
-        {"contract": "BTC_USDT", "create_time": 1_760_000_000, "create_time_ms": T, "id": 9, "price": "60000", "size": "-12"}]},
+        {"contract": "BTC_USDT", "create_time": T // 1000, "create_time_ms": T, "id": 9, "price": "60000",
+         "size": "-12"}]},
       12 * 0.0001),
      ("bitget", {"action": "update", "ts": T, "arg": {
          "instType": "USDT-FUTURES", "channel": "trade", "instId": "BTCUSDT"}, "data": [
