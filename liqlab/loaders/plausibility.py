@@ -15,8 +15,9 @@ import pandas as pd
 
 from liqlab.loaders.cross_checks import DAYS_OF_TURNS, warn_of_turns
 from liqlab.loaders.interest_units import price_at
+from liqlab.loaders.liquidated_amounts import check_liquidated
 from liqlab.loaders.volume_units import MOST_PRICE, SCALED
-from liqlab.market.clock import nanoseconds, step_of
+from liqlab.market.clock import nanoseconds
 from liqlab.market.instruments import contradiction, parse_symbol
 from liqlab.market.market import Market
 
@@ -82,7 +83,7 @@ def check_between(market: Market, label: Mapping[str, str]) -> dict[str, str]:
         _moves(market, label["open_interest"])
         _stands_still(market, label["open_interest"])
     if market.liquidations is not None:
-        _liquidated(market, label["liquidations"])
+        check_liquidated(market, label["liquidations"])
     for name in ("path", "mark_candles"):
         if getattr(market, name) is not None:
             _same_price(market, getattr(market, name), name, label[name])
@@ -265,26 +266,6 @@ def _moves_with_price(market: Market, table: pd.Series, file: str) -> None:
         warnings.warn(f"{file}: open interest moves {slope:.2f} % for 1 % of price (R² {agree:.2f} over {len(moves)} "
                       "changes), as an amount of money does and a number of coins does not; if it is in quote, pass "
                       "units={'open_interest': 'quote'}", stacklevel=2)  # fmt: skip
-
-
-def _liquidated(market: Market, file: str) -> None:
-    """No bar liquidates more than it traded; the bars beside it are allowed for, as clocks differ."""
-    table = market.liquidations
-    assert table is not None
-    length = step_of(table) if len(table) > 1 else market.step
-    opens, stamps = nanoseconds(market.candles.index), nanoseconds(table.index)
-    width, span = market.step.as_unit("ns").value, length.as_unit("ns").value
-    traded = np.concatenate([[0.0], np.cumsum(market.candles["volume"].to_numpy())])
-    begin, stop = np.searchsorted(opens, stamps - width), np.searchsorted(opens, stamps + span + width)
-    inside = (stamps >= opens[0]) & (stamps + span <= opens[-1] + width)
-    volume, coins = traded[stop] - traded[begin], table[["long", "short"]].sum(axis=1).to_numpy()
-    over = inside & (coins > volume * (1 + 1e-6))
-    if over.any():
-        row = int(np.flatnonzero(over)[0])
-        raise ValueError(f"{file}: liquidations at {table.index[row]} are {coins[row]:,.6g}, more than the "
-                         f"{volume[row]:,.6g} coins traded in and beside that bar ({int(over.sum())} of "
-                         f"{int(inside.sum())} bars): they are not in coins, or of several venues; pass "
-                         "units={'liquidations': 'quote'} or 'contracts' with contract_size=")  # fmt: skip
 
 
 def _same_price(market: Market, table: pd.DataFrame, name: str, file: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,23 @@ def test_no_bar_liquidates_more_than_it_traded() -> None:
         read(table, liquidations=dollars)
     found = read(table, liquidations=dollars, units={"liquidations": "quote"}).liquidations
     np.testing.assert_allclose(found["long"], 50_000 / table[["high", "low", "close"]].mean(axis=1))
+
+
+def test_all_bars_together_liquidate_no_more_than_they_traded() -> None:
+    """Half as much again in every bar hides behind the bars beside it, each of which is there once."""
+    table = market(N).assign(volume=500.0).drop(columns="quote_volume")
+    share = pd.DataFrame({"long": table["volume"], "short": 0.0})
+    with pytest.raises(
+        ValueError, match=r"coins are liquidated in 240 bars where .* were traded: they are not in coins"
+    ):
+        read(table, liquidations=share * 1.5)
+    with pytest.warns(
+        UserWarning, match=r"in 240 bars where .* \(usual: about a thousandth\); if they are not in coins"
+    ):
+        read(table, liquidations=share * 0.3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(table, liquidations=share * 0.001)
 
 
 def test_more_coins_than_there_are() -> None:
