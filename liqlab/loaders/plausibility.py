@@ -7,6 +7,7 @@ bounds are wide: they catch a factor of a price or of a contract's size, not an 
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 
@@ -315,6 +316,9 @@ def check_exchange(exchange: str, known: Iterable[str]) -> None:
     >>> check_exchange("binanceusmd", ["binanceusdm", "bybit"])
     Traceback (most recent call last):
     ValueError: exchange 'binanceusmd' is not known; did you mean 'binanceusdm'?
+    >>> check_exchange("okex-swap", ["bybit", "okx"])
+    Traceback (most recent call last):
+    ValueError: exchange 'okex-swap' is not known; did you mean 'okx'?
     """
     names = sorted(set(known))
     if not exchange or exchange in names:
@@ -322,6 +326,7 @@ def check_exchange(exchange: str, known: Iterable[str]) -> None:
     name = exchange.lower()
     near = [_OLD_NAMES[name]] if name in _OLD_NAMES else difflib.get_close_matches(name, names, n=3, cutoff=0.75)
     if not near and not name.isalnum():  # binance futures: no name of ccxt's
-        near = [one for one in names if name.startswith(one)]
+        first = re.split(r"[\W_]", name)[0]
+        near = [_OLD_NAMES[first]] if first in _OLD_NAMES else [one for one in names if name.startswith(one)]
     if near:
         raise ValueError(f"exchange {exchange!r} is not known; did you mean {' or '.join(map(repr, near))}?")
