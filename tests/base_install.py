@@ -100,6 +100,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         "combine": lambda: lq.combine(
             [market, replace(market, exchange="bybit")], start=market.end - pd.Timedelta("1D")
         ),
+        "explore": lambda: lq.explore(market),
         "scan": lambda: lq.scan([market], workers=1, progress=False),
         "simulate": lambda: lq.simulate(2, seed=1, warmup=1),
         "save": lambda: lq.save(heat, folder / "heat.csv"),
