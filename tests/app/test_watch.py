@@ -222,7 +222,7 @@ def test_of_several_markets_one_may_end(monkeypatch: pytest.MonkeyPatch) -> None
         ({"symbol": []}, "the list is empty"),
         ({"symbol": ["A", "B"], "replay": "btc-2024-05"}, "a replay is of one market, got 2 symbols"),
         ({"symbol": "BTC/USDT:USDT", "rules": "when it falls"}, "not a rule"),
-        ({"symbol": "BTC/USDT:USDT", "exchange": "kraken"}, "liqlab parses no stream of 'kraken'"),
+        ({"symbol": "BTC/USDT:USDT", "exchange": "kraken"}, "liqlab reads no stream of 'kraken'"),
         ({"replay": "btc-2024-05", "quiet": "4"}, "quiet: not a time frame"),
     ],
 )

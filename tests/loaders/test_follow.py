@@ -89,7 +89,7 @@ def test_bars_that_a_market_lacks_are_counted() -> None:
         ({"replay": "btc-2024-05", "symbol": "ETH/USDT:USDT"}, "the replay is of BTC/USDT:USDT"),
         ({"replay": "btc-2024-05", "columns": 501}, "columns must be from 1 to 500"),
         ({"replay": "btc-2024-05", "start": 3}, "does not say whether it counts s"),
-        ({"symbol": "BTC/USDT:USDT", "exchange": "kraken"}, "liqlab parses no stream of 'kraken'"),
+        ({"symbol": "BTC/USDT:USDT", "exchange": "kraken"}, "liqlab reads no stream of 'kraken'"),
         ({"symbol": "BTC/USDT:USDT", "timeframe": "90x"}, "timeframe: not a time frame"),
         ({"symbol": "BTC/USDT:USDT", "history": 30}, "history: the number 30 has no unit"),
         ({"replay": "btc-2024-05", "speed": math.inf}, "speed must be a finite number"),
