@@ -55,6 +55,7 @@ def some_market(model: str = "volume", **tables: Any) -> Market:
 # --- twins ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(600)  # the plain twin takes its time, and on a busy machine much more
 @pytest.mark.parametrize(("model", "law"), EVERY)
 @few(4)
 @given(market=markets(longest=8, mark=True), entries=st.sampled_from(FEW_STEPS))
