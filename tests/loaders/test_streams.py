@@ -63,7 +63,7 @@ def test_trades_of_ccxt_are_in_coins(exchange: str, message: Any, coins: float) 
         told = Told()
         client.handle_trades(told, message)
         await client.close()
-        return ccxt_pro.parse(told.found, {contract: item}, {})
+        return ccxt_pro.parse(told.found, {item.symbol: item}, {})
 
     [row] = asyncio.run(read())
     assert (row.time, row.price, row.buy) == (T, 60_000.0, False) and row.quantity == pytest.approx(coins)

@@ -41,6 +41,11 @@ def lacking() -> tuple[str, ...]:
     return "liquidation_events", "mark", "open_interest", "funding_rate"
 
 
+def coin_of(item: Instrument) -> str:
+    """The name by which the messages call an instrument: ccxt's symbol."""
+    return item.symbol
+
+
 def parse(message: Any, items: Mapping[str, Instrument], memory: dict[Any, Any]) -> list[Row]:
     """ccxt's trades of one symbol → rows.
 
@@ -48,13 +53,12 @@ def parse(message: Any, items: Mapping[str, Instrument], memory: dict[Any, Any])
     --------
     108 contracts of 0.0001 BTC.
 
-    >>> btc = {"BTC_USDT": Instrument("gate", "BTC/USDT:USDT", "BTC_USDT", contract_size=0.0001)}
+    >>> btc = {"BTC/USDT:USDT": Instrument("gate", "BTC/USDT:USDT", "BTC_USDT", contract_size=0.0001)}
     >>> trade = {"symbol": "BTC/USDT:USDT", "timestamp": 1, "price": 60_000.0, "amount": 108.0, "side": "sell"}
     >>> [(row.quantity, row.buy, row.key) for row in parse([trade | {"id": "7"}], btc, {})]
     [(0.0108, False, '7')]
     """
-    known = {item.symbol: item for item in items.values()}
-    return [_trade(one, known[one["symbol"]], memory) for one in message]
+    return [_trade(one, items[one["symbol"]], memory) for one in message]
 
 
 def _trade(one: Mapping[str, Any], item: Instrument, memory: dict[Any, Any]) -> Trade:
